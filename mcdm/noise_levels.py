@@ -1,0 +1,36 @@
+"""Section 7.2: networks are combined at one noisy image and one signal-to-noise ratio, whatever they were trained to predict.
+
+Every noisy image is x = alpha x0 + beta n. Two frames occur:
+
+    variance exploding     alpha = 1,     beta = sigma     (EPS, V, EDM, X0, COSMOS)
+    rectified flow         alpha = 1 - t, beta = t         (CONST)
+
+Both are the same image up to the factor alpha + beta, and sigma = beta / alpha = t / (1 - t).
+"""
+import dataclasses
+import math
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseLevels:
+    """The frame of a network and the levels it was trained on. sigma_* are not used by a flow, which knows every level."""
+    flow: bool
+    sigma_min: float = 0.0
+    sigma_max: float = math.inf
+    sigma_data: float = 1.0
+
+
+def translate(level, lead, expert):
+    """Where `expert` is asked when the sampler, in the frame of `lead`, is at `level` (sigma, or t of a flow).
+
+    Returns (gain, level): the expert's input is gain times the sampler's image, at its own level. Above its own sigma_max
+    it is asked there, its input scaled so that the network sees unit variance; below sigma_min it is asked there with the
+    input as it is. Finite for a flow at t = 1, where sigma is infinite.
+    """
+    alpha, beta = (1.0 - level, level) if lead.flow else (1.0, level)
+    if expert.flow:
+        return (1.0, level) if lead.flow else (1.0 / (alpha + beta), beta / (alpha + beta))
+    top, data = expert.sigma_max, expert.sigma_data
+    if beta > alpha * top * (1 + 1e-6):         # a schedule's rounding is not above the range
+        return math.hypot(top, data) / math.hypot(beta, data * alpha), top
+    return 1.0 / alpha, max(beta / alpha, expert.sigma_min)

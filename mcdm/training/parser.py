@@ -1,0 +1,105 @@
+"""The judge of the drawn faces: a small convolutional network that reads regions and attributes off a picture.
+
+It is no diffusion network and shares nothing with one; it is trained on drawings of all styles: `python3 dev.py train parser`.
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from . import faces
+
+GROUPS = {"hair colour": len(faces.HAIR_COLORS), "hairstyle": len(faces.HAIRSTYLES), "skin": len(faces.SKINS), "background": len(faces.BACKGROUNDS),
+          "shirt": len(faces.SHIRTS), "glasses": len(faces.GLASSES), "beard": 2, "smile": 2}      # runs of faces.VOCABULARY
+
+
+def _block(c_in, c_out, stride=1):
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1), nn.GroupNorm(8, c_out), nn.SiLU(), nn.Conv2d(c_out, c_out, 3, 1, 1), nn.GroupNorm(8, c_out), nn.SiLU())
+
+
+class FaceParser(nn.Module):
+    """[B, 3, 64, 64] in [-1, 1] -> logits of the regions [B, 4, 64, 64] and of the vocabulary [B, V]."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.d = _block(3, 16), _block(16, 32, 2), _block(32, 64, 2), _block(64, 96, 2)
+        self.up_c, self.up_b, self.up_a = _block(96 + 64, 48), _block(48 + 32, 24), _block(24 + 16, 16)
+        self.regions = nn.Conv2d(16, len(faces.REGIONS), 1)
+        self.words = nn.Sequential(nn.Flatten(), nn.Linear(96 * 16, 128), nn.SiLU(), nn.Linear(128, len(faces.VOCABULARY)))
+
+    def forward(self, x):
+        a = self.a(x)
+        b = self.b(a)
+        c = self.c(b)
+        d = self.d(c)
+        h = d
+        for block, skip in ((self.up_c, c), (self.up_b, b), (self.up_a, a)):
+            h = block(torch.cat([F.interpolate(h, scale_factor=2.0), skip], dim=1))
+        return self.regions(h), self.words(F.adaptive_avg_pool2d(d, 4))
+
+
+def load_parser(path):
+    net = FaceParser()
+    net.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    return net.eval()
+
+
+@torch.no_grad()
+def read(net, pictures):
+    """Regions [B, 64, 64] as indices into faces.REGIONS and one word of each group [B, len(GROUPS)] as indices into the group."""
+    regions, words = net(pictures)
+    return regions.argmax(1), torch.stack([g.argmax(1) for g in words.split(list(GROUPS.values()), dim=1)], dim=1)
+
+
+def iou(regions, wanted, name):
+    """Intersection over union of one region, [B]; regions and wanted [B, 64, 64]. 1 where neither has the region."""
+    number = faces.REGIONS.index(name)
+    a, b = regions == number, wanted == number
+    union = (a | b).sum((1, 2))
+    return torch.where(union > 0, (a & b).sum((1, 2)) / union.clamp(min=1), 1.0)
+
+
+def train(steps, count, out):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    sets = [faces.data_set(style, count, seed=2) for style in faces.STYLES]
+    pictures, regions, bags = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*sets, strict=True))
+    net = FaceParser()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    for step in tqdm(range(steps), desc="parser", mininterval=10):
+        rng = np.random.default_rng([11, step])
+        index = torch.from_numpy(rng.integers(len(pictures), size=32))
+        x, wanted = pictures[index].permute(0, 3, 1, 2).float() / 127.5 - 1, regions[index].long()
+        if rng.random() < 0.5:
+            x, wanted = x.flip(-1), wanted.flip(-1)
+        if rng.random() < 0.5:                  # what generators do to edges
+            x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        x = x + torch.randn(x.shape) * rng.uniform(0, 0.12)
+        logits, words = net(x)
+        labels = [b.argmax(1) for b in bags[index].split(list(GROUPS.values()), dim=1)]
+        loss = F.cross_entropy(logits, wanted) + sum(F.cross_entropy(w, t) for w, t in zip(words.split(list(GROUPS.values()), dim=1), labels, strict=True)) / 4
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.half() for k, v in net.state_dict().items()}, out, {"what": "parser of drawn faces", "license": "GPL-3.0-or-later"})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--count", type=int, default=6000, help="pictures of each style")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "bench" / "faces_parser.safetensors")
+    args = parser.parse_args()
+    train(args.steps, args.count, args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""What a user wires. The mathematics is in mcdm/."""
+from comfy_api.latest import ComfyExtension
+
+from .conditions import ClassCondition, MapCondition, TextCondition
+from .examples import copy_example_pictures
+from .loading import LoadExpert
+from .mixing import ConditionExpert, EmptyExpertLatent, ReliabilityMixer
+from .sampling import MCDMGuider, MCDMSampler
+
+
+class UniteAndConquer(ComfyExtension):
+    async def get_node_list(self):
+        copy_example_pictures()
+        return [LoadExpert, ClassCondition, MapCondition, TextCondition, ConditionExpert, ReliabilityMixer, EmptyExpertLatent, MCDMGuider, MCDMSampler]

@@ -1,0 +1,16 @@
+"""Wires and words that the nodes share."""
+from comfy_api.latest import io
+
+CATEGORY = "unite and conquer"
+Expert = io.Custom("MCDM_EXPERT")
+Mixture = io.Custom("MCDM_MIXTURE")
+
+
+def modalities(model):
+    """What a MODEL is conditioned on, {name: Modality}; empty for the host's own models."""
+    return getattr(model.model, "modalities", {})
+
+
+def choice(value, options, what):
+    """True, or a sentence for the user: combos of V3 nodes are not checked by every version of the host."""
+    return True if value in options else f"{what} '{value}' is not one of {', '.join(map(str, options))}."

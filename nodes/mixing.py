@@ -1,0 +1,117 @@
+"""Experts, their weights, and whose null prediction counts how much."""
+import math
+
+import comfy.model_management
+import torch
+from comfy_api.latest import io
+
+from ..mcdm.guider import check_spaces, is_pixel, noise_levels
+from ..mcdm.mixture import Expert as ExpertData
+from ..mcdm.mixture import Mixture as MixtureData
+from ..mcdm.mixture import parse_reliabilities
+from .common import CATEGORY, Expert, Mixture, modalities
+
+SLOTS = 8
+
+
+class ConditionExpert(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConditionExpert", display_name="Condition Expert", category=CATEGORY,
+            description="One expert of a mixture: a model, its condition, how strictly it is enforced (w), where and when.",
+            inputs=[
+                io.Model.Input("model", tooltip="Any diffusion model: from LoadExpert, or from ComfyUI's own loaders. LoRA and patches on it stay its own."),
+                io.Conditioning.Input("condition", tooltip="What this expert shall show."),
+                io.Conditioning.Input("null_condition", optional=True,
+                                      tooltip="What 'no condition' means to it, an empty prompt for Stable Diffusion. Experts from LoadExpert know their own."),
+                io.Float.Input("weight", default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
+                               tooltip="w: how strictly the condition is enforced. With one expert this is the CFG scale. Negative moves away from it."),
+                io.Mask.Input("mask", optional=True, tooltip="Where it acts (white); everywhere if not connected."),
+                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="From which part of the schedule on it acts (0 = the first step)."),
+                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Until which part of the schedule it acts (1 = the last step)."),
+                io.String.Input("name", default="", tooltip="Its name in messages; empty = the kind of the model."),
+            ],
+            outputs=[Expert.Output(display_name="expert")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, weight, start_percent, end_percent):
+        # Naming an input switches the host's own range check off for it; None = it comes from a wire.
+        if weight is not None and not math.isfinite(weight):
+            return f"weight must be a finite number, not {weight}."
+        for percent in (start_percent, end_percent):
+            if percent is not None and not 0.0 <= percent <= 1.0:
+                return f"start_percent and end_percent must lie from 0 to 1, not {percent}."
+        if start_percent is not None and end_percent is not None and not start_percent < end_percent:
+            return f"start_percent ({start_percent}) must be smaller than end_percent ({end_percent})."
+        return True
+
+    @classmethod
+    def execute(cls, model, condition, null_condition=None, weight=1.0, mask=None, start_percent=0.0, end_percent=1.0, name="") -> io.NodeOutput:
+        own = modalities(model)
+        name = name.strip() or "+".join(own) or type(model.model).__name__
+        noise_levels(model)
+        if own:
+            from ..mcdm.experts.model import CONDITION
+            keys = {m.key for m in own.values()}
+            for given, what in ((condition, "condition"), (null_condition, "null condition")):
+                if given is not None and not all(CONDITION in d and d[CONDITION].keys() <= keys for _, d in given):
+                    raise ValueError(f"Expert '{name}' takes {', '.join(f'{m.name} ({m.kind})' for m in own.values())}; its {what} was made for another model. "
+                                     "Use the condition node of that kind with this expert's model.")
+            if null_condition is None:
+                null_condition = model.model.null_conditioning()
+        return io.NodeOutput(ExpertData(model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name))
+
+
+class ReliabilityMixer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ReliabilityMixer", display_name="Reliability Mixer", category=CATEGORY,
+            description="Unites experts of one latent space. The first one leads: the sampler runs on its noise schedule.",
+            inputs=[
+                *(Expert.Input(f"expert_{i}", optional=i > 1, tooltip="An expert; the first one leads. Slots left empty are skipped.") for i in range(1, SLOTS + 1)),
+                io.String.Input("reliabilities", default="",
+                                tooltip="a: whose idea of a picture the result leans on, one non-negative number an expert in slot order, such as 1, 0.5. Empty = all alike."),
+            ],
+            outputs=[Mixture.Output(display_name="mixture")],
+        )
+
+    @classmethod
+    def execute(cls, expert_1, reliabilities="", **others) -> io.NodeOutput:
+        experts = (expert_1, *(e for e in (others.get(f"expert_{i}") for i in range(2, SLOTS + 1)) if e is not None))
+        check_spaces(experts)
+        return io.NodeOutput(MixtureData(experts, parse_reliabilities(reliabilities, len(experts))))
+
+
+class EmptyExpertLatent(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="EmptyExpertLatent", display_name="Empty Expert Latent", category=CATEGORY,
+            description="An empty latent in the latent space of a mixture.",
+            inputs=[
+                Mixture.Input("mixture", tooltip="Gives the latent space."),
+                io.Int.Input("width", default=64, min=1, max=16384, tooltip="Width of the picture in pixels; the embedded experts draw 64 x 64."),
+                io.Int.Input("height", default=64, min=1, max=16384, tooltip="Height of the picture in pixels."),
+                io.Int.Input("batch_size", default=1, min=1, max=4096, tooltip="How many pictures."),
+            ],
+            outputs=[io.Latent.Output(display_name="latent")],
+        )
+
+    @classmethod
+    def execute(cls, mixture, width, height, batch_size) -> io.NodeOutput:
+        space = mixture.experts[0].model.get_model_object("latent_format")
+        if space.latent_dimensions != 2:
+            raise ValueError(f"{type(space).__name__} is a latent space of {'video' if space.latent_dimensions == 3 else 'sound'}; "
+                             "use the stock node for its empty latent, such as EmptyHunyuanLatentVideo.")
+        scale = 1 if is_pixel(mixture.experts[0].model) else 8
+        if width % scale or height % scale:
+            raise ValueError(f"Width and height must be multiples of {scale} in the latent space {type(space).__name__}, not {width} x {height}.")
+        for expert in mixture.experts:
+            size = getattr(expert.model.model, "fixed_size", None)
+            if size is not None and (height // scale, width // scale) != tuple(size):
+                raise ValueError(f"Expert '{expert.name}' draws {size[1] * scale} x {size[0] * scale} only, not {width} x {height}.")
+        latent = torch.zeros(batch_size, space.latent_channels, height // scale, width // scale, device=comfy.model_management.intermediate_device())
+        return io.NodeOutput({"samples": latent})
