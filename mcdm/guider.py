@@ -71,6 +71,7 @@ class _Voice:
             self.original["negative"] = comfy.sampler_helpers.convert_cond(expert.null)
         self.conds: dict = {}
         self.options: dict = {}
+        self.hook_mode = patcher.hook_mode
 
     @property
     def model(self):
@@ -194,6 +195,7 @@ class MCDMGuider(comfy.samplers.CFGGuider):
             voice.begin(noise, latent_image, device, given["denoise_mask"], given["seed"], torch.tensor(sigmas, device=device))
         self._masks = [1.0 if v.expert.mask is None else fusion.latent_mask(v.expert.mask, noise.shape, device) for v in self.voices]
         self._finite = [torch.ones((), device=device) for _ in self.voices]
+        self._log(given["sigmas"].tolist(), self.model_options)
         return super().inner_sample(noise, latent_image, device, *args, **kwargs)
 
     # -- one evaluation -----------------------------------------------------------------------------------------------
@@ -228,21 +230,22 @@ class MCDMGuider(comfy.samplers.CFGGuider):
 
     def _plan(self, level, model_options):
         """Which predictions count at this noise level: none is evaluated whose coefficient is zero everywhere."""
+        forced = bool(model_options.get("disable_cfg1_optimization", False))
         active = tuple(self._active(v.expert, level) for v in self.voices)
-        if active not in self._plans:
+        if (active, forced) not in self._plans:
             experts = self.mixture.experts
             c = fusion.coefficients([e.weight for e in experts], self.mixture.reliabilities,
                                     [m if on else 0.0 for m, on in zip(self._masks, active, strict=True)])
             conditions = [i for i, w in enumerate(c.weights) if not fusion.vanishes(w)]
             hooked = any(any((self.model_options if i == 0 else self.voices[i].options).get(k) for k in CFG_HOOKS)
                          and not math.isclose(experts[i].weight, 1.0) for i in conditions)
-            forced = model_options.get("disable_cfg1_optimization", False) or any(self.voices[i].options.get("disable_cfg1_optimization", False)
-                                                                                  for i in conditions if i)
-            needed = hooked or forced or not conditions or not fusion.vanishes(c.null)
-            nulls = [i for i, a in enumerate(c.reliabilities) if needed and not fusion.vanishes(a) and (self.voices[i].expert.null is not None or not forced)]
-            self._plans[active] = _Plan(c, conditions, nulls)
-            self._log(self._plans[active], level)
-        return self._plans[active]
+            asked = forced or any(self.voices[i].options.get("disable_cfg1_optimization", False) for i in conditions if i)
+            needed = hooked or asked or not conditions or not fusion.vanishes(c.null)
+            nulls = [i for i, a in enumerate(c.reliabilities) if needed and not fusion.vanishes(a)]
+            for i in nulls:
+                _require_null(experts[i])
+            self._plans[active, forced] = _Plan(c, conditions, nulls)
+        return self._plans[active, forced]
 
     def _active(self, expert, level):
         """percent_to_sigma(start) >= sigma > percent_to_sigma(end), by the lead's schedule; 0 and 1 leave no step out."""
@@ -317,9 +320,8 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         if steady and fusion.vanishes(1.0 - sum(e.weight for e in experts)):
             return
         for expert, a in zip(experts, self.mixture.reliabilities, strict=True):
-            if expert.null is None and a > 0:
-                raise ValueError(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the conditioning of an empty prompt "
-                                 "to null_condition, or set its reliability to 0.")
+            if a > 0:
+                _require_null(expert)
 
     def _check_latent(self, latent):
         lead = self.mixture.experts[0]
@@ -342,13 +344,24 @@ class MCDMGuider(comfy.samplers.CFGGuider):
             if not finite:
                 raise ValueError(f"Expert '{expert.name}' answered with NaN or infinite values; try weight_dtype float32, a lower weight or another sampler.")
 
-    def _log(self, plan, level):
-        names = [e.name for e in self.mixture.experts]
-        parts = [f"'{n}' (w {e.weight:g}, a {a:.3g})" for n, e, a in zip(names, self.mixture.experts, self.mixture.reliabilities, strict=True)]
-        skipped = [f"condition of '{n}' (outside its window or mask, or w = 0)" for i, n in enumerate(names) if i not in plan.conditions]
-        skipped += [f"null of '{n}' ({'a = 0' if plan.nulls else 'the weights sum to 1'})" for i, n in enumerate(names) if i not in plan.nulls]
-        logging.info(f"MCDM from {'t' if self.lead.levels.flow else 'sigma'} = {level:.4g}: {' + '.join(parts)}; {len(plan.conditions) + len(plan.nulls)} "
-                     f"predictions a step; left out: {', '.join(skipped) or 'nothing'}.")
+    def _log(self, sigmas, model_options):
+        """The plan of the run in one line: who counts, how many predictions a step, and what is left out."""
+        experts = self.mixture.experts
+        parts = [f"'{e.name}' (w {e.weight:g}, a {a:.3g})" for e, a in zip(experts, self.mixture.reliabilities, strict=True)]
+        phases: dict = {}
+        for level in sigmas[:-1]:
+            plan = self._plan(level, model_options)
+            missing = [f"condition of '{e.name}'" for i, e in enumerate(experts) if i not in plan.conditions]
+            missing += [f"null of '{e.name}'" for i, e in enumerate(experts) if i not in plan.nulls]
+            phase = f"{len(plan.conditions) + len(plan.nulls)} predictions{f' without {chr(44).join(missing)}' if missing else ''}"
+            phases[phase] = phases.get(phase, 0) + 1
+        logging.info(f"MCDM: {' + '.join(parts)}; {'; '.join(f'{n} steps of {phase}' for phase, n in phases.items())}.")
+
+
+def _require_null(expert):
+    if expert.null is None:
+        raise ValueError(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the conditioning of an empty prompt "
+                         "to null_condition, or set its reliability to 0.")
 
 
 def _check_weights(experts):
