@@ -27,20 +27,19 @@ class FaceParser(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.a, self.b, self.c, self.d = _block(3, 16), _block(16, 32, 2), _block(32, 64, 2), _block(64, 96, 2)
-        self.up_c, self.up_b, self.up_a = _block(96 + 64, 48), _block(48 + 32, 24), _block(24 + 16, 16)
-        self.regions = nn.Conv2d(16, len(faces.REGIONS), 1)
+        self.a, self.b, self.c = _block(12, 32), _block(32, 48, 2), _block(48, 96, 2)
+        self.up_b, self.up_a = _block(96 + 48, 48), _block(48 + 32, 32)
+        self.regions = nn.Conv2d(32, 4 * len(faces.REGIONS), 1)
         self.words = nn.Sequential(nn.Flatten(), nn.Linear(96 * 16, 128), nn.SiLU(), nn.Linear(128, len(faces.VOCABULARY)))
 
     def forward(self, x):
-        a = self.a(x)
+        a = self.a(F.pixel_unshuffle(x, 2))
         b = self.b(a)
         c = self.c(b)
-        d = self.d(c)
-        h = d
-        for block, skip in ((self.up_c, c), (self.up_b, b), (self.up_a, a)):
+        h = c
+        for block, skip in ((self.up_b, b), (self.up_a, a)):
             h = block(torch.cat([F.interpolate(h, scale_factor=2.0), skip], dim=1))
-        return self.regions(h), self.words(F.adaptive_avg_pool2d(d, 4))
+        return F.pixel_shuffle(self.regions(h), 2), self.words(F.adaptive_avg_pool2d(c, 4))
 
 
 def load_parser(path):
@@ -94,7 +93,7 @@ def train(steps, count, out):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--count", type=int, default=6000, help="pictures of each style")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "bench" / "faces_parser.safetensors")
     args = parser.parse_args()

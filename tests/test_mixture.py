@@ -1,0 +1,58 @@
+"""mcdm/mixture.py: what is refused, and in which words."""
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unite_and_conquer.mcdm.mixture import Expert, Mixture, parse_reliabilities
+
+
+def expert(**changes):
+    return Expert(**({"model": None, "condition": [], "name": "hair"} | changes))
+
+
+@pytest.mark.parametrize("changes, word", [
+    ({"weight": math.nan}, "weight"), ({"weight": math.inf}, "weight"), ({"start": 0.5, "end": 0.5}, "window"), ({"start": 0.7, "end": 0.2}, "window"),
+    ({"start": -0.1}, "window"), ({"end": 1.5}, "window"), ({"mask": torch.tensor([[math.nan]])}, "mask"),
+])
+def test_an_expert_that_makes_no_sense_is_named(changes, word):
+    with pytest.raises(ValueError, match="Expert 'hair'") as error:
+        expert(**changes)
+    assert word in str(error.value)
+
+
+@pytest.mark.parametrize("weight", [0.0, -3.5, 1e9])
+def test_any_finite_weight_is_legal(weight):
+    assert expert(weight=weight).weight == weight
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=8).filter(lambda a: sum(a) > 0))
+def test_reliabilities_are_normalised(numbers):
+    mixture = Mixture(tuple(expert() for _ in numbers), tuple(numbers))
+    assert math.isclose(math.fsum(mixture.reliabilities), 1.0, rel_tol=1e-9)
+    assert all(math.isclose(a * math.fsum(numbers), n, rel_tol=1e-9, abs_tol=1e-300) for a, n in zip(mixture.reliabilities, numbers, strict=True))
+
+
+@pytest.mark.parametrize("numbers", [(0.0, 0.0), (-1.0, 2.0), (math.nan, 1.0), (math.inf, 1.0), (1.0,), (1.0, 1.0, 1.0)])
+def test_reliabilities_that_make_no_sense_are_refused(numbers):
+    with pytest.raises(ValueError, match="[Rr]eliabilities"):
+        Mixture((expert(), expert()), numbers)
+
+
+@pytest.mark.parametrize("text, count, wanted", [
+    ("", 4, (0.25,) * 4), ("  ", 2, (0.5, 0.5)), ("1, 0.5", 2, (1.0, 0.5)), ("1 0.5", 2, (1.0, 0.5)), ("1,0.5", 2, (1.0, 0.5)), (" .5 , 2 0 ", 3, (0.5, 2.0, 0.0)),
+    ("1e-3, 1", 2, (0.001, 1.0)), ("3", 1, (3.0,)),
+])
+def test_reliabilities_are_read(text, count, wanted):
+    assert parse_reliabilities(text, count) == wanted
+
+
+@pytest.mark.parametrize("text, count", [
+    ("1, two", 2), ("1,,2", 2), (",1 2", 2), ("1, 2,", 2), ("-1, 2", 2), ("nan 1", 2), ("inf, 1", 2), ("1;2", 2), ("0,5 0,5", 2), ("1", 2), ("1 2 3", 2), ("1_0, 2", 2),
+])
+def test_reliabilities_that_cannot_be_read_are_refused_with_an_example(text, count):
+    with pytest.raises(ValueError, match="Reliabilities") as error:
+        parse_reliabilities(text, count)
+    assert text in str(error.value)

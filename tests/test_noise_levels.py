@@ -1,0 +1,64 @@
+"""mcdm/noise_levels.py: where each network is asked, against closed forms in float64."""
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unite_and_conquer.mcdm.noise_levels import NoiseLevels, translate
+
+FLOW = NoiseLevels(flow=True)
+SIGMAS = st.floats(1e-3, 1e3)
+
+
+def exploding(sigma_data=1.0, low=0.03, high=15.0):
+    return NoiseLevels(False, low, high, sigma_data)
+
+
+@given(SIGMAS, st.floats(-3, 3), st.floats(-3, 3))
+def test_an_exploding_lead_asks_a_flow_at_the_same_signal_to_noise_ratio(sigma, x0, n):
+    gain, t = translate(sigma, exploding(), FLOW)
+    assert math.isclose(t / (1 - t), sigma, rel_tol=1e-9)
+    assert math.isclose(gain * (x0 + sigma * n), (1 - t) * x0 + t * n, rel_tol=1e-9, abs_tol=1e-12)
+
+
+@given(st.floats(0.04, 0.93), st.floats(-3, 3), st.floats(-3, 3))
+def test_a_flow_lead_asks_an_exploding_network_at_the_same_ratio(t, x0, n):
+    gain, sigma = translate(t, FLOW, exploding())
+    assert math.isclose(sigma, t / (1 - t), rel_tol=1e-9)
+    assert math.isclose(gain * ((1 - t) * x0 + t * n), x0 + sigma * n, rel_tol=1e-9, abs_tol=1e-12)
+
+
+@given(st.floats(0.04, 14.9), st.sampled_from([0.5, 1.0, 16.0]))
+def test_within_its_range_nothing_is_changed_at_all(sigma, sigma_data):
+    assert translate(sigma, exploding(), exploding(sigma_data)) == (1.0, sigma)
+
+
+@given(st.floats(0, 1))
+def test_two_flows_share_one_frame(t):
+    assert translate(t, FLOW, FLOW) == (1.0, t)
+
+
+@given(st.floats(15.1, 1e6), st.sampled_from([0.5, 1.0, 16.0]))
+def test_above_its_range_the_network_sees_unit_variance_at_sigma_max(sigma, sigma_data):
+    gain, level = translate(sigma, exploding(), exploding(sigma_data))
+    assert level == 15.0
+    assert math.isclose(gain ** 2 * (sigma ** 2 + sigma_data ** 2), 15.0 ** 2 + sigma_data ** 2, rel_tol=1e-9)
+
+
+@given(st.floats(1e-6, 0.029))
+def test_below_its_range_it_is_asked_at_sigma_min_with_the_input_as_it_is(sigma):
+    assert translate(sigma, exploding(), exploding()) == (1.0, 0.03)
+
+
+@pytest.mark.parametrize("sigma_data", [0.5, 1.0])
+def test_a_flows_first_step_is_finite(sigma_data):
+    gain, level = translate(1.0, FLOW, exploding(sigma_data))
+    assert level == 15.0
+    assert math.isclose(gain, math.hypot(15.0, sigma_data))              # pure noise of unit variance, as the network saw it
+    near, _ = translate(1.0 - 1e-9, FLOW, exploding(sigma_data))
+    assert math.isclose(gain, near, rel_tol=1e-6)
+
+
+def test_the_rounding_of_a_schedule_is_not_above_the_range():
+    assert translate(15.0 * (1 + 1e-7), exploding(), exploding())[0] == 1.0
