@@ -7,6 +7,7 @@ Its coefficients sum to one, so the paper's formulas for the noise e hold for D 
                      = D_0 + sum_i w_i (D_i - D_0)               eq. 18
 """
 import dataclasses
+import functools
 import math
 
 import torch
@@ -15,19 +16,23 @@ from torch.nn import functional as F
 TOLERANCE = 1e-6        # a sum of soft masks that is 1 up to rounding needs no null
 
 
-def null_blend(denoised, reliabilities):
+def null_blend(denoised, reliabilities) -> torch.Tensor:
     """Eq. 8: the unconditional estimate D_0 from each expert's null estimate. Reliabilities are numbers or [.., 1, H, W]."""
-    return sum(a * d for a, d in zip(reliabilities, denoised, strict=True))
+    return _sum(a * d for a, d in zip(reliabilities, denoised, strict=True))
 
 
-def fuse(null, denoised, weights):
+def fuse(null, denoised, weights) -> torch.Tensor:
     """Eq. 18: D_0 + sum_i w_i (D_i - D_0). Weights are numbers or [.., 1, H, W].
 
     null None: the weights sum to one everywhere and D_0 cancels (eq. 10), so the experts' weighted sum is all.
     """
     if null is None:
-        return sum(w * d for w, d in zip(weights, denoised, strict=True))
-    return null + sum((d - null) * w for w, d in zip(weights, denoised, strict=True))
+        return _sum(w * d for w, d in zip(weights, denoised, strict=True))
+    return _sum([null, *((d - null) * w for w, d in zip(weights, denoised, strict=True))])
+
+
+def _sum(terms) -> torch.Tensor:
+    return functools.reduce(torch.add, terms)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +61,25 @@ def coefficients(weights, reliabilities, masks):
     else:
         shares = [r / total if total > 0 else a for r, a in zip(active, reliabilities, strict=True)]
     return Coefficients(tuple(masks), tuple(w * m for w, m in zip(weights, masks, strict=True)), tuple(shares))
+
+
+def without_guidance(c):
+    """The weights divided by their sum, so that no null counts; where nobody is active they stay and the null blend speaks."""
+    total = sum(c.weights)
+    if isinstance(total, torch.Tensor):
+        somebody = total.abs() > TOLERANCE
+        factor = torch.where(somebody, 1.0 / torch.where(somebody, total, 1.0), 1.0)
+    else:
+        factor = 1.0 / total if abs(total) > TOLERANCE else 1.0
+    return dataclasses.replace(c, weights=tuple(w * factor for w in c.weights))
+
+
+def rescale(fused, conditions, phi):
+    """Lin et al. 2023, eq. 15 and 16: the fused estimate [B, ...] with the standard deviation of the mean condition estimate, blended by phi."""
+    def deviation(d):
+        return d.flatten(1).std(1).view(-1, *[1] * (d.ndim - 1))
+    mean = sum(conditions) / len(conditions)
+    return phi * (fused * (deviation(mean) / deviation(fused))) + (1.0 - phi) * fused
 
 
 def vanishes(coefficient):

@@ -33,54 +33,100 @@ class Expert:
 
 
 @dataclasses.dataclass(frozen=True)
+class Options:
+    """What is done on top of eq. 10; the defaults do nothing, exactly.
+
+    weights_end, reliabilities_end: what the w_i and a_j become at the end of the schedule; curve: "linear" or "cosine" in percent.
+    rescale: phi of Lin et al. 2023 (arXiv:2305.08891), 0 to 1. interval: the sigmas (low, high] of Kynkaanniemi et al. 2024
+    (arXiv:2404.07724) in which guidance acts; outside it the weights are w_i / sum w, without a null.
+    """
+    weights_end: tuple[float, ...] = ()
+    reliabilities_end: tuple[float, ...] = ()
+    curve: str = "linear"
+    rescale: float = 0.0
+    interval: tuple[float, float] = (0.0, math.inf)
+
+    def __post_init__(self):
+        if not all(math.isfinite(w) for w in self.weights_end):
+            raise ValueError(f"weights_end must be finite numbers, not {list(self.weights_end)}.")
+        if not 0.0 <= self.rescale <= 1.0:
+            raise ValueError(f"The rescale must lie from 0 to 1, not {self.rescale}.")
+        if not 0.0 <= self.interval[0] < self.interval[1]:
+            raise ValueError(f"The guidance interval must have 0 <= sigma_low < sigma_high, not {self.interval[0]} to {self.interval[1]}.")
+
+
+@dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Experts and their reliabilities a_j >= 0, normalised to sum 1. The first expert leads: the sampler runs in its frame."""
+    """Experts and their reliabilities a_j >= 0, normalised to sum 1. The first expert leads: the sampler runs in its frame.
+
+    mixed_spaces: the user vouches for latent spaces that differ by name.
+    """
     experts: tuple[Expert, ...]
     reliabilities: tuple[float, ...]
+    mixed_spaces: bool = False
+    options: Options = Options()
 
     def __post_init__(self):
         if not self.experts:
             raise ValueError("A mixture needs at least one expert; connect a ConditionExpert.")
-        if len(self.reliabilities) != len(self.experts):
-            raise ValueError(f"{len(self.reliabilities)} reliabilities were given for {len(self.experts)} experts ({_names(self.experts)}); "
+        object.__setattr__(self, "reliabilities", self._shares(self.reliabilities))
+        if self.options.reliabilities_end:
+            object.__setattr__(self, "options", dataclasses.replace(self.options, reliabilities_end=self._shares(self.options.reliabilities_end)))
+        if self.options.weights_end and len(self.options.weights_end) != len(self.experts):
+            raise ValueError(f"{len(self.options.weights_end)} end weights were given for {len(self.experts)} experts; give one for each.")
+        outside = sum(e.weight for e in self.experts), sum(self.options.weights_end or (1.0,))
+        if self.options.interval != (0.0, math.inf) and not all(outside):
+            raise ValueError("Outside a guidance interval the weights are divided by their sum, which is zero here; change a weight.")
+
+    def _shares(self, numbers):
+        if len(numbers) != len(self.experts):
+            names = ", ".join(f"'{e.name}'" for e in self.experts)
+            raise ValueError(f"{len(numbers)} reliabilities were given for {len(self.experts)} experts ({names}); "
                              "give one for each, or leave the field empty for equal ones.")
-        if not all(math.isfinite(a) and a >= 0 for a in self.reliabilities):
-            raise ValueError(f"Reliabilities must be finite and not negative, not {list(self.reliabilities)}.")
-        total = math.fsum(self.reliabilities)
+        if not all(math.isfinite(a) and a >= 0 for a in numbers):
+            raise ValueError(f"Reliabilities must be finite and not negative, not {list(numbers)}.")
+        total = math.fsum(numbers)
         if not 0 < total < math.inf:
             raise ValueError("Reliabilities must not all be zero: somebody's null prediction has to count.")
-        object.__setattr__(self, "reliabilities", tuple(a / total for a in self.reliabilities))
+        return tuple(a / total for a in numbers)
 
+    @property
+    def scheduled(self):
+        """Whether weights or reliabilities change over the schedule."""
+        return bool(self.options.weights_end or self.options.reliabilities_end)
 
-def _names(experts):
-    return ", ".join(f"'{e.name}'" for e in experts)
+    def at(self, percent):
+        """(weights, reliabilities) at a point of the schedule, 0 = its start, 1 = its end."""
+        share = percent if self.options.curve == "linear" else (1.0 - math.cos(math.pi * percent)) / 2.0
+
+        def between(start, end):
+            return tuple(a + (b - a) * share for a, b in zip(start, end or start, strict=True))
+        return between([e.weight for e in self.experts], self.options.weights_end), between(self.reliabilities, self.options.reliabilities_end)
 
 
 def parse_reliabilities(text, count):
     """Non-negative numbers separated by commas and/or spaces, one an expert; "" means 1/count each. Raises ValueError."""
-    if not text.strip():
-        return (1.0 / count,) * count
-    numbers = []
-    for field in text.split(","):
+    return parse_numbers(text, count, "Reliabilities", minimum=0.0) or (1.0 / count,) * count
+
+
+def parse_numbers(text, count, what, minimum=-math.inf):
+    """Finite numbers separated by commas and/or spaces, one an expert; "" means none, (). Raises ValueError."""
+    example = ", ".join(["1"] * count)
+    numbers: list[float] = []
+    for field in text.split(",") if text.strip() else ():
         words = field.split()
         if not words:
-            raise ValueError(f"Reliabilities '{text}': an empty place between or beside commas; give {count} numbers such as '{_example(count)}'.")
-        numbers += [_number(word, text, count) for word in words]
-    if len(numbers) != count:
-        raise ValueError(f"Reliabilities '{text}': {len(numbers)} numbers for {count} experts; give one for each wired expert, in slot order, "
-                         f"such as '{_example(count)}' (with a decimal point, not a decimal comma).")
+            raise ValueError(f"{what} '{text}': an empty place between or beside commas; give {count} numbers such as '{example}'.")
+        for word in words:
+            try:
+                number = float(word)
+            except ValueError:
+                number = math.nan
+            if "_" in word or not math.isfinite(number) or number < minimum:
+                kind = "a non-negative number" if minimum == 0 else "a number"
+                raise ValueError(f"{what} '{text}': '{word}' is not {kind}; give {count} numbers such as '{example}'.")
+            numbers.append(number)
+    if numbers and len(numbers) != count:
+        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {count} experts; give one for each wired expert, in slot order, "
+                         f"such as '{example}' (with a decimal point, not a decimal comma).")
     return tuple(numbers)
-
-
-def _number(word, text, count):
-    try:
-        number = float(word)
-    except ValueError:
-        number = math.nan
-    if "_" in word or not math.isfinite(number) or number < 0:
-        raise ValueError(f"Reliabilities '{text}': '{word}' is not a non-negative number; give {count} numbers such as '{_example(count)}'.")
-    return number
-
-
-def _example(count):
-    return ", ".join(["1"] * count)

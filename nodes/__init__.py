@@ -5,10 +5,12 @@ from .conditions import ClassCondition, MapCondition, TextCondition
 from .examples import copy_example_pictures
 from .loading import LoadExpert
 from .mixing import ConditionExpert, EmptyExpertLatent, ReliabilityMixer
+from .options import MCDMAncestral, MixtureOptions
 from .sampling import MCDMGuider, MCDMSampler
 
 
 class UniteAndConquer(ComfyExtension):
     async def get_node_list(self):
         copy_example_pictures()
-        return [LoadExpert, ClassCondition, MapCondition, TextCondition, ConditionExpert, ReliabilityMixer, EmptyExpertLatent, MCDMGuider, MCDMSampler]
+        return [LoadExpert, ClassCondition, MapCondition, TextCondition, ConditionExpert, ReliabilityMixer, MixtureOptions,
+                EmptyExpertLatent, MCDMGuider, MCDMSampler, MCDMAncestral]

@@ -5,10 +5,10 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from ..mcdm.guider import check_spaces, is_pixel, noise_levels
 from ..mcdm.mixture import Expert as ExpertData
 from ..mcdm.mixture import Mixture as MixtureData
 from ..mcdm.mixture import parse_reliabilities
+from ..mcdm.voices import check_spaces, is_pixel, noise_levels
 from .common import CATEGORY, Expert, Mixture, modalities
 
 SLOTS = 8
@@ -28,8 +28,10 @@ class ConditionExpert(io.ComfyNode):
                 io.Float.Input("weight", default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
                                tooltip="w: how strictly the condition is enforced. With one expert this is the CFG scale. Negative moves away from it."),
                 io.Mask.Input("mask", optional=True, tooltip="Where it acts (white); everywhere if not connected."),
-                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="From which part of the schedule on it acts (0 = the first step)."),
-                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Until which part of the schedule it acts (1 = the last step)."),
+                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.01,
+                               tooltip="From which part of the schedule on it acts (0 = the first step)."),
+                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.01,
+                               tooltip="Until which part of the schedule it acts (1 = the last step)."),
                 io.String.Input("name", default="", tooltip="Its name in messages; empty = the kind of the model."),
             ],
             outputs=[Expert.Output(display_name="expert")],
@@ -71,18 +73,22 @@ class ReliabilityMixer(io.ComfyNode):
             node_id="ReliabilityMixer", display_name="Reliability Mixer", category=CATEGORY,
             description="Unites experts of one latent space. The first one leads: the sampler runs on its noise schedule.",
             inputs=[
-                *(Expert.Input(f"expert_{i}", optional=i > 1, tooltip="An expert; the first one leads. Slots left empty are skipped.") for i in range(1, SLOTS + 1)),
+                *(Expert.Input(f"expert_{i}", optional=i > 1, tooltip="An expert; the first one leads. Slots left empty are skipped.")
+                  for i in range(1, SLOTS + 1)),
                 io.String.Input("reliabilities", default="",
-                                tooltip="a: whose idea of a picture the result leans on, one non-negative number an expert in slot order, such as 1, 0.5. Empty = all alike."),
+                                tooltip="a: whose idea of a picture the result leans on; one non-negative number an expert, in slot order, "
+                                        "such as 1, 0.5. Empty = all alike."),
+                io.Boolean.Input("allow_mixed_latents", default=False,
+                                 tooltip="For people who know that two differently named latent spaces are aligned. The result is noise if they are not."),
             ],
             outputs=[Mixture.Output(display_name="mixture")],
         )
 
     @classmethod
-    def execute(cls, expert_1, reliabilities="", **others) -> io.NodeOutput:
+    def execute(cls, expert_1, reliabilities="", allow_mixed_latents=False, **others) -> io.NodeOutput:
         experts = (expert_1, *(e for e in (others.get(f"expert_{i}") for i in range(2, SLOTS + 1)) if e is not None))
-        check_spaces(experts)
-        return io.NodeOutput(MixtureData(experts, parse_reliabilities(reliabilities, len(experts))))
+        check_spaces(experts, allow_mixed_latents)
+        return io.NodeOutput(MixtureData(experts, parse_reliabilities(reliabilities, len(experts)), allow_mixed_latents))
 
 
 class EmptyExpertLatent(io.ComfyNode):

@@ -109,10 +109,8 @@ class EmbeddedUNet(nn.Module):
         for layer in self.mid:
             h = layer(h, emb) if isinstance(layer, ResBlock) else layer(h)
         for layer in self.up:
-            if isinstance(layer, ResBlock):
-                h = layer(torch.cat([h, skips.pop()], dim=1), emb)
-            else:
-                h = layer(F.interpolate(h, scale_factor=2.0, mode="nearest"))
+            h = (layer(torch.cat([h, skips.pop()], dim=1), emb) if isinstance(layer, ResBlock)
+                 else layer(F.interpolate(h, scale_factor=2.0, mode="nearest")))
         out = self.head(F.silu(self.norm(h))) + self.linear_skip(pixels)
         return F.pixel_shuffle(out, self.PATCH)
 
@@ -123,7 +121,7 @@ def recognises(state, metadata):
 
 def build(state, metadata, weight_dtype=None):
     """The ExpertModel. Raises ValueError or KeyError where the file lacks what the training writes, RuntimeError for wrong shapes."""
-    from . import model             # here, so that the training can import this file without the host
+    from . import model  # here, so that the training can import this file without the host
     position, size = state["position"], state["position"].shape[-1] * EmbeddedUNet.PATCH
     map_channels = state["stem.weight"].shape[1] // EmbeddedUNet.PATCH ** 2 - 3
     labels = state["label_embed.weight"].shape[1] if "label_embed.weight" in state else 0

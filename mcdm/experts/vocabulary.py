@@ -5,9 +5,12 @@ their noun wherever they stand: "long red hair", "hair: long and red", "red-hair
 """
 import re
 
-FILLERS = frozenset("a an the and or with of on in at to for from his her their its my it he she they who this that there one person people "
-                    "face head portrait picture photo image drawing cartoon avatar man woman boy girl guy lady male female human "
-                    "wearing wears wear has have having is are be being before behind against front very".split())
+FILLERS = frozenset((
+    "a", "an", "the", "and", "or", "with", "of", "on", "in", "at", "to", "for", "from", "his", "her", "their", "its", "my", "it", "he", "she",
+    "they", "who", "this", "that", "there", "one", "person", "people", "face", "head", "portrait", "picture", "photo", "image", "drawing", "cartoon",
+    "avatar", "man", "woman", "boy", "girl", "guy", "lady", "male", "female", "human", "wearing", "wears", "wear", "has", "have", "having", "is",
+    "are", "be", "being", "before", "behind", "against", "front", "very",
+))
 COPULAS = frozenset(("is", "are", ":", "="))
 BREAKS = frozenset((",", ";", ".", "with", "on", "wearing", "before", "behind", "against", "in"))
 NEGATIONS = frozenset(("no", "without", "not"))

@@ -198,6 +198,25 @@ def _features(c, f, hair, skin):
         c.fill(_curve((-1.2, eye_y - 0.6), (0, eye_y - 1), (1.2, eye_y - 0.6), close=False), (22, 22, 28), stroke=1.2)
 
 
+def _shoulders(c, f, skin, shirt):
+    """Shirt and neck, in the picture's coordinates; the neckline tells the styles apart."""
+    x, w, bottom, shade = f.x, f.width, f.y + f.height, _shade(skin, 0.88)
+
+    def polygon(*points):
+        return skia.Path().addPoly([skia.Point(*p) for p in points], True)
+    c.fill(_curve((x - w * 0.5, bottom + 3), (x - f.shoulders * 0.75, bottom + 6.5), (x - f.shoulders, 68), (x, 75), (x + f.shoulders, 68),
+                  (x + f.shoulders * 0.75, bottom + 6.5), (x + w * 0.5, bottom + 3), (x, bottom + 4)), shirt, "clothes")
+    c.fill(skia.Path().addRect(skia.Rect.MakeLTRB(x - w * 0.42, f.y + f.height * 0.6, x + w * 0.42, bottom + 7)), shade, "skin")
+    if f.style == "studio":
+        c.fill(_oval(x, bottom + 4, w * 0.55, 4.5), shade, "skin")
+    elif f.style == "halo":
+        c.fill(polygon((x - w * 0.5, bottom + 3), (x, bottom + 12), (x + w * 0.5, bottom + 3)), shade, "skin")
+    else:
+        for s in (-1, 1):
+            c.fill(polygon((x, bottom + 9), (x + s * w * 0.75, bottom + 2.5), (x + s * w * 0.8, bottom + 8)),
+                   _shade(shirt, 1.5 if sum(shirt) < 420 else 0.8), "clothes")
+
+
 def draw(f):
     """The picture [64, 64, 3] uint8 and the number of each pixel's region [64, 64] uint8, an index into REGIONS."""
     hair, skin, ground, shirt = (tuple(int(min(255, max(0, v + d))) for v, d in zip(rgb, tint, strict=True)) for rgb, tint in
@@ -215,27 +234,14 @@ def draw(f):
     c.both("rotate", f.tilt)
     _back_hair(c, f, hair)
     c.both("restore")
-    bottom = f.y + h
-    neck = skia.Path().addRect(skia.Rect.MakeLTRB(f.x - w * 0.42, f.y + h * 0.6, f.x + w * 0.42, bottom + 7))
-    body = _curve((f.x - w * 0.5, bottom + 3), (f.x - f.shoulders * 0.75, bottom + 6.5), (f.x - f.shoulders, 68), (f.x, 75), (f.x + f.shoulders, 68),
-                  (f.x + f.shoulders * 0.75, bottom + 6.5), (f.x + w * 0.5, bottom + 3), (f.x, bottom + 4))
-    c.fill(body, shirt, "clothes")
-    c.fill(neck, _shade(skin, 0.88), "skin")
-    if f.style == "studio":
-        c.fill(_oval(f.x, bottom + 4, w * 0.55, 4.5), _shade(skin, 0.88), "skin")
-    elif f.style == "halo":
-        c.fill(skia.Path().addPoly([skia.Point(f.x - w * 0.5, bottom + 3), skia.Point(f.x, bottom + 12), skia.Point(f.x + w * 0.5, bottom + 3)], True), _shade(skin, 0.88), "skin")
-    else:
-        for s in (-1, 1):
-            c.fill(skia.Path().addPoly([skia.Point(f.x, bottom + 9), skia.Point(f.x + s * w * 0.75, bottom + 2.5), skia.Point(f.x + s * w * 0.8, bottom + 8)], True),
-                   _shade(shirt, 1.5 if sum(shirt) < 420 else 0.8), "clothes")
+    _shoulders(c, f, skin, shirt)
     c.both("save")
     c.both("translate", f.x, f.y)
     c.both("rotate", f.tilt)
     for s in (-1, 1):
         c.fill(_oval(s * w, h * 0.08, 2.3, 3.3), _shade(skin, 0.88), "skin")
-    c.fill(_curve((0, -h), (w * 0.72, -h * 0.78), (w, -h * 0.1), (w * 0.86, h * 0.52), (w * 0.42, h * 0.92), (0, h), (-w * 0.42, h * 0.92), (-w * 0.86, h * 0.52),
-                  (-w, -h * 0.1), (-w * 0.72, -h * 0.78)), skin, "skin")
+    c.fill(_curve((0, -h), (w * 0.72, -h * 0.78), (w, -h * 0.1), (w * 0.86, h * 0.52), (w * 0.42, h * 0.92), (0, h),
+                  (-w * 0.42, h * 0.92), (-w * 0.86, h * 0.52), (-w, -h * 0.1), (-w * 0.72, -h * 0.78)), skin, "skin")
     _features(c, f, hair, skin)
     _front_hair(c, f, hair)
     c.both("restore")

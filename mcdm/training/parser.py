@@ -19,7 +19,8 @@ GROUPS = {"hair colour": len(faces.HAIR_COLORS), "hairstyle": len(faces.HAIRSTYL
 
 
 def _block(c_in, c_out, stride=1):
-    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1), nn.GroupNorm(8, c_out), nn.SiLU(), nn.Conv2d(c_out, c_out, 3, 1, 1), nn.GroupNorm(8, c_out), nn.SiLU())
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1), nn.GroupNorm(8, c_out), nn.SiLU(),
+                         nn.Conv2d(c_out, c_out, 3, 1, 1), nn.GroupNorm(8, c_out), nn.SiLU())
 
 
 class FaceParser(nn.Module):
@@ -92,13 +93,10 @@ def train(steps, count, out):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="dev.py train parser", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--count", type=int, default=6000, help="pictures of each style")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "bench" / "faces_parser.safetensors")
     args = parser.parse_args()
     train(args.steps, args.count, args.out)
 
-
-if __name__ == "__main__":
-    main()

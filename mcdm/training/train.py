@@ -115,7 +115,8 @@ def train(name, steps, batch_size, count, out, work):
     work.mkdir(parents=True, exist_ok=True)
     data = load_data(name, count, work.parent)
     conditioned = {"map_channels": 1} if EXPERTS[name][1] == "map" else {"labels": len(faces.VOCABULARY)}
-    net = EmbeddedUNet(**conditioned).to(memory_format=torch.channels_last)
+    net = EmbeddedUNet(**conditioned)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = EmbeddedUNet(**conditioned)
     average.load_state_dict(net.state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01)
@@ -163,16 +164,13 @@ def train(name, steps, batch_size, count, out, work):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("expert", choices=EXPERTS)
+    parser = argparse.ArgumentParser(prog="dev.py train", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("expert", choices=[*EXPERTS, "parser"], help="parser: the judge of the drawn faces, with options of its own")
     parser.add_argument("--steps", type=int, default=11000, help="optimizer steps; may be changed when resuming")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--count", type=int, default=24000, help="pictures drawn for the data set")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "builtin")
-    parser.add_argument("--work", type=Path, default=Path("training"), help="folder for data, state and preview sheets")
+    parser.add_argument("--work", type=Path, default=Path("output/training"), help="folder for data, state and preview sheets")
     args = parser.parse_args()
     train(args.expert, args.steps, args.batch_size, args.count, args.out, args.work / args.expert)
 
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,124 @@
+"""The promise of suite faces, measured: `python3 dev.py bench faces`.
+
+Over held-out conditions (maps from one drawing, words from another) it samples each expert alone and their fusion through
+the pack's nodes, and reads the pictures with a parser that is no diffusion network (mcdm/training/parser.py). Writes
+bench/faces.json and a sheet, bench/faces.png.
+"""
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+STEPS, SAMPLER, SCHEDULER = 24, "euler", "karras"
+SETTINGS = {                # name: {expert: w}; reliabilities are 1/N
+    "hair map alone, w = 1": {"hair": 1.0},
+    "skin map alone, w = 1": {"skin": 1.0},
+    "hair + skin, w = 1": {"hair": 1.0, "skin": 1.0},
+    "hair + skin, w = 1.5": {"hair": 1.5, "skin": 1.5},
+    "text alone, w = 2": {"text": 2.0},
+    "hair + skin + text, w = 1": {"hair": 1.0, "skin": 1.0, "text": 1.0},
+    "hair + skin + text, w = 1.5, 1.5, 2.5": {"hair": 1.5, "skin": 1.5, "text": 2.5},
+}
+
+
+@dataclasses.dataclass
+class Conditions:
+    """N held-out conditions: drawings [N, 3, 64, 64] in [-1, 1] with the maps, regions [N, 64, 64], and other faces' words."""
+    drawings: torch.Tensor
+    regions: torch.Tensor
+    words: list          # per condition: the phrases that are asked for
+    wanted: torch.Tensor    # [N, groups], which word of each group; -1 where nothing is asked for
+
+
+def held_out(faces, parser, count, seed=77):
+    """Maps of drawings of all styles (with hair: a bald head has no hair map), words of drawings never paired with them."""
+    rng = np.random.default_rng(seed)
+    drawings, regions, words, wanted = [], [], [], []
+    while len(drawings) < count:
+        shape = faces.sample(rng, faces.STYLES[len(drawings) % len(faces.STYLES)])
+        if shape.hairstyle == "bald":
+            continue
+        picture, labels = faces.draw(shape)
+        drawings.append(picture)
+        regions.append(labels)
+        said = faces.sample(rng, "poster")
+        groups = np.split(faces.bag(said), np.cumsum(list(parser.GROUPS.values()))[:-1])
+        wanted.append([-1 if name == "hairstyle" else int(g.argmax()) for name, g in zip(parser.GROUPS, groups, strict=True)])
+        words.append([w for k, w in enumerate(faces.words(said)) if k != 1])            # the map decides the style of the hair
+    to_picture = torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return Conditions(to_picture, torch.from_numpy(np.stack(regions)).long(), words, torch.tensor(wanted))
+
+
+def sample(comfy, conditions, weights, seed=0, size=16, **mixing):
+    """Pictures [N, 3, 64, 64] in [-1, 1] of the experts in `weights`, fused by the pack's own nodes."""
+    models = {name: comfy.call("LoadExpert", expert=f"builtin/faces_{name}.safetensors")[0] for name in weights}
+    conditioning = comfy.module("mcdm.experts.model").conditioning
+    names = ("background", "hair", "skin", "clothes")
+    pictures = []
+    for rows in torch.arange(len(conditions.words)).split(size):
+        experts = {}
+        for k, (name, weight) in enumerate(weights.items()):
+            if name == "text":
+                bags = [comfy.call("TextCondition", model=models[name], text=", ".join(conditions.words[i]))[0][0][1] for i in rows]
+                key = comfy.module("mcdm.experts.model").CONDITION
+                condition = conditioning({"labels": torch.cat([b[key]["labels"] for b in bags])})
+            else:
+                mask = (conditions.regions[rows] == names.index(name)).float()
+                condition = comfy.call("MapCondition", model=models[name], modality="auto", mask=mask)[0]
+            experts[f"expert_{k + 1}"] = comfy.call("ConditionExpert", model=models[name], condition=condition, weight=weight, name=name)[0]
+        mixture = comfy.call("ReliabilityMixer", **experts, **mixing)[0]
+        latent = comfy.call("EmptyExpertLatent", mixture=mixture, width=64, height=64, batch_size=len(rows))[0]
+        latent["batch_index"] = rows.tolist()
+        out = comfy.call("MCDMSampler", mixture=mixture, seed=seed, steps=STEPS, sampler_name=SAMPLER, scheduler=SCHEDULER, latent_image=latent)[1]
+        pictures.append(out["samples"].clamp(-1, 1))
+    return torch.cat(pictures)
+
+
+def judge(parser, net, conditions, pictures):
+    """IoU of hair and of skin with the maps; the share of the attributes asked for that are there, and each group's."""
+    regions, words = parser.read(net, pictures)
+    asked = conditions.wanted >= 0
+    right = ((words == conditions.wanted) & asked).float().sum(0) / asked.sum(0).clamp(min=1)
+    groups = {name: round(r.item(), 4) for name, r, a in zip(parser.GROUPS, right, asked.any(0), strict=True) if a}
+    return {"hair IoU": round(parser.iou(regions, conditions.regions, "hair").mean().item(), 4),
+            "skin IoU": round(parser.iou(regions, conditions.regions, "skin").mean().item(), 4),
+            "attributes": round(sum(groups.values()) / len(groups), 4), "groups": groups}
+
+
+def sheet(conditions, results, path, columns=12):
+    """A row of pictures for each setting, under the drawings whose maps were given."""
+    rows = [conditions.drawings, *results.values()]
+    array = torch.cat([torch.cat(list(r[:columns]), dim=2) for r in rows], dim=1)
+    array = ((array.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    Image.fromarray(array).resize((array.shape[1] * 2, array.shape[0] * 2), Image.Resampling.NEAREST).save(path)
+
+
+def measure(comfy, count, settings):
+    """{setting: figures}, the ceiling (the parser on the drawings themselves) first; and {setting: pictures}."""
+    faces, parser = comfy.module("mcdm.training.faces"), comfy.module("mcdm.training.parser")
+    net = parser.load_parser(HERE / "faces_parser.safetensors")
+    conditions = held_out(faces, parser, count)
+    own = dataclasses.replace(conditions, wanted=torch.full_like(conditions.wanted, -1))
+    figures = {"real drawings (ceiling of the parser)": {k: v for k, v in judge(parser, net, own, conditions.drawings).items() if "IoU" in k}}
+    pictures = {}
+    for name, weights in settings.items():
+        pictures[name] = sample(comfy, conditions, weights)
+        figures[name] = judge(parser, net, conditions, pictures[name])
+    return figures, pictures, conditions
+
+
+def main(comfy, arguments):
+    options = argparse.ArgumentParser(prog="dev.py bench faces", description=__doc__.split("\n")[0])
+    options.add_argument("--count", type=int, default=96, help="held-out conditions")
+    args = options.parse_args(arguments)
+    figures, pictures, conditions = measure(comfy, args.count, SETTINGS)
+    print(f"{'':42} hair IoU  skin IoU  attributes")
+    for name, f in figures.items():
+        print(f"{name:42} {f['hair IoU']:8.3f}  {f['skin IoU']:8.3f}  " + (f"{f['attributes']:10.3f}" if "attributes" in f else ""))
+    (HERE / "faces.json").write_text(json.dumps({"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER, "figures": figures}, indent=1))
+    sheet(conditions, pictures, HERE / "faces.png")

@@ -1,0 +1,162 @@
+"""One expert during one run: a patcher, conditions and options of its own, so that nothing of one expert (patches, hooks,
+ControlNets, CFG functions) acts on another."""
+import copy
+import logging
+import weakref
+
+import comfy.hooks
+import comfy.latent_formats
+import comfy.model_management
+import comfy.model_patcher
+import comfy.model_sampling
+import comfy.patcher_extension
+import comfy.sampler_helpers
+import comfy.samplers
+import torch
+
+from .noise_levels import NoiseLevels
+
+RUN_WRAPPERS = ("outer_sample", "sampler_sample", "predict_noise")
+
+
+def check_spaces(experts, mixed=False):
+    """Raises ValueError unless all experts live in one latent space: the same latent format, not merely as many channels.
+
+    mixed: the user vouches for spaces of other names; only the number of channels is checked then, and the log says so.
+    """
+    def space(expert):
+        return expert.model.get_model_object("latent_format")
+    lead, *others = experts
+    for expert in others:
+        ours, theirs = space(lead), space(expert)
+        if type(ours) is type(theirs):
+            continue
+        names = f"expert '{expert.name}' works in the latent space {type(theirs).__name__}, expert '{lead.name}' in {type(ours).__name__}"
+        if not mixed or ours.latent_channels != theirs.latent_channels:
+            raise ValueError(f"These cannot be united: {names}. Use experts of one latent space.")
+        logging.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
+
+
+def is_pixel(patcher):
+    return isinstance(patcher.get_model_object("latent_format"), comfy.latent_formats.ChromaRadiance)
+
+
+def noise_levels(patcher):
+    """The frame and the trained range of a MODEL. Raises ValueError where it predicts no noise level at all."""
+    sampling = patcher.get_model_object("model_sampling")
+    if isinstance(sampling, comfy.model_sampling.IMG_TO_IMG):
+        raise ValueError("An image-to-image network without noise levels cannot be an expert.")
+    return NoiseLevels(isinstance(sampling, comfy.model_sampling.CONST), float(sampling.sigma_min), float(sampling.sigma_max),
+                       float(getattr(sampling, "sigma_data", 1.0)))
+
+
+def _own_controls(conds):
+    """ControlNets keep state: gives the conditions copies of their chains, one a chain, shared by condition and null."""
+    copies = {}
+
+    def copy_chain(control):
+        if control is None:
+            return None
+        if control not in copies:
+            copies[control] = control.copy()
+            copies[control].set_previous_controlnet(copy_chain(control.previous_controlnet))
+        return copies[control]
+    for cond in (c for rows in conds.values() for c in rows if "control" in c):
+        cond["control"] = copy_chain(cond["control"])
+
+
+class Voice:
+    """One expert during one run."""
+
+    def __init__(self, expert, patcher, levels):
+        self.expert, self.patcher, self.levels = expert, patcher, levels
+        self.original = {"positive": comfy.sampler_helpers.convert_cond(expert.condition)}
+        if expert.null is not None:
+            self.original["negative"] = comfy.sampler_helpers.convert_cond(expert.null)
+        self.conds: dict = {}
+        self.options: dict = {}
+        self.hook_mode = patcher.hook_mode
+
+    @property
+    def model(self):
+        return self.patcher.model
+
+    def open(self):
+        """Own copies of conditions and options, hooks registered on the own patcher: the host's CFGGuider.sample, for one more expert."""
+        self.conds = {k: [c.copy() for c in rows] for k, rows in self.original.items()}
+        _own_controls(self.conds)
+        comfy.samplers.preprocess_conds_hooks(self.conds)
+        self.options = comfy.model_patcher.create_model_options_clone(self.patcher.model_options)
+        self.options.pop("multigpu_clones", None)
+        self.hook_mode = self.patcher.hook_mode
+        if comfy.samplers.get_total_hook_groups_in_conds(self.conds) <= 1:
+            self.patcher.hook_mode = comfy.hooks.EnumHookMode.MinVram
+        comfy.sampler_helpers.prepare_model_patcher(self.patcher, self.conds, self.options)
+        comfy.samplers.filter_registered_hooks_on_conds(self.conds, self.options)
+        for kind in RUN_WRAPPERS:
+            if comfy.patcher_extension.get_all_wrappers(kind, self.options, is_model_options=True):
+                logging.warning(f"MCDM: a wrapper around the whole run ({kind}) on expert '{self.expert.name}' has no effect; only the first expert's act.")
+
+    def begin(self, noise, latent_image, device, denoise_mask, seed, sigmas):
+        """Once the models are loaded: conditions and options as this expert's network wants them."""
+        comfy.samplers.cast_to_load_options(self.options, device=device, dtype=self.patcher.model_dtype())
+        self.patcher.pre_run()
+        if latent_image is not None and torch.count_nonzero(latent_image) > 0:
+            latent_image = self.model.process_latent_in(latent_image)
+        self.conds = comfy.samplers.process_conds(self.model, noise, self.conds, device, latent_image, denoise_mask, seed)
+        self.options.setdefault("transformer_options", {})["sample_sigmas"] = sigmas
+
+    def close(self):
+        comfy.samplers.cast_to_load_options(self.options, device=self.patcher.offload_device)
+        self.patcher.cleanup()
+        comfy.sampler_helpers.cleanup_models(self.conds, [])
+        self.patcher.hook_mode = self.hook_mode
+        self.patcher.restore_hook_patches()
+        self.conds, self.options = {}, {}
+
+    def take_over(self):
+        """Makes this voice's patcher the one that its network answers for, with no weight hooks of another left in place."""
+        other = self.model.current_patcher
+        if other is not self.patcher:
+            if other is not None and other.current_hooks is not None:
+                other.patch_hooks(None)
+            self.model.current_patcher = self.patcher
+
+
+def own_patchers(experts):
+    """A patcher for each expert. In the host, clones of one checkpoint share one set of weights, whatever was patched last:
+    here those with the same patches share it, and every further set of patches gets a copy of the network (kept with its MODEL)."""
+    homes: dict = {}
+    patchers = []
+    for expert in experts:
+        model = expert.model
+        sets = homes.setdefault(id(model.model), {})
+        patches = (model.patches_uuid if model.patches or model.weight_wrapper_patches else None, model.force_cast_weights,
+                   frozenset((k, id(v)) for k, v in model.object_patches.items()), frozenset(model.injections))
+        if patches not in sets:
+            if sets and model not in _copies:
+                _copies[model] = _copy(model, expert.name)
+            sets[patches] = _copies[model] if sets else model
+        clone = model.clone()
+        home = sets[patches]
+        if home.model is not model.model:
+            clone.model, clone.parent = home.model, home
+            clone.backup, clone.object_patches_backup, clone.hook_backup, clone.pinned = home.backup, home.object_patches_backup, home.hook_backup, home.pinned
+        patchers.append(clone)
+    return patchers
+
+
+_copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _copy(patcher, name):
+    """The same MODEL on a network of its own, made from the unpatched weights."""
+    for loaded in [m for m in comfy.model_management.current_loaded_models if m.model is not None and m.model.is_clone(patcher)]:
+        loaded.model_unload()
+        comfy.model_management.current_loaded_models.remove(loaded)
+    logging.info(f"MCDM: expert '{name}' is another expert's checkpoint with patches of its own; it gets its own copy of the weights "
+                 f"({patcher.model_size() / 2**20:.0f} MB).")
+    copied = patcher.clone()
+    copied.model, copied.parent = copy.deepcopy(patcher.model), None
+    copied.backup, copied.object_patches_backup, copied.hook_backup, copied.pinned = {}, {}, {}, set()
+    return copied

@@ -1,0 +1,58 @@
+"""Fixtures: `comfy`, the real host inside this process; `host`, it over HTTP; `browser`, for its web page. Run by `python3 dev.py test`.
+
+The pack comes in under two names, and a class of one is not the class of the other:
+
+- `from unite_and_conquer.mcdm import fusion` is the checkout as an ordinary package, for the maths, which needs no host;
+- `comfy.pack` is what the host's own loader made of it, for everything that meets a node: `comfy.module("mcdm.mixture")`.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+
+if not os.environ.get("MCDM_COMFYUI"):
+    pytest.exit("The tests need ComfyUI: run them by `python3 dev.py test [pytest arguments]`.", returncode=4)
+
+sys.path.insert(0, str(TESTS))
+import inprocess  # noqa: E402  (puts the host's tree first on sys.path)
+
+# The checkout as a package, without running its __init__.py, which is the host's way in.
+package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
+package.__path__ = [str(ROOT)]
+
+import torch  # noqa: E402
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory: pytest.TempPathFactory) -> inprocess.InProcess:
+    return inprocess.start(tmp_path_factory.mktemp("comfy"))
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from host import Host
+    with Host(tmp_path_factory.mktemp("host base")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, Chrome or Edge, driven by Playwright: browser.new_page().goto(host.url)."""
+    from playwright.sync_api import sync_playwright
+    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=os.environ["MCDM_BROWSER"], args=quiet + root)
+        yield running
+        running.close()
