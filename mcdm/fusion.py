@@ -65,12 +65,12 @@ def coefficients(weights, reliabilities, masks):
 
 def without_guidance(c):
     """The weights divided by their sum, so that no null counts; where nobody is active they stay and the null blend speaks."""
-    total = sum(c.weights)
+    total, factor = sum(c.weights), 1.0
     if isinstance(total, torch.Tensor):
         somebody = total.abs() > TOLERANCE
-        factor = torch.where(somebody, 1.0 / torch.where(somebody, total, 1.0), 1.0)
-    else:
-        factor = 1.0 / total if abs(total) > TOLERANCE else 1.0
+        factor = torch.where(somebody, 1.0 / torch.where(somebody, total, 1.0), 1.0)  # type: ignore[assignment]
+    elif abs(total) > TOLERANCE:
+        factor = 1.0 / total
     return dataclasses.replace(c, weights=tuple(w * factor for w in c.weights))
 
 

@@ -1,0 +1,70 @@
+"""Random Stable Diffusion 1.5 as small as the host allows: a network in memory, and checkpoints for its own loaders."""
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+CONTEXT = 768       # channels of CLIP-L's text; with them, and with 320 channels, the host knows a UNet for SD 1.5's
+
+
+def tiny_unet(seed: int) -> Any:
+    """A MODEL of SD 1.5's kind (EPS, its noise schedule and latent space): two levels of 32 and 64 channels, in float32 on the CPU."""
+    import comfy.model_patcher
+    config = _config(channels=32, levels=2, middle=1)
+    config.set_inference_dtype(torch.float32, None)
+    model = config.get_model({}, device="cpu")
+    model.diffusion_model.load_state_dict(_random(model.diffusion_model, seed))
+    return comfy.model_patcher.ModelPatcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
+
+
+def conditioning(seed: int, tokens: int = 77) -> list[Any]:
+    """A CONDITIONING of random numbers, as CLIPTextEncode would give one."""
+    generator = torch.Generator().manual_seed(seed)
+    text = torch.randn(1, tokens, CONTEXT, generator=generator)
+    return [[text, {"pooled_output": torch.randn(1, CONTEXT, generator=generator)}]]
+
+
+def write(path: Path, seed: int) -> None:
+    """A checkpoint that CheckpointLoaderSimple knows for SD 1.5: MODEL, CLIP and VAE, 138 MB.
+
+    The smallest UNet has one level of 320 channels (13 million parameters). CLIP-L has a fixed size, so its 123 million travel
+    in 8 bits. The VAE is the host's tiny one (TAESD), which it takes from a checkpoint as well.
+    """
+    import comfy.ldm.modules.diffusionmodules.openaimodel
+    import comfy.sd1_clip
+    import comfy.taesd.taesd
+    import safetensors.torch
+    with torch.device("meta"):
+        unet = comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel(**_config(channels=320, levels=1, middle=-2).unet_config)
+        clip = comfy.sd1_clip.SDClipModel(device="meta", dtype=torch.float16).transformer.text_model
+        vae = comfy.taesd.taesd.TAESD()
+    parts = ("model.diffusion_model.", unet, torch.float16), ("cond_stage_model.transformer.text_model.", clip, torch.float8_e4m3fn), \
+            ("first_stage_model.", vae, torch.float16)
+    state = {prefix + k: v.to(dtype) for prefix, network, dtype in parts for k, v in _random(network, seed).items()}
+    safetensors.torch.save_file(state, path)
+
+
+def _config(channels: int, levels: int, middle: int) -> Any:
+    """The host's SD15 with a UNet of its architecture: one residual block and one transformer block a level."""
+    import comfy.supported_models
+    return comfy.supported_models.SD15({
+        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": channels, "channel_mult": [1, 2][:levels], "num_res_blocks": [1] * levels,
+        "use_spatial_transformer": True, "use_linear_in_transformer": False, "legacy": False, "context_dim": CONTEXT, "adm_in_channels": None,
+        "transformer_depth": [1] * levels, "transformer_depth_middle": middle, "transformer_depth_output": [middle > 0] * 2 * levels,
+    })
+
+
+def _random(network: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
+    """Random weights under which the size of a signal neither explodes nor vanishes."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def tensor(name: str, shape: torch.Size) -> torch.Tensor:
+        noise = torch.randn(shape, generator=generator)
+        if len(shape) > 1:
+            return noise / math.sqrt(math.prod(shape[1:]))
+        return 0.1 * noise + (not name.endswith("bias"))
+
+    return {name: tensor(name, value.shape) for name, value in network.state_dict().items()}
