@@ -2,6 +2,7 @@
 from comfy_api.latest import ComfyExtension
 
 from .conditions import ClassCondition, MapCondition, TextCondition
+from .embedding import EmbeddingCondition
 from .examples import copy_example_pictures
 from .loading import LoadExpert
 from .mixing import ConditionExpert, EmptyExpertLatent, ReliabilityMixer
@@ -12,5 +13,5 @@ from .sampling import MCDMGuider, MCDMSampler
 class UniteAndConquer(ComfyExtension):
     async def get_node_list(self):
         copy_example_pictures()
-        return [LoadExpert, ClassCondition, MapCondition, TextCondition, ConditionExpert, ReliabilityMixer, MixtureOptions,
+        return [LoadExpert, ClassCondition, MapCondition, TextCondition, EmbeddingCondition, ConditionExpert, ReliabilityMixer, MixtureOptions,
                 EmptyExpertLatent, MCDMGuider, MCDMSampler, MCDMAncestral]

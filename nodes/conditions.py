@@ -7,11 +7,11 @@ from comfy_api.latest import io
 
 from .common import CATEGORY, choice, modalities
 
-MODALITIES = ("auto", "hair", "skin", "sketch")
+MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpainting")
 
 
-def _modality(model, kind, name="auto"):
-    """The expert's modality of a kind ("map", "text", "class"). Raises ValueError naming what it has instead."""
+def find_modality(model, kind, name="auto"):
+    """The expert's modality of a kind ("map", "text", "class", "vector"). Raises ValueError naming what it has instead."""
     available = modalities(model)
     if not available:
         raise ValueError(f"This MODEL ({type(model.model).__name__}) is not an expert from LoadExpert; use the condition nodes that belong to it, "
@@ -25,14 +25,15 @@ def _modality(model, kind, name="auto"):
     return fitting[0]
 
 
-def _conditioning(model, modality, tensor, condition):
+def add(conditions, condition):
+    """A CONDITIONING of {input of the network: tensor}, added to `condition` if that is given."""
     from ..mcdm.experts.model import conditioning
-    return conditioning({modality.key: tensor}, into=condition)
+    return conditioning(conditions, into=condition)
 
 
-_MODEL = io.Model.Input("model", tooltip="The expert that this condition is for, from LoadExpert.")
-_ADD_TO = io.Conditioning.Input("condition", optional=True, tooltip="Another condition of the same expert, to add this one to.")
-_OUTPUT = io.Conditioning.Output(display_name="condition")
+MODEL = io.Model.Input("model", tooltip="The expert that this condition is for, from LoadExpert.")
+ADD_TO = io.Conditioning.Input("condition", optional=True, tooltip="Another condition of the same expert, to add this one to.")
+OUTPUT = io.Conditioning.Output(display_name="condition")
 
 
 class TextCondition(io.ComfyNode):
@@ -42,30 +43,47 @@ class TextCondition(io.ComfyNode):
             node_id="TextCondition", display_name="Text Condition", category=CATEGORY,
             description="Describes the picture to a text expert in free words. Words it was never taught are named.",
             inputs=[
-                _MODEL,
+                MODEL,
                 io.String.Input("text", multiline=True, default="long red hair, glasses, smiling, blue background",
                                 tooltip="Free text over the expert's vocabulary. Leave out what may be anything."),
-                _ADD_TO,
+                ADD_TO,
             ],
-            outputs=[_OUTPUT], hidden=[io.Hidden.unique_id],
+            outputs=[OUTPUT], hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, model, text, condition=None) -> io.NodeOutput:
         from ..mcdm.experts.vocabulary import parse
-        modality = _modality(model, "text")
+        modality = find_modality(model, "text")
+        if not modality.labels:
+            tokens, message = _tokens(text, modality.null)
+            show(cls, message)
+            return io.NodeOutput(add(tokens, condition), ui={"text": (message,)})
         found, unknown = parse(text, modality.labels, modality.synonyms)
         if not found:
             raise ValueError(f"The text expert knows no word of '{text}'. It knows: {', '.join(modality.labels)}.")
         message = f"understood: {', '.join(found)}" + (f"; not known: {', '.join(unknown)}" if unknown else "")
         if unknown:
             logging.warning(f"MCDM: Text Condition {message}. The expert knows: {', '.join(modality.labels)}.")
-        _show(cls, message)
+        show(cls, message)
         bag = torch.tensor([[float(label in found) for label in modality.labels]])
-        return io.NodeOutput(_conditioning(model, modality, bag, condition), ui={"text": (message,)})
+        return io.NodeOutput(add({modality.key: bag}, condition), ui={"text": (message,)})
 
 
-def _show(node, message):
+def _tokens(text, null):
+    """The network's tokens and their mask for a text, and a line for the user. null: [1, L], the end token, which pads."""
+    from ..mcdm.experts.tokenizer import encode
+    end, length = int(null[0, 0]), null.shape[1]
+    found = encode(text, end + 1)
+    if len(found) > length:
+        logging.warning(f"MCDM: Text Condition: the text has {len(found)} tokens, the expert reads the first {length} only.")
+    kept = found[:length]
+    tokens, mask = null.clone(), torch.zeros(1, length, dtype=torch.bool)
+    tokens[0, :len(kept)], mask[0, :len(kept)] = torch.tensor(kept, dtype=torch.long), True
+    return {"tokens": tokens, "mask": mask}, f"{len(kept)} of {len(found)} tokens, room for {length}"
+
+
+def show(node, message):
     """Writes a line under the node, where there is a page to show it."""
     unique_id = getattr(node.hidden, "unique_id", None)
     if unique_id is not None:
@@ -80,20 +98,24 @@ class ClassCondition(io.ComfyNode):
         return io.Schema(
             node_id="ClassCondition", display_name="Class Condition", category=CATEGORY,
             description="The class that a class-conditional expert shall draw.",
-            inputs=[_MODEL, io.String.Input("label", default="0", tooltip="The number of the class, or its name where the expert's file lists names.")],
-            outputs=[_OUTPUT],
+            inputs=[MODEL, io.String.Input("label", default="0", tooltip="The number of the class, or its name where the expert's file lists names.")],
+            outputs=[OUTPUT],
         )
 
     @classmethod
     def execute(cls, model, label) -> io.NodeOutput:
-        modality = _modality(model, "class")
+        modality = find_modality(model, "class")
         names = [n.lower() for n in modality.labels]
-        text = str(label).strip()
-        index = int(text) if text.isascii() and text.isdigit() else names.index(text.lower()) if text.lower() in names else -1
+        text = str(label).strip().lower()
+        index = int(text) if text.isascii() and text.isdecimal() else names.index(text) if text in names else -1
         if not 0 <= index < len(names):
-            raise ValueError(f"Class '{label}' is unknown to this expert; give a number from 0 to {len(names) - 1} or one of: {', '.join(modality.labels)}.")
-        one_hot = torch.nn.functional.one_hot(torch.tensor([index]), len(names)).float()
-        return io.NodeOutput(_conditioning(model, modality, one_hot, None))
+            named = [n for n in modality.labels if not n.isdecimal()]
+            words = f" or a name such as {', '.join(named[:5])}" if named else ""
+            raise ValueError(f"Class '{label}' is unknown to this expert; give a number from 0 to {len(names) - 1}{words}.")
+        value = torch.tensor([index])
+        if modality.key == "labels":            # the embedded experts sum the embeddings of a bag
+            value = torch.nn.functional.one_hot(value, len(names)).float()
+        return io.NodeOutput(add({modality.key: value}, None))
 
 
 class MapCondition(io.ComfyNode):
@@ -101,15 +123,17 @@ class MapCondition(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="MapCondition", display_name="Map Condition", category=CATEGORY,
-            description="A picture or mask of any size becomes the map that the expert was trained on: a region, or the edges of a photograph.",
+            description="A picture or mask of any size becomes the map that the expert was trained on: a region, edges, or the picture to enlarge.",
             inputs=[
-                _MODEL,
+                MODEL,
                 io.Combo.Input("modality", options=list(MODALITIES), default="auto", tooltip="Which map of the expert this is; 'auto' = its only one."),
-                io.Image.Input("image", optional=True, tooltip="A picture of the map, bright where the region is; for a sketch expert any picture."),
-                io.Mask.Input("mask", optional=True, tooltip="The map as a mask, instead of the image."),
-                _ADD_TO,
+                io.Image.Input("image", optional=True,
+                               tooltip="A picture of the map, bright where the region is. Embedded sketch experts take any picture, that of Unite and Conquer "
+                                       "white lines on black, as the Canny node draws them. An upsampler takes the small picture."),
+                io.Mask.Input("mask", optional=True, tooltip="The map as a mask, instead of the image. For inpainting, beside it: white is painted anew."),
+                ADD_TO,
             ],
-            outputs=[_OUTPUT],
+            outputs=[OUTPUT],
         )
 
     @classmethod
@@ -118,19 +142,34 @@ class MapCondition(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, modality, image=None, mask=None, condition=None) -> io.NodeOutput:
-        chosen = _modality(model, "map", modality)
-        if (image is None) == (mask is None):
+        chosen = find_modality(model, "map", modality)
+        painting = chosen.encoding == "inpainting"
+        if painting and (image is None or mask is None):
+            raise ValueError("Map Condition 'inpainting' needs both an image and a mask, white where it shall be painted anew; connect the two.")
+        if not painting and (image is None) == (mask is None):
             raise ValueError(f"Map Condition '{chosen.name}' needs either an image or a mask, and not both; connect one of the two.")
-        pixels = image[..., :3].movedim(-1, 1) if mask is None else mask.reshape(-1, 1, *mask.shape[-2:])
-        if not torch.isfinite(pixels).all():
+        region = None if mask is None else mask.reshape(-1, 1, *mask.shape[-2:]).float()
+        pixels = region if image is None else image[..., :3].movedim(-1, 1).float()
+        if not all(torch.isfinite(p).all() for p in (pixels, region) if p is not None):
             raise ValueError(f"The picture for Map Condition '{chosen.name}' holds NaN or infinite values; connect another one.")
-        channels, height, width = chosen.null.shape[1:]
-        if chosen.encoding == "edges":
-            region = _edges(comfy.utils.common_upscale(pixels.float(), width, height, "area", "center"))
+        return io.NodeOutput(add(_encode(chosen, pixels, region), condition))
+
+
+def _encode(modality, pixels, region):
+    """{input of the network: map in [-1, 1]}. pixels: [B, 1 or 3, H, W], region: [B, 1, H, W], both in [0, 1]."""
+    if modality.encoding in ("binary", "edges"):
+        channels, height, width = modality.null.shape[1:]
+        if modality.encoding == "edges":
+            on = _edges(comfy.utils.common_upscale(pixels, width, height, "area", "center"))
         else:
             brightest = (pixels.amax(1, keepdim=True) >= 0.5).float()
-            region = (comfy.utils.common_upscale(brightest, width, height, "area", "center") >= 0.5).float()
-        return io.NodeOutput(_conditioning(model, chosen, (2 * region - 1).expand(-1, channels, -1, -1), condition))
+            on = (comfy.utils.common_upscale(brightest, width, height, "area", "center") >= 0.5).float()
+        return {modality.key: (2 * on - 1).expand(-1, channels, -1, -1)}
+    encoded = {modality.key: 2 * pixels.clamp(0, 1).expand(-1, 3, -1, -1) - 1}
+    if modality.encoding == "inpainting":
+        region = comfy.utils.common_upscale(region, pixels.shape[-1], pixels.shape[-2], "area", "disabled")
+        encoded["inpaint_mask"] = (region < 0.5).float()            # of what is known
+    return encoded
 
 
 def _edges(pixels):

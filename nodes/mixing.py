@@ -1,5 +1,7 @@
 """Experts, their weights, and whose null prediction counts how much."""
+import logging
 import math
+import weakref
 
 import comfy.model_management
 import torch
@@ -22,7 +24,7 @@ class ConditionExpert(io.ComfyNode):
             description="One expert of a mixture: a model, its condition, how strictly it is enforced (w), where and when.",
             inputs=[
                 io.Model.Input("model", tooltip="Any diffusion model: from LoadExpert, or from ComfyUI's own loaders. LoRA and patches on it stay its own."),
-                io.Conditioning.Input("condition", tooltip="What this expert shall show."),
+                io.Conditioning.Input("condition", optional=True, tooltip="What this expert shall show. Only an unconditional expert does without."),
                 io.Conditioning.Input("null_condition", optional=True,
                                       tooltip="What 'no condition' means to it, an empty prompt for Stable Diffusion. Experts from LoadExpert know their own."),
                 io.Float.Input("weight", default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
@@ -50,20 +52,38 @@ class ConditionExpert(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, model, condition, null_condition=None, weight=1.0, mask=None, start_percent=0.0, end_percent=1.0, name="") -> io.NodeOutput:
+    def execute(cls, model, condition=None, null_condition=None, weight=1.0, mask=None, start_percent=0.0, end_percent=1.0, name="") -> io.NodeOutput:
         own = modalities(model)
         name = name.strip() or "+".join(own) or type(model.model).__name__
         noise_levels(model)
+        if condition is None and (own or not hasattr(model.model, "modalities")):
+            raise ValueError(f"Expert '{name}' has no condition; connect one. Only an unconditional expert does without.")
         if own:
             from ..mcdm.experts.model import CONDITION
-            keys = {m.key for m in own.values()}
+            keys = {key for m in own.values() for key in m.nulls}
             for given, what in ((condition, "condition"), (null_condition, "null condition")):
                 if given is not None and not all(CONDITION in d and d[CONDITION].keys() <= keys for _, d in given):
                     raise ValueError(f"Expert '{name}' takes {', '.join(f'{m.name} ({m.kind})' for m in own.values())}; its {what} was made for another model. "
                                      "Use the condition node of that kind with this expert's model.")
             if null_condition is None:
-                null_condition = model.model.null_conditioning()
+                null_condition = model.model.null_conditioning(condition)
+                _announce(model.model, name)
+        elif hasattr(model.model, "modalities"):        # an unconditional expert: whatever is connected, it knows but one answer
+            condition = null_condition = model.model.null_conditioning()
         return io.NodeOutput(ExpertData(model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name))
+
+
+_announced = weakref.WeakSet()
+
+
+def _announce(model, name):
+    """Says once a loaded model that its null was never trained."""
+    stands_in = [f"class {int(m.null)}" if m.kind == "class" else f"a {m.name} of zeros"
+                 for m in model.modalities.values() if not m.trained_null]
+    if stands_in and model not in _announced:
+        _announced.add(model)
+        logging.info(f"MCDM: expert '{name}' was trained without a null condition; {' and '.join(stands_in)} stands in for it, as its authors do. "
+                     "With reliability 0 it is never asked for; an unconditional expert beside it (weight 0, reliability 1) is the better null.")
 
 
 class ReliabilityMixer(io.ComfyNode):

@@ -1,5 +1,6 @@
 """A network that the host lacks, wrapped into an ordinary ComfyUI MODEL."""
 import dataclasses
+from collections.abc import Callable
 
 import comfy.conds
 import comfy.latent_formats
@@ -20,6 +21,8 @@ class Modality:
 
     kind: "map", "text" or "class". key: the network's keyword. null: what it was trained to see for "no condition", [1, ...].
     encoding: of a map, "binary" (-1 outside, +1 inside) or "edges" (the same of Canny's edges). labels: words or class names.
+    trained_null: whether the network saw that null in training, or it is only what its authors took.
+    parts: further inputs that come with it, {keyword: null}: the mask of a text's tokens.
     """
     name: str
     kind: str
@@ -28,40 +31,62 @@ class Modality:
     encoding: str = ""
     labels: tuple[str, ...] = ()
     synonyms: dict[str, str] = dataclasses.field(default_factory=dict)
+    trained_null: bool = True
+    parts: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
+
+    @property
+    def nulls(self):
+        """{keyword of the network: its null}, all inputs of this modality."""
+        return {self.key: self.null, **self.parts}
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """NAME; recognises(state, config) -> bool; build(state, config, weight_dtype) -> ExpertModel, ValueError where something is missing."""
+    NAME: str
+    recognises: Callable
+    build: Callable
 
 
 class X0Sampling(comfy.model_sampling.ModelSamplingContinuousEDM, comfy.model_sampling.X0):
     """The network's output is the clean picture; its input is scaled to unit variance by sigma_data."""
 
 
-class _Config(comfy.supported_models_base.BASE):
-    latent_format = comfy.latent_formats.ChromaRadiance
-    memory_usage_factor = 4.0
-
-
 class ExpertModel(comfy.model_base.BaseModel):
     """The host's BaseModel around any network called as `network(x, timesteps, context, control, transformer_options, **conditions)`.
 
-    modalities: what it is conditioned on. fixed_size: (height, width) in latent cells if it knows no other.
+    sampling: a class of the host's model_sampling, such as schedules.sampling makes. modalities: what the network is conditioned on.
+    fixed_size: (height, width) in latent cells if it knows no other. memory_usage_factor: the host's measure of working memory.
     """
 
-    def __init__(self, network, sampling, modalities, fixed_size=None, compute_dtype=None, **sampling_settings):
-        config = _Config({"disable_unet_model_creation": True})
-        config.sampling_settings = sampling_settings
-        config.manual_cast_dtype = compute_dtype
+    def __init__(self, network, sampling, modalities, fixed_size=None, compute_dtype=None, latent_format=comfy.latent_formats.ChromaRadiance,
+                 memory_usage_factor=4.0, **sampling_settings):
+        config = comfy.supported_models_base.BASE({"disable_unet_model_creation": True})
+        config.latent_format, config.memory_usage_factor, config.manual_cast_dtype = latent_format(), memory_usage_factor, compute_dtype
         super().__init__(config)
+        config.sampling_settings = getattr(sampling, "settings", {}) | sampling_settings        # the host's sampling overrides read them
         self.diffusion_model = network.eval()
         self.model_sampling = sampling(config)
+        self.time_scale = getattr(sampling, "time_scale", 1.0)
         self.modalities = {m.name: m for m in modalities}
+        self.nulls = {k: v for m in modalities for k, v in m.nulls.items()}
+        self.null = conditioning(self.nulls)
         self.fixed_size = fixed_size
 
-    def null_conditioning(self):
-        """The CONDITIONING with which this network was trained to stand alone."""
-        return conditioning({m.key: m.null for m in self.modalities.values()})
+    def process_timestep(self, timestep, **kwargs):
+        """The host's time in the network's unit: a sampling override of a flow may count to 1000, a network to 1000 of its own."""
+        return timestep * (self.time_scale / getattr(self.model_sampling, "multiplier", 1.0))
+
+    def null_conditioning(self, condition=None):
+        """The CONDITIONING with which this network stands alone: one object, so that experts of one MODEL share its evaluation.
+
+        condition: the CONDITIONING that it is the null to.
+        """
+        return self.null
 
     def extra_conds(self, **kwargs):
-        conditions = {m.key: m.null for m in self.modalities.values()} | kwargs.get(CONDITION, {})
-        foreign = conditions.keys() - {m.key for m in self.modalities.values()}
+        conditions = self.nulls | kwargs.get(CONDITION, {})
+        foreign = conditions.keys() - self.nulls.keys()
         if foreign:
             raise ValueError(f"This expert takes {', '.join(self.modalities)}; its condition holds {', '.join(sorted(foreign))}, made for another expert.")
         device = kwargs["device"]
@@ -83,9 +108,50 @@ def dtypes(weight_dtype, parameters, stored):
     return weight_dtype, comfy.model_management.unet_manual_cast(weight_dtype, device)
 
 
-def operations(dtype, compute_dtype):
-    """The host's layers: they cast their weights where the weights' type is not the one to compute in."""
-    return comfy.ops.pick_operations(dtype, compute_dtype)
+def operations(dtype, compute_dtype, fast=False):
+    """The host's layers: they cast their weights where the weights' type is not the one to compute in. fast: multiply in fp8 where the device can."""
+    return comfy.ops.pick_operations(dtype, compute_dtype, fp8_optimizations=fast)
+
+
+def fill(network, state, dtype):
+    """Moves the tensors of `state` (emptied) into a network made with device="meta", one copy each, in `dtype`; sets network.dtype and returns it.
+
+    Raises ValueError, naming the first few keys, for keys that are missing or left over, other shapes, and values that are no finite numbers in `dtype`.
+    """
+    wanted = {k: v.shape for k, v in network.state_dict().items()}
+    wrong = {"missing": wanted.keys() - state.keys(), "left over": state.keys() - wanted.keys(),
+             "of another shape": {k for k in wanted.keys() & state.keys() if wanted[k] != state[k].shape}}
+    if any(wrong.values()):
+        raise ValueError("; ".join(f"{len(keys)} keys are {what}: {', '.join(sorted(keys)[:3])}" for what, keys in wrong.items() if keys) + ".")
+    filled = {}
+    for key in wanted:
+        tensor = state.pop(key)
+        if not tensor.is_floating_point():
+            raise ValueError(f"{key} is of the type {str(tensor.dtype).removeprefix('torch.')}, but weights are floating-point numbers.")
+        low, high = torch.aminmax(tensor.half() if tensor.dtype.itemsize == 1 else tensor)
+        if not -torch.finfo(dtype).max <= float(low) <= float(high) <= torch.finfo(dtype).max:          # NaN fails every comparison
+            raise ValueError(f"{key} holds NaN, infinite values or values too large for {str(dtype).removeprefix('torch.')}.")
+        filled[key] = torch.empty(tensor.shape, dtype=dtype).copy_(tensor)
+    network.load_state_dict(filled, assign=True)
+    network.dtype = dtype
+    return network
+
+
+def mean_and_variance(out, channels, transformer_options):
+    """The first `channels` of a network's output; the rest, a learned variance, goes to the list "mcdm_learned_variance" of the options if there is one."""
+    kept = transformer_options.get("mcdm_learned_variance")
+    if kept is not None and out.shape[1] > channels:
+        kept.append((transformer_options.get("cond_or_uncond"), out[:, channels:]))
+    return out[:, :channels]
+
+
+def classes(count, null=None, trained_null=True, names=None):
+    """The modality of a network with `count` classes, given as `y` [B] int64; 1000 of them are ImageNet's. null: the index of its null class."""
+    if names is None and count == 1000:
+        from torchvision.models import get_weight
+        names = get_weight("ResNet50_Weights.IMAGENET1K_V1").meta["categories"]
+    labels = tuple(names or map(str, range(count)))
+    return Modality("class", "class", "y", torch.tensor([0 if null is None else null]), labels=labels, trained_null=trained_null)
 
 
 def patcher(model):
