@@ -28,9 +28,10 @@ SETTINGS = {                # name: {expert: w}; reliabilities are 1/N
 
 @dataclasses.dataclass
 class Conditions:
-    """N held-out conditions: drawings [N, 3, 64, 64] in [-1, 1] with the maps, regions [N, 64, 64], and other faces' words."""
-    drawings: torch.Tensor
+    """N held-out conditions: the maps of some drawings and the words of others; drawings [N, 3, 64, 64] in [-1, 1]."""
+    mapped: torch.Tensor    # the drawings whose regions [N, 64, 64] are given as maps
     regions: torch.Tensor
+    described: torch.Tensor     # the drawings whose words are given
     words: list          # per condition: the phrases that are asked for
     wanted: torch.Tensor    # [N, groups], which word of each group; -1 where nothing is asked for
 
@@ -38,20 +39,23 @@ class Conditions:
 def held_out(faces, parser, count, seed=77):
     """Maps of drawings of all styles (with hair: a bald head has no hair map), words of drawings never paired with them."""
     rng = np.random.default_rng(seed)
-    drawings, regions, words, wanted = [], [], [], []
-    while len(drawings) < count:
-        shape = faces.sample(rng, faces.STYLES[len(drawings) % len(faces.STYLES)])
+    mapped, regions, described, words, wanted = [], [], [], [], []
+    while len(mapped) < count:
+        shape = faces.sample(rng, faces.STYLES[len(mapped) % len(faces.STYLES)])
         if shape.hairstyle == "bald":
             continue
         picture, labels = faces.draw(shape)
-        drawings.append(picture)
+        mapped.append(picture)
         regions.append(labels)
         said = faces.sample(rng, "poster")
+        described.append(faces.draw(said)[0])
         groups = np.split(faces.bag(said), np.cumsum(list(parser.GROUPS.values()))[:-1])
         wanted.append([-1 if name == "hairstyle" else int(g.argmax()) for name, g in zip(parser.GROUPS, groups, strict=True)])
         words.append([w for k, w in enumerate(faces.words(said)) if k != 1])            # the map decides the style of the hair
-    to_picture = torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return Conditions(to_picture, torch.from_numpy(np.stack(regions)).long(), words, torch.tensor(wanted))
+
+    def pictures(drawn):
+        return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return Conditions(pictures(mapped), torch.from_numpy(np.stack(regions)).long(), pictures(described), words, torch.tensor(wanted))
 
 
 def sample(comfy, conditions, weights, seed=0, size=16, **mixing):
@@ -91,8 +95,8 @@ def judge(parser, net, conditions, pictures):
 
 
 def sheet(conditions, results, path, columns=12):
-    """A row of pictures for each setting, under the drawings whose maps were given."""
-    rows = [conditions.drawings, *results.values()]
+    """A row of pictures for each setting, under the drawings whose maps and whose words were given."""
+    rows = [conditions.mapped, conditions.described, *results.values()]
     array = torch.cat([torch.cat(list(r[:columns]), dim=2) for r in rows], dim=1)
     array = ((array.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
     Image.fromarray(array).resize((array.shape[1] * 2, array.shape[0] * 2), Image.Resampling.NEAREST).save(path)
@@ -103,8 +107,8 @@ def measure(comfy, count, settings):
     faces, parser = comfy.module("mcdm.training.faces"), comfy.module("mcdm.training.parser")
     net = parser.load_parser(HERE / "faces_parser.safetensors")
     conditions = held_out(faces, parser, count)
-    own = dataclasses.replace(conditions, wanted=torch.full_like(conditions.wanted, -1))
-    figures = {"real drawings (ceiling of the parser)": {k: v for k, v in judge(parser, net, own, conditions.drawings).items() if "IoU" in k}}
+    maps, words = judge(parser, net, conditions, conditions.mapped), judge(parser, net, conditions, conditions.described)
+    figures = {"real drawings (ceiling of the parser)": words | {k: v for k, v in maps.items() if "IoU" in k}}
     pictures = {}
     for name, weights in settings.items():
         pictures[name] = sample(comfy, conditions, weights)

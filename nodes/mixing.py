@@ -68,6 +68,7 @@ class ConditionExpert(io.ComfyNode):
             if null_condition is None:
                 null_condition = model.model.null_conditioning(condition)
                 _announce(model.model, name)
+            condition, null_condition = model.model.pair(condition, null_condition)
         elif hasattr(model.model, "modalities"):        # an unconditional expert: whatever is connected, it knows but one answer
             condition = null_condition = model.model.null_conditioning()
         return io.NodeOutput(ExpertData(model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name))

@@ -84,6 +84,10 @@ class ExpertModel(comfy.model_base.BaseModel):
         """
         return self.null
 
+    def pair(self, condition, null):
+        """A condition and its null (CONDITIONINGs) as they are asked, for a network whose answer to the one depends on the other."""
+        return condition, null
+
     def extra_conds(self, **kwargs):
         conditions = self.nulls | kwargs.get(CONDITION, {})
         foreign = conditions.keys() - self.nulls.keys()
