@@ -20,20 +20,23 @@ class MixtureOptions(io.ComfyNode):
             description="Weights and reliabilities that change over the schedule, CFG rescale, and a guidance interval. The defaults change nothing.",
             inputs=[
                 Mixture.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
-                io.String.Input("weights_end", default="", tooltip="The weights at the end of the schedule, one an expert; empty = as at its start."),
-                io.String.Input("reliabilities_end", default="", tooltip="The reliabilities at the end of the schedule; empty = as at its start."),
-                io.Combo.Input("curve", options=list(CURVES), default="linear", tooltip="How they go from start to end."),
-                io.Float.Input("rescale", default=0.0, min=0.0, max=1.0, step=0.05,
+                io.String.Input("weights_end", optional=True, default="",
+                                tooltip="The weights at the end of the schedule, one an expert; empty = as at its start."),
+                io.String.Input("reliabilities_end", optional=True, default="",
+                                tooltip="The reliabilities at the end of the schedule; empty = as at its start."),
+                io.Combo.Input("curve", optional=True, options=list(CURVES), default="linear", tooltip="How they go from start to end."),
+                io.Float.Input("rescale", optional=True, default=0.0, min=0.0, max=1.0, step=0.05,
                                tooltip="Gives the fused estimate the contrast of the experts' own ones (Lin et al. 2023); 0 = off."),
-                io.Float.Input("sigma_low", default=0.0, min=0.0, max=1e9, step=0.01, round=False,
+                io.Float.Input("sigma_low", optional=True, default=0.0, min=0.0, max=1e9, step=0.01, round=False,
                                tooltip="Guidance acts above this noise level; below it the weights are divided by their sum (Kynkaanniemi et al. 2024)."),
-                io.Float.Input("sigma_high", default=1e9, min=0.0, max=1e9, step=0.01, round=False, tooltip="Guidance acts up to this noise level."),
+                io.Float.Input("sigma_high", optional=True, default=1e9, min=0.0, max=1e9, step=0.01, round=False,
+                               tooltip="Guidance acts up to this noise level."),
             ],
             outputs=[Mixture.Output(display_name="mixture")],
         )
 
     @classmethod
-    def validate_inputs(cls, curve):
+    def validate_inputs(cls, curve="linear"):
         return choice(curve, CURVES, "curve")
 
     @classmethod
@@ -52,15 +55,15 @@ class MCDMAncestral(io.ComfyNode):
             node_id="MCDMAncestral", display_name="MCDM Ancestral", category=CATEGORY,
             description="The paper's own sampler as a SAMPLER for Sampler Custom Advanced: ancestral steps, or deterministic DDIM steps at eta 0.",
             inputs=[
-                io.Float.Input("eta", default=1.0, min=0.0, max=1.0, step=0.05, tooltip="How much fresh noise a step adds: 1 = DDPM, 0 = DDIM."),
-                io.Combo.Input("variance", options=list(VARIANCES), default="fixed_small",
+                io.Float.Input("eta", optional=True, default=1.0, min=0.0, max=1.0, step=0.05, tooltip="How much fresh noise a step adds: 1 = DDPM, 0 = DDIM."),
+                io.Combo.Input("variance", optional=True, options=list(VARIANCES), default="fixed_small",
                                tooltip="The variance of that noise; 'learned' needs a first expert that predicts it (ADM, GLIDE, DiT)."),
             ],
             outputs=[io.Sampler.Output(display_name="sampler")],
         )
 
     @classmethod
-    def validate_inputs(cls, variance):
+    def validate_inputs(cls, variance="fixed_small"):
         return choice(variance, VARIANCES, "variance")
 
     @classmethod

@@ -10,7 +10,7 @@ from ..mcdm import guider
 from .common import CATEGORY, Mixture, choice
 
 _MIXTURE = Mixture.Input("mixture", tooltip="The experts, from a Reliability Mixer.")
-_CLIP = io.Boolean.Input("clip_denoised", default=False,
+_CLIP = io.Boolean.Input("clip_denoised", optional=True, default=False,
                          tooltip="Clamp the fused estimate to the range of pictures in every step, as the authors do. Pixel experts only.")
 
 
@@ -41,7 +41,8 @@ class MCDMSampler(io.ComfyNode):
                 io.Combo.Input("sampler_name", options=comfy.samplers.SAMPLER_NAMES, default="euler", tooltip="ComfyUI's samplers, all of them."),
                 io.Combo.Input("scheduler", options=comfy.samplers.SCHEDULER_NAMES, default="karras",
                                tooltip="How the noise levels are spaced, on the first expert's range."),
-                io.Float.Input("denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Below 1: image to image; the share of the schedule that is run."),
+                io.Float.Input("denoise", optional=True, default=1.0, min=0.0, max=1.0, step=0.01,
+                               tooltip="Below 1: image to image; the share of the schedule that is run."),
                 io.Latent.Input("latent_image", tooltip="An empty latent, or a picture's latent for image to image. A noise mask in it means inpainting."),
                 _CLIP,
             ],
