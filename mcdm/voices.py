@@ -1,9 +1,12 @@
 """One expert during one run: a patcher, conditions and options of its own, so that nothing of one expert (patches, hooks,
 ControlNets, CFG functions) acts on another."""
+import contextlib
 import copy
+import inspect
 import logging
 import weakref
 
+import comfy.conds
 import comfy.hooks
 import comfy.latent_formats
 import comfy.model_management
@@ -12,7 +15,9 @@ import comfy.model_sampling
 import comfy.patcher_extension
 import comfy.sampler_helpers
 import comfy.samplers
+import comfy.weight_adapter
 import torch
+from comfy_api.torch_helpers import torch_compile
 
 from .noise_levels import NoiseLevels
 
@@ -65,6 +70,49 @@ def _own_controls(conds):
         cond["control"] = copy_chain(cond["control"])
 
 
+def _own_hooks(conds):
+    """The keyframes of hooks keep state as well: gives the conditions groups of their own, hooks of one schedule still together."""
+    groups: dict = {None: None}
+    schedules: dict = {}
+    for cond in (c for rows in conds.values() for c in rows if "hooks" in c):
+        group = cond["hooks"]
+        if group not in groups:
+            groups[group] = group.clone()
+            for hook in groups[group].hooks:
+                schedules.setdefault(hook.hook_keyframe, hook.hook_keyframe.clone())
+                hook.hook_keyframe = schedules[hook.hook_keyframe]
+        cond["hooks"] = groups[group]
+
+
+@contextlib.contextmanager
+def blame(*experts):
+    """Says in the log whose network broke. The exception stays as it is: the host knows some (interrupt, out of memory) by their class."""
+    try:
+        yield
+    except comfy.model_management.InterruptProcessingException:
+        raise
+    except Exception as error:
+        logging.error(f"MCDM: {type(error).__name__} in expert {' and '.join(repr(e.name) for e in experts)}.")
+        raise
+
+
+def same(a, b):
+    """Whether two pieces of the host's dictionaries (conditions, patches) are equal: tensors by their numbers, foreign objects by identity."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, torch.Tensor):
+        return a.shape == b.shape and a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
+    if isinstance(a, (comfy.conds.CONDRegular, comfy.weight_adapter.WeightAdapterBase)):
+        return same(vars(a), vars(b))
+    return isinstance(a, (bool, int, float, str, set)) and a == b
+
+
 class Voice:
     """One expert during one run."""
 
@@ -86,6 +134,7 @@ class Voice:
         self.conds = {k: [c.copy() for c in rows] for k, rows in self.original.items()}
         _own_controls(self.conds)
         comfy.samplers.preprocess_conds_hooks(self.conds)
+        _own_hooks(self.conds)
         self.options = comfy.model_patcher.create_model_options_clone(self.patcher.model_options)
         self.options.pop("multigpu_clones", None)
         self.hook_mode = self.patcher.hook_mode
@@ -100,6 +149,8 @@ class Voice:
     def begin(self, noise, latent_image, device, denoise_mask, seed, sigmas):
         """Once the models are loaded: conditions and options as this expert's network wants them."""
         comfy.samplers.cast_to_load_options(self.options, device=device, dtype=self.patcher.model_dtype())
+        self.patcher.model_patches_to(device)           # the host does so for the one patcher of a network that it loads
+        self.patcher.model_patches_to(self.patcher.model_dtype())
         self.patcher.pre_run()
         if latent_image is not None and torch.count_nonzero(latent_image) > 0:
             latent_image = self.model.process_latent_in(latent_image)
@@ -123,6 +174,11 @@ class Voice:
             self.model.current_patcher = self.patcher
 
 
+_copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_COMPILED = comfy.patcher_extension.WrappersMP.APPLY_MODEL, torch_compile.COMPILE_KEY
+_NETWORK = "model", "object_patches", "backup", "backup_buffers", "object_patches_backup", "hook_backup", "pinned"
+
+
 def own_patchers(experts):
     """A patcher for each expert. In the host, clones of one checkpoint share one set of weights, whatever was patched last:
     here those with the same patches share it, and every further set of patches gets a copy of the network (kept with its MODEL)."""
@@ -130,33 +186,49 @@ def own_patchers(experts):
     patchers = []
     for expert in experts:
         model = expert.model
-        sets = homes.setdefault(id(model.model), {})
-        patches = (model.patches_uuid if model.patches or model.weight_wrapper_patches else None, model.force_cast_weights,
-                   frozenset((k, id(v)) for k, v in model.object_patches.items()), frozenset(model.injections))
-        if patches not in sets:
+        sets = homes.setdefault(id(model.model), [])
+        patches, compiled = _patches(model), model.get_wrappers(*_COMPILED)
+        home = next((h for p, c, h in sets if same(p, patches) and (h.model is model.model or same(c, compiled))), None)
+        if home is None:
             if sets and model not in _copies:
                 _copies[model] = _copy(model, expert.name)
-            sets[patches] = _copies[model] if sets else model
+            home = _copies[model] if sets else model
+            sets.append((patches, compiled, home))
         clone = model.clone()
-        home = sets[patches]
         if home.model is not model.model:
-            clone.model, clone.parent = home.model, home
-            clone.backup, clone.object_patches_backup, clone.hook_backup, clone.pinned = home.backup, home.object_patches_backup, home.hook_backup, home.pinned
+            clone.parent = home
+            for name in _NETWORK:
+                if hasattr(home, name):
+                    setattr(clone, name, getattr(home, name))
+            _compile(clone, home.get_wrappers(*_COMPILED))
         patchers.append(clone)
     return patchers
 
 
-_copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+def _patches(model):
+    """What of a MODEL lies in the weights and modules of its network."""
+    return [model.patches, model.weight_wrapper_patches, model.object_patches, model.injections, model.force_cast_weights]
 
 
 def _copy(patcher, name):
-    """The same MODEL on a network of its own, made from the unpatched weights."""
+    """The same MODEL on a network of its own, made from the unpatched weights. What its patches hold of the network, they hold of the copy."""
     for loaded in [m for m in comfy.model_management.current_loaded_models if m.model is not None and m.model.is_clone(patcher)]:
         loaded.model_unload()
         comfy.model_management.current_loaded_models.remove(loaded)
+    patcher.unpatch_model(patcher.offload_device)           # what a patcher that is no more left behind
     logging.info(f"MCDM: expert '{name}' is another expert's checkpoint with patches of its own; it gets its own copy of the weights "
                  f"({patcher.model_size() / 2**20:.0f} MB).")
-    copied = patcher.clone()
-    copied.model, copied.parent = copy.deepcopy(patcher.model), None
-    copied.backup, copied.object_patches_backup, copied.hook_backup, copied.pinned = {}, {}, {}, set()
+    copied, moved = patcher.clone(), {}
+    for key, value in (("model", patcher.model), ("object_patches", patcher.object_patches), ("parent", None), ("backup", {}), ("backup_buffers", {}),
+                       ("object_patches_backup", {}), ("hook_backup", {}), ("pinned", set())):
+        setattr(copied, key, copy.deepcopy(value, moved))
+    compiled = [inspect.getclosurevars(w).nonlocals["compiled_module_dict"] for w in patcher.get_wrappers(*_COMPILED)]
+    _compile(copied, [torch_compile.apply_torch_compile_factory(c) for c in copy.deepcopy(compiled, moved)])
     return copied
+
+
+def _compile(patcher, wrappers):
+    """Puts the wrappers of the host's torch.compile nodes in the place of a patcher's own."""
+    patcher.remove_wrappers_with_key(*_COMPILED)
+    for wrapper in wrappers:
+        patcher.add_wrapper_with_key(*_COMPILED, wrapper)

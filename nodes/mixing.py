@@ -27,20 +27,20 @@ class ConditionExpert(io.ComfyNode):
                 io.Conditioning.Input("condition", optional=True, tooltip="What this expert shall show. Only an unconditional expert does without."),
                 io.Conditioning.Input("null_condition", optional=True,
                                       tooltip="What 'no condition' means to it, an empty prompt for Stable Diffusion. Experts from LoadExpert know their own."),
-                io.Float.Input("weight", default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
+                io.Float.Input("weight", optional=True, default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
                                tooltip="w: how strictly the condition is enforced. With one expert this is the CFG scale. Negative moves away from it."),
                 io.Mask.Input("mask", optional=True, tooltip="Where it acts (white); everywhere if not connected."),
-                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.01,
+                io.Float.Input("start_percent", optional=True, default=0.0, min=0.0, max=1.0, step=0.01,
                                tooltip="From which part of the schedule on it acts (0 = the first step)."),
-                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.01,
+                io.Float.Input("end_percent", optional=True, default=1.0, min=0.0, max=1.0, step=0.01,
                                tooltip="Until which part of the schedule it acts (1 = the last step)."),
-                io.String.Input("name", default="", tooltip="Its name in messages; empty = the kind of the model."),
+                io.String.Input("name", optional=True, default="", tooltip="Its name in messages; empty = the kind of the model."),
             ],
             outputs=[Expert.Output(display_name="expert")],
         )
 
     @classmethod
-    def validate_inputs(cls, weight, start_percent, end_percent):
+    def validate_inputs(cls, weight=None, start_percent=None, end_percent=None):
         # Naming an input switches the host's own range check off for it; None = it comes from a wire.
         if weight is not None and not math.isfinite(weight):
             return f"weight must be a finite number, not {weight}."
@@ -74,7 +74,7 @@ class ConditionExpert(io.ComfyNode):
         return io.NodeOutput(ExpertData(model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name))
 
 
-_announced = weakref.WeakSet()
+_announced: weakref.WeakSet = weakref.WeakSet()
 
 
 def _announce(model, name):
@@ -96,10 +96,10 @@ class ReliabilityMixer(io.ComfyNode):
             inputs=[
                 *(Expert.Input(f"expert_{i}", optional=i > 1, tooltip="An expert; the first one leads. Slots left empty are skipped.")
                   for i in range(1, SLOTS + 1)),
-                io.String.Input("reliabilities", default="",
+                io.String.Input("reliabilities", optional=True, default="",
                                 tooltip="a: whose idea of a picture the result leans on; one non-negative number an expert, in slot order, "
                                         "such as 1, 0.5. Empty = all alike."),
-                io.Boolean.Input("allow_mixed_latents", default=False,
+                io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="For people who know that two differently named latent spaces are aligned. The result is noise if they are not."),
             ],
             outputs=[Mixture.Output(display_name="mixture")],
@@ -122,13 +122,13 @@ class EmptyExpertLatent(io.ComfyNode):
                 Mixture.Input("mixture", tooltip="Gives the latent space."),
                 io.Int.Input("width", default=64, min=1, max=16384, tooltip="Width of the picture in pixels; the embedded experts draw 64 x 64."),
                 io.Int.Input("height", default=64, min=1, max=16384, tooltip="Height of the picture in pixels."),
-                io.Int.Input("batch_size", default=1, min=1, max=4096, tooltip="How many pictures."),
+                io.Int.Input("batch_size", optional=True, default=1, min=1, max=4096, tooltip="How many pictures."),
             ],
             outputs=[io.Latent.Output(display_name="latent")],
         )
 
     @classmethod
-    def execute(cls, mixture, width, height, batch_size) -> io.NodeOutput:
+    def execute(cls, mixture, width=64, height=64, batch_size=1) -> io.NodeOutput:
         space = mixture.experts[0].model.get_model_object("latent_format")
         if space.latent_dimensions != 2:
             raise ValueError(f"{type(space).__name__} is a latent space of {'video' if space.latent_dimensions == 3 else 'sound'}; "
