@@ -10,7 +10,7 @@ import torch
 
 from . import fusion
 from .noise_levels import translate
-from .voices import Voice, check_spaces, is_pixel, noise_levels, own_patchers
+from .voices import Voice, blame, check_spaces, is_pixel, noise_levels, own_patchers, same
 
 KEY = "mcdm"
 CFG_HOOKS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function")
@@ -81,10 +81,14 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         finally:
             for voice in opened:
                 voice.close()
+            comfy.sampler_helpers.cleanup_models(self.lead.conds, [])       # the host leaves its ControlNets as they are when a run breaks
+            self.lead.conds, self.lead.options = {}, {}
             self._reset()
 
     def _reset(self):
         self._plans: dict = {}
+        self._calls: list = []
+        self._twins: list = []
         self._finite: list[torch.Tensor] = []       # per expert, on the device: 1 while all its answers were finite
         self._masks: list[torch.Tensor | float] = []
 
@@ -101,6 +105,7 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         others = [p for p in carriers if p is not hungry]
         for voice in self.voices[1:]:
             others += comfy.sampler_helpers.get_additional_models_from_model_options(voice.options)
+            others += voice.patcher.model_patches_models() + voice.patcher.get_nested_additional_models()
         everything = {f"{k}{i}": rows for i, v in enumerate(self.voices) for k, rows in v.conds.items()}
         hungry.set_additional_models(KEY, others)
         try:
@@ -114,7 +119,8 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         given = dict(zip(names, args, strict=False)) | kwargs
         for voice in self.voices[1:]:
             sigmas = [translate(s, self.lead.levels, voice.levels)[1] if s > 0 else 0.0 for s in given["sigmas"].tolist()]
-            voice.begin(noise, latent_image, device, given["denoise_mask"], given["seed"], torch.tensor(sigmas, device=device))
+            with blame(voice.expert):
+                voice.begin(noise, latent_image, device, given["denoise_mask"], given["seed"], torch.tensor(sigmas, device=device))
         self._masks = [1.0 if v.expert.mask is None else fusion.latent_mask(v.expert.mask, noise.shape, device) for v in self.voices]
         self._finite = [torch.ones((), device=device) for _ in self.voices]
         self._log(given["sigmas"].tolist(), self.model_options)
@@ -140,13 +146,14 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         for i in plan.conditions:
             voice, options = self.voices[i], own if i == 0 else self.voices[i].options
             if plan.guided and any(options.get(k) for k in CFG_HOOKS):
-                terms.append(self._hooked(voice, options, plan.weights[i], denoised[i], null, *placed[voice]))
+                with blame(voice.expert):
+                    terms.append(self._hooked(voice, options, plan.weights[i], denoised[i], null, *placed[voice]))
                 weights.append(plan.coefficients.scales[i])
             else:
                 terms.append(denoised[i])
                 weights.append(plan.coefficients.weights[i])
         fused = fusion.fuse(null, terms, weights)
-        if self.mixture.options.rescale and terms and null is not None:
+        if self.mixture.options.rescale and terms:
             fused = fusion.rescale(fused, [denoised[i] for i in plan.conditions], self.mixture.options.rescale)
         if self.clip_denoised:
             fused = fused.clamp(-1.0, 1.0)
@@ -162,7 +169,8 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         mixture, experts = self.mixture, self.mixture.experts
         forced = bool(model_options.get("disable_cfg1_optimization", False))
         sigma = level if not self.lead.levels.flow else level / (1.0 - level) if level < 1.0 else math.inf
-        guided = mixture.options.interval[0] < sigma <= mixture.options.interval[1]
+        low, high = mixture.options.interval
+        guided = (low < sigma or low == 0) and sigma <= high
         active = tuple(self._active(e, level) for e in experts)
         key = active, forced, guided, level if mixture.scheduled else None
         if key not in self._plans:
@@ -202,38 +210,42 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         gain, own_level = translate(level, self.lead.levels, voice.levels)
         return (x if gain == 1.0 else x * gain), (timestep if own_level == level else torch.full_like(timestep, own_level))
 
+    def _group(self):
+        """Which experts one call of the host serves: those of one MODEL; and of equal nulls of one MODEL, the first."""
+        options = [self.model_options, *(v.options for v in self.voices[1:])]
+        rows = [[c for conds in v.conds.values() for c in conds] for v in self.voices]
+        # what hooks add to the options is one expert's; ControlNets are shown the host's numbers of the conditions instead of our labels
+        models = [(id(v.expert.model), i if "sampler_calc_cond_batch_function" in o or any("hooks" in c for c in r) else None)
+                  for i, (v, o, r) in enumerate(zip(self.voices, options, rows, strict=True))]
+        calls: dict = {}
+        for i, r in enumerate(rows):
+            calls.setdefault((models[i], i if any("control" in c for c in r) else None), []).append(i)
+        nulls = [[{k: v for k, v in c.items() if k != "uuid"} for c in v.conds.get("negative", [])] for v in self.voices]
+        self._calls = list(calls.values())
+        self._twins = [next(j for j in range(i + 1) if models[i] == models[j] and same(nulls[i], nulls[j])) for i in range(len(nulls))]
+
     def _evaluate(self, plan, placed, lead_options):
-        """D of every condition and null that counts: {index: [B, ...]} twice. One call of the host for each MODEL."""
-        groups: dict = {}
-        for i, voice in enumerate(self.voices):
-            options = lead_options if i == 0 else voice.options
-            alone = "sampler_calc_cond_batch_function" in options or any("hooks" in c for rows in voice.conds.values() for c in rows)
-            groups.setdefault((id(voice.expert.model), i if alone else None), []).append(i)
-        denoised, nulls = {}, {}
-        for members in groups.values():
+        """D of every condition and null that counts: {index: [B, ...]} twice. Equal nulls are asked once."""
+        if not self._calls:
+            self._group()
+        asked: dict = {}
+        for i in plan.nulls:
+            asked.setdefault(self._twins[i], i)
+        denoised, answers = {}, {}
+        for members in self._calls:
             first = self.voices[members[0]]
             conditions = [i for i in members if i in plan.conditions]
-            null_rows: dict = {}                # experts of one MODEL with the same plain null share one evaluation
-            for i in members:
-                if i in plan.nulls:
-                    null_rows.setdefault(self._null_key(i), []).append(i)
-            if not conditions and not null_rows:
+            nulls = [i for i in members if i in asked.values()]
+            if not conditions and not nulls:
                 continue
             first.take_over()
             options = lead_options if members[0] == 0 else first.options
-            x, sigma = placed[first]
-            results = _host_batch(first.model, [self.voices[i].conds["positive"] for i in conditions],
-                                  [self.voices[same[0]].conds["negative"] for same in null_rows.values()], x, sigma, options)
-            for i, d in zip(conditions, results, strict=False):
-                denoised[i] = self._watch(i, d)
-            for same, d in zip(null_rows.values(), results[len(conditions):], strict=True):
-                nulls.update({i: self._watch(i, d) for i in same})
-        return denoised, nulls
-
-    def _null_key(self, i):
-        voice = self.voices[i]
-        plain = not any(k in c for rows in voice.conds.values() for c in rows for k in ("area", "control", "gligen", "default"))
-        return id(voice.expert.null) if plain else (id(voice.expert.null), i)
+            with blame(*(self.voices[i].expert for i in members)):
+                results = _host_batch(first.model, [self.voices[i].conds["positive"] for i in conditions], [self.voices[i].conds["negative"] for i in nulls],
+                                      *placed[first], options)
+            denoised |= {i: self._watch(i, d) for i, d in zip(conditions, results, strict=False)}
+            answers |= {i: self._watch(i, d) for i, d in zip(nulls, results[len(conditions):], strict=True)}
+        return denoised, {i: answers[asked[self._twins[i]]] for i in plan.nulls}
 
     def _watch(self, i, denoised):
         """Notes on the device whether expert i has ever answered with NaN or infinity."""
@@ -248,6 +260,7 @@ class MCDMGuider(comfy.samplers.CFGGuider):
 
     def _hooked(self, voice, options, weight, denoised, null, x, sigma):
         """The host's own CFG hooks of one expert: what they return stands for D_0 + w_i (D_i - D_0)."""
+        voice.take_over()
         positive, negative = voice.conds["positive"], voice.conds.get("negative")
         out = [denoised, torch.zeros_like(denoised) if null is None else null]
         for hook in options.get("sampler_pre_cfg_function", []):

@@ -126,7 +126,8 @@ class MapCondition(io.ComfyNode):
             description="A picture or mask of any size becomes the map that the expert was trained on: a region, edges, or the picture to enlarge.",
             inputs=[
                 MODEL,
-                io.Combo.Input("modality", options=list(MODALITIES), default="auto", tooltip="Which map of the expert this is; 'auto' = its only one."),
+                io.Combo.Input("modality", optional=True, options=list(MODALITIES), default="auto",
+                               tooltip="Which map of the expert this is; 'auto' = its only one."),
                 io.Image.Input("image", optional=True,
                                tooltip="A picture of the map, bright where the region is. Embedded sketch experts take any picture, that of Unite and Conquer "
                                        "white lines on black, as the Canny node draws them. An upsampler takes the small picture."),
@@ -137,11 +138,11 @@ class MapCondition(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, modality):
+    def validate_inputs(cls, modality="auto"):
         return choice(modality, MODALITIES, "modality")
 
     @classmethod
-    def execute(cls, model, modality, image=None, mask=None, condition=None) -> io.NodeOutput:
+    def execute(cls, model, modality="auto", image=None, mask=None, condition=None) -> io.NodeOutput:
         chosen = find_modality(model, "map", modality)
         painting = chosen.encoding == "inpainting"
         if painting and (image is None or mask is None):

@@ -61,14 +61,14 @@ class LoadExpert(io.ComfyNode):
                 io.Combo.Input("expert", options=names, default=names[0] if names else None,
                                tooltip="An embedded expert (builtin/...), or a file or diffusers folder in models/experts. "
                                        "Stable Diffusion and the like come from their own loaders."),
-                io.Combo.Input("weight_dtype", options=list(DTYPES), default="default",
+                io.Combo.Input("weight_dtype", optional=True, options=list(DTYPES), default="default",
                                tooltip="Number type of the weights in memory. 'default' lets ComfyUI choose what suits the device."),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="An ordinary MODEL: LoRA, patches and the stock KSampler work on it.")],
         )
 
     @classmethod
-    def validate_inputs(cls, expert, weight_dtype):
+    def validate_inputs(cls, expert, weight_dtype="default"):
         if expert not in _files():
             return f"Expert '{expert}' is neither embedded nor in models/experts; choose one from the list."
         return choice(weight_dtype, DTYPES, "weight_dtype")

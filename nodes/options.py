@@ -41,6 +41,9 @@ class MixtureOptions(io.ComfyNode):
 
     @classmethod
     def execute(cls, mixture, weights_end="", reliabilities_end="", curve="linear", rescale=0.0, sigma_low=0.0, sigma_high=1e9) -> io.NodeOutput:
+        checked = cls.validate_inputs(curve)
+        if checked is not True:
+            raise ValueError(checked)
         count = len(mixture.experts)
         high = float("inf") if sigma_high >= 1e9 else sigma_high
         options = Options(parse_numbers(weights_end, count, "weights_end"), parse_numbers(reliabilities_end, count, "reliabilities_end", minimum=0.0),
@@ -68,4 +71,7 @@ class MCDMAncestral(io.ComfyNode):
 
     @classmethod
     def execute(cls, eta=1.0, variance="fixed_small") -> io.NodeOutput:
+        checked = cls.validate_inputs(variance)
+        if checked is not True:
+            raise ValueError(checked)
         return io.NodeOutput(comfy.samplers.KSAMPLER(ancestral.sample, extra_options={"eta": eta, "variance": variance}))

@@ -15,7 +15,7 @@ def load_expert(path, name, weight_dtype=None, fast_fp8=False):
     try:
         state, config = checkpoint.read(path, fast_fp8)
     except checkpoint.Unreadable as error:
-        raise _refusal(name, f"cannot be used: {error}; put a whole one into models/experts") from error
+        raise _refusal(name, f"cannot be used: {error}") from error
     family = None
     try:
         if config.family not in (None, *(f.NAME for f in FAMILIES)):
@@ -50,7 +50,7 @@ def _reason(error):
     """An exception as the end of a sentence."""
     if isinstance(error, KeyError):
         return f"{error} is missing in it"
-    return str(error) if isinstance(error, ValueError) else f"its tensors do not fit together ({str(error) or type(error).__name__})"
+    return str(error) if isinstance(error, ValueError) else f"building it failed ({str(error) or type(error).__name__})"
 
 
 def _refusal(name, text):

@@ -122,23 +122,39 @@ def fill(network, state, dtype):
 
     Raises ValueError, naming the first few keys, for keys that are missing or left over, other shapes, and values that are no finite numbers in `dtype`.
     """
-    wanted = {k: v.shape for k, v in network.state_dict().items()}
-    wrong = {"missing": wanted.keys() - state.keys(), "left over": state.keys() - wanted.keys(),
-             "of another shape": {k for k in wanted.keys() & state.keys() if wanted[k] != state[k].shape}}
+    wanted = _shapes(network)
+    wrong = {"missing keys": wanted.keys() - state.keys(), "keys left over": state.keys() - wanted.keys(),
+             "keys of another shape": {k for k in wanted.keys() & state.keys() if wanted[k] != state[k].shape}}
     if any(wrong.values()):
-        raise ValueError("; ".join(f"{len(keys)} keys are {what}: {', '.join(sorted(keys)[:3])}" for what, keys in wrong.items() if keys) + ".")
+        raise ValueError("; ".join(f"{what}: {', '.join(sorted(keys)[:3])}{f' and {len(keys) - 3} more' if len(keys) > 3 else ''}"
+                                   for what, keys in wrong.items() if keys))
     filled = {}
     for key in wanted:
         tensor = state.pop(key)
         if not tensor.is_floating_point():
-            raise ValueError(f"{key} is of the type {str(tensor.dtype).removeprefix('torch.')}, but weights are floating-point numbers.")
+            raise ValueError(f"{key} is of the type {str(tensor.dtype).removeprefix('torch.')}, but weights are floating-point numbers")
         low, high = torch.aminmax(tensor.half() if tensor.dtype.itemsize == 1 else tensor)
         if not -torch.finfo(dtype).max <= float(low) <= float(high) <= torch.finfo(dtype).max:          # NaN fails every comparison
-            raise ValueError(f"{key} holds NaN, infinite values or values too large for {str(dtype).removeprefix('torch.')}.")
+            raise ValueError(f"{key} holds NaN, infinite values or values too large for {str(dtype).removeprefix('torch.')}")
         filled[key] = torch.empty(tensor.shape, dtype=dtype).copy_(tensor)
     network.load_state_dict(filled, assign=True)
     network.dtype = dtype
     return network
+
+
+def _shapes(network):
+    """{key: shape} of what a network holds. Newer hosts make the weights of some layers only when they are loaded."""
+    shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    for name, layer in network.named_modules():
+        if getattr(layer, "weight", shapes) is not None:
+            continue
+        if isinstance(layer, torch.nn.Linear):
+            shapes[f"{name}.weight"] = layer.out_features, layer.in_features
+            if layer.comfy_need_lazy_init_bias:
+                shapes[f"{name}.bias"] = (layer.out_features,)
+        elif isinstance(layer, torch.nn.Embedding):
+            shapes[f"{name}.weight"] = layer.num_embeddings, layer.embedding_dim
+    return shapes
 
 
 def mean_and_variance(out, channels, transformer_options):
