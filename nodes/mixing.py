@@ -1,6 +1,5 @@
 """Experts, their weights, and whose null prediction counts how much."""
 import logging
-import math
 import weakref
 
 import comfy.model_management
@@ -38,18 +37,6 @@ class ConditionExpert(io.ComfyNode):
             ],
             outputs=[Expert.Output(display_name="expert")],
         )
-
-    @classmethod
-    def validate_inputs(cls, weight=None, start_percent=None, end_percent=None):
-        # Naming an input switches the host's own range check off for it; None = it comes from a wire.
-        if weight is not None and not math.isfinite(weight):
-            return f"weight must be a finite number, not {weight}."
-        for percent in (start_percent, end_percent):
-            if percent is not None and not 0.0 <= percent <= 1.0:
-                return f"start_percent and end_percent must lie from 0 to 1, not {percent}."
-        if start_percent is not None and end_percent is not None and not start_percent < end_percent:
-            return f"start_percent ({start_percent}) must be smaller than end_percent ({end_percent})."
-        return True
 
     @classmethod
     def execute(cls, model, condition=None, null_condition=None, weight=1.0, mask=None, start_percent=0.0, end_percent=1.0, name="") -> io.NodeOutput:

@@ -13,7 +13,8 @@ from unite_and_conquer.mcdm.training.faces import SYNONYMS, VOCABULARY
     ("red-haired man without a beard", "red hair|no beard"),
     ("grey hair, grey wall", "white hair|gray background"),
     ("bald guy with sunglasses, dark-skinned", "bald|sunglasses|dark skin"),
-    ("not smiling", "serious"), ("no sunglasses", "no glasses"), ("no hair", "bald"),
+    ("dark brown hair", "brown hair"), ("long dark hair", "long hair|black hair"), ("no beard or glasses", "no beard|no glasses"),
+    ("no beard, glasses", "no beard|glasses"), ("not smiling", "serious"), ("no sunglasses", "no glasses"), ("no hair", "bald"),
     *[(word, f"{word} hair") for word in ("black", "brown", "blond", "red", "blue", "pink", "white")],
 ])
 def test_descriptions_are_understood(text, wanted):
@@ -23,7 +24,9 @@ def test_descriptions_are_understood(text, wanted):
 
 @pytest.mark.parametrize("text, found, unknown", [
     ("a purple elephant", [], ["purple elephant"]), ("zzz", [], ["zzz"]), ("", [], []), ("red hair and a monocle", ["red hair"], ["monocle"]),
-    ("tan hair", [], ["tan hair"]),
+    ("tan hair", [], ["tan hair"]), ("no hat, glasses", ["glasses"], ["no hat"]), ("no hat and a beard", ["beard"], ["no hat"]),
+    ("no hat, no beard", ["no beard"], ["no hat"]), ("no purple hair", [], ["no purple hair"]), ("not blond hair", [], ["no blond hair"]),
+    ("no red shirt, glasses", ["glasses"], ["no red shirt"]),
 ])
 def test_words_beyond_the_vocabulary_are_named(text, found, unknown):
     assert parse(text, VOCABULARY, SYNONYMS) == (found, unknown)

@@ -115,33 +115,35 @@ class EmbeddedUNet(nn.Module):
         return F.pixel_shuffle(out, self.PATCH)
 
 
-def recognises(state, metadata):
-    return metadata.get("family") == NAME or {"linear_skip.weight", "position", "stem.weight"} <= state.keys()
+def recognises(state, config):
+    return config.family == NAME or {"linear_skip.weight", "position", "stem.weight"} <= state.keys()
 
 
-def build(state, metadata, weight_dtype=None):
-    """The ExpertModel. Raises ValueError or KeyError where the file lacks what the training writes, RuntimeError for wrong shapes."""
+def build(state, config, weight_dtype=None):
+    """The ExpertModel. Raises ValueError or KeyError where the file lacks what the training writes."""
     from . import model  # here, so that the training can import this file without the host
     position, size = state["position"], state["position"].shape[-1] * EmbeddedUNet.PATCH
     map_channels = state["stem.weight"].shape[1] // EmbeddedUNet.PATCH ** 2 - 3
     labels = state["label_embed.weight"].shape[1] if "label_embed.weight" in state else 0
     widths, depth = _widths(state)
-    levels = {k: float(metadata[k]) for k in ("sigma_min", "sigma_max", "sigma_data")}
+    levels = {k: config.need(k, float) for k in ("sigma_min", "sigma_max", "sigma_data")}
     if not (0 < levels["sigma_min"] < levels["sigma_max"] < math.inf and 0 < levels["sigma_data"] < math.inf):
-        raise ValueError(f"its metadata gives impossible noise levels: {levels}.")
-    name = metadata["modality"]
+        raise ValueError(f"its metadata gives impossible noise levels: {levels}")
+    heads = config.need("num_heads", int)
+    if heads < 1 or widths[-1] % heads:
+        raise ValueError(f"its metadata gives {heads} attention heads for {widths[-1]} channels")
+    name = config["modality"]
     if map_channels:
-        modality = model.Modality(name, "map", "condition_map", torch.zeros(1, map_channels, size, size), encoding=metadata["map_encoding"])
+        encoding = config.need("map_encoding", ("binary", "edges"))
+        modality = model.Modality(name, "map", "condition_map", torch.zeros(1, map_channels, size, size), encoding=encoding)
     else:
-        vocabulary, synonyms = json.loads(metadata["vocabulary"]), json.loads(metadata.get("synonyms", "{}"))
+        vocabulary, synonyms = json.loads(config["vocabulary"]), json.loads(config.get("synonyms", "{}"))
         if len(vocabulary) != labels or not all(isinstance(w, str) for w in (*vocabulary, *synonyms, *synonyms.values())):
-            raise ValueError("its vocabulary does not fit its weights.")
+            raise ValueError("its vocabulary does not fit its weights")
         modality = model.Modality(name, "class" if name == "class" else "text", "labels", torch.zeros(1, labels), labels=tuple(vocabulary), synonyms=synonyms)
     dtype, compute_dtype = model.dtypes(weight_dtype, sum(v.numel() for v in state.values()), position.dtype)
-    network = EmbeddedUNet(map_channels, labels, size, widths, depth, int(metadata["num_heads"]), ops=model.operations(dtype, compute_dtype), dtype=dtype)
-    network.load_state_dict(state)
-    network.dtype = dtype
-    return model.ExpertModel(network, model.X0Sampling, [modality], fixed_size=(size, size), compute_dtype=compute_dtype, **levels)
+    network = EmbeddedUNet(map_channels, labels, size, widths, depth, heads, ops=model.operations(dtype, compute_dtype), dtype=dtype, device="meta")
+    return model.ExpertModel(model.fill(network, state, dtype), model.X0Sampling, [modality], fixed_size=(size, size), compute_dtype=compute_dtype, **levels)
 
 
 def _widths(state):

@@ -21,55 +21,57 @@ def parse(text, vocabulary, synonyms):
 
     synonyms maps other words or phrases to words or entries of the vocabulary ("blonde" to "blond", "gray hair" to "white hair").
     """
-    tokens = [synonyms.get(t, t) for t in re.findall(r"[^\W_]+|[,;.:=]", text.lower())]
-    tokens = " ".join(tokens).split()
+    tokens = " ".join(synonyms.get(t, t) for t in re.findall(r"[^\W_]+|[,;.:=]", text.lower())).split()
     nouns: dict[str, list[str]] = {}
     for entry in vocabulary:
         modifier, _, noun = entry.partition(" ")
         if noun and modifier not in NEGATIONS and sum(v.endswith(" " + noun) for v in vocabulary) > 1:
             nouns.setdefault(noun, []).append(modifier)
-    phrases = [e for e in vocabulary if e.partition(" ")[2] not in nouns]
+    phrases = [e for e in vocabulary if e.partition(" ")[2] not in nouns and e.split()[0] not in NEGATIONS]
     modifiers = {m for ms in nouns.values() for m in ms} | {k.split()[0] for k in synonyms if k.partition(" ")[2] in nouns}
     modifiers -= NEGATIONS
     found: list[str] = []
     unknown: list[str] = []
     pending: list[str] = []
-    subject, negated, i = "", "", 0
+    subject, negated, i = "", False, 0
 
-    def bind(modifier, noun):
-        entry = synonyms.get(f"{modifier} {noun}", f"{modifier} {noun}")
+    def take(words):
+        entry = " ".join(words)
+        entry = synonyms.get(entry, entry)
         (found if entry in vocabulary else unknown).append(entry)
+
+    def bind(noun):
+        if negated:                                             # "no hair"; "no red hair" is beyond the vocabulary
+            take(["no", *pending, noun])
+        else:
+            for k, modifier in enumerate(pending):
+                shade = f"{modifier} {noun}" not in vocabulary and k + 1 < len(pending)     # "dark brown hair" is brown
+                if not shade:
+                    take([modifier, noun])
+        pending.clear()
 
     while i < len(tokens):
         token = tokens[i]
         phrase = max((p for p in phrases if tokens[i:i + len(p.split())] == p.split()), key=len, default="")
+        i += len(phrase.split()) or 1
         if phrase:
-            opposite = synonyms.get(f"no {phrase}", f"no {phrase}")
-            if not negated:
-                found.append(phrase)
-            else:
-                (found if opposite in vocabulary else unknown).append(opposite)
-            i, negated = i + len(phrase.split()), ""
-            continue
-        i += 1
-        if token in nouns:
-            if negated:
-                bind("no", token)
-                negated = ""
-            for modifier in pending:
-                bind(modifier, token)
-            pending, subject = [], (token if i < len(tokens) and tokens[i] in COPULAS else "")
+            take(["no", phrase] if negated else [phrase])
+            negated = negated and tokens[i:i + 1] == ["or"]     # "no beard or glasses"
+        elif token in nouns:
+            bind(token)
+            negated, subject = False, (token if tokens[i:i + 1] and tokens[i] in COPULAS else "")
         elif token in modifiers and subject:
-            bind(token, subject)
+            take([token, subject])
         elif token in modifiers:
             pending.append(token)
         elif token in NEGATIONS:
-            negated = token
-        elif token not in FILLERS and token not in COPULAS and token not in BREAKS:
-            unknown.append(" ".join([*pending, token]))           # "a purple elephant" says nothing of the hair
-            pending = []
-        if token in BREAKS:
-            subject = ""
-    for modifier in pending:                    # "blond, glasses": a modifier that found no noun takes the first that knows it
-        bind(modifier, next((n for n in nouns if modifier in nouns[n] or f"{modifier} {n}" in synonyms), next(iter(nouns))))
+            negated = True
+        elif token in BREAKS:
+            subject, negated = "", False
+        elif token not in FILLERS and token not in COPULAS:
+            unknown.append(" ".join(["no"] * negated + [*pending, token]))      # "a purple elephant" says nothing of the hair
+            pending.clear()
+            negated = False
+    if pending and nouns:           # "blond, glasses": a modifier that found no noun takes the first that knows it
+        bind(next((n for n in nouns if pending[0] in nouns[n] or f"{pending[0]} {n}" in synonyms), next(iter(nouns))))
     return list(dict.fromkeys(found)), list(dict.fromkeys(unknown))
