@@ -10,10 +10,10 @@ import torch
 CONTEXT = 768       # channels of CLIP-L's text; with them, and with 320 channels, the host knows a UNet for SD 1.5's
 
 
-def tiny_unet(seed: int) -> Any:
-    """A MODEL of SD 1.5's kind (EPS, its noise schedule and latent space): two levels of 32 and 64 channels, in float32 on the CPU."""
+def tiny_unet(seed: int, channels: int = 32) -> Any:
+    """A MODEL of SD 1.5's kind (EPS, its noise schedule and latent space): two levels of `channels` and twice as many, in float32 on the CPU."""
     import comfy.model_patcher
-    config = _config(channels=32, levels=2, middle=1)
+    config = _config(channels, levels=2, middle=1)
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({}, device="cpu")
     model.diffusion_model.load_state_dict(_random(model.diffusion_model, seed))
