@@ -90,7 +90,7 @@ def main(comfy, arguments):
     options.add_argument("--mixmod", type=Path, help="a checkout of ComfyUI-MixMod, to be measured too")
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--steps", type=int, default=4)
-    options.add_argument("--channels", type=int, default=160, help="of the network's first level; 160 makes 37 million parameters")
+    options.add_argument("--channels", type=int, default=192, help="of the network's first level; 192 makes 40 million parameters")
     options.add_argument("--experts", type=int, nargs="+", default=[1, 2, 4, 8])
     args = options.parse_args(arguments)
     rival = mixmod_guider(args.mixmod) if args.mixmod else None

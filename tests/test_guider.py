@@ -135,7 +135,8 @@ def parameterised(seed, kind):
     """A tiny network that is asked in another parameterisation, with another range."""
     import comfy.model_sampling as ms
     bases = {"eps": (ms.ModelSamplingDiscrete, ms.EPS), "v": (ms.ModelSamplingDiscrete, ms.V_PREDICTION), "edm": (ms.ModelSamplingContinuousEDM, ms.EDM),
-             "x0": (ms.ModelSamplingContinuousEDM, ms.X0), "flow": (ms.ModelSamplingDiscreteFlow, ms.CONST), "cosmos": (ms.ModelSamplingCosmosRFlow, ms.COSMOS_RFLOW)}
+             "x0": (ms.ModelSamplingContinuousEDM, ms.X0), "flow": (ms.ModelSamplingDiscreteFlow, ms.CONST),
+             "cosmos": (ms.ModelSamplingCosmosRFlow, ms.COSMOS_RFLOW)}
     model = tiny_unet(seed)
     sampling = type("Sampling", bases[kind], {})(model.model.model_config)
     if kind in ("edm", "x0"):
@@ -188,8 +189,8 @@ def test_every_pair_of_parameterisations(comfy, kinds, lead, other):
 # ------------------------------------------------------------------------------------------------ no evaluation too many
 
 @pytest.mark.parametrize("same, weights, reliabilities, calls, rows", [
-    (False, (2.0, 2.0), "", 2, 4), (False, (2.0, 2.0), "1, 0", 2, 3), (False, (0.5, 0.5), "", 2, 2), (True, (1.0, 2.0, 3.0), "", 1, 4), (True, (1.0,), "", 1, 1),
-    (False, (0.0, 2.0), "0, 1", 1, 2), (False, (0.0, 2.0), "1, 0", 2, 2), (True, (2.0, 0.0), "", 1, 2),
+    (False, (2.0, 2.0), "", 2, 4), (False, (2.0, 2.0), "1, 0", 2, 3), (False, (0.5, 0.5), "", 2, 2), (True, (1.0, 2.0, 3.0), "", 1, 4),
+    (True, (1.0,), "", 1, 1), (False, (0.0, 2.0), "0, 1", 1, 2), (False, (0.0, 2.0), "1, 0", 2, 2), (True, (2.0, 0.0), "", 1, 2),
 ])
 def test_forwards_are_exactly_those_that_count(comfy, unets, monkeypatch, same, weights, reliabilities, calls, rows):
     seen = []

@@ -58,7 +58,8 @@ def test_every_symbol_is_there(comfy, path):
 
 
 @pytest.mark.parametrize("name, parameters", [
-    ("comfy.samplers.CFGGuider.inner_sample", ["self", "noise", "latent_image", "device", "sampler", "sigmas", "denoise_mask", "callback", "disable_pbar", "seed"]),
+    ("comfy.samplers.CFGGuider.inner_sample",
+     ["self", "noise", "latent_image", "device", "sampler", "sigmas", "denoise_mask", "callback", "disable_pbar", "seed"]),
     ("comfy.samplers.CFGGuider.predict_noise", ["self", "x", "timestep", "model_options", "seed"]),
     ("comfy.samplers.calc_cond_batch", ["model", "conds", "x_in", "timestep", "model_options"]),
     ("comfy.samplers.process_conds", ["model", "noise", "conds", "device", "latent_image", "denoise_mask", "seed"]),

@@ -8,8 +8,9 @@ import struct
 import numpy as np
 import pytest
 import torch
-from host import Refused, error_of
 from PIL import Image
+
+from host import Refused, error_of
 
 
 def face(words="red hair, glasses, blue background", steps=3, seed=1, **sampler):
