@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from typing import Any
 
 import pytest
+import tiny_experts
 import tiny_sd15
 
 from host import ROOT, dev
@@ -47,18 +49,19 @@ class Page:
 
 @pytest.fixture(scope="module")
 def page(comfy, host, browser):
-    api = json.loads((ROOT / "example_workflows" / "api" / "two_stable_diffusion_prompts.json").read_text("utf-8"))
-    names = [node["inputs"]["ckpt_name"] for node in api.values() if node["class_type"] == "CheckpointLoaderSimple"]
-    folder = host.base / "models" / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed, name in enumerate(names):
-        tiny_sd15.write(folder / name, seed)
+    text = "".join(path.read_text("utf-8") for path in (ROOT / "example_workflows" / "api").glob("*.json"))
+    models = host.base / "models"
+    files = [file for name in tiny_experts.named(text) for file in tiny_experts.write(models / "experts", name)]
+    (models / "checkpoints").mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(sorted(set(re.findall(r'"ckpt_name": "(.*?)"', text)))):
+        files.append(models / "checkpoints" / name)
+        tiny_sd15.write(files[-1], seed)
     host.server.post("/settings", {"Comfy.TutorialCompleted": True})       # else a first visit opens the templates
     window = browser.new_page(viewport={"width": 1600, "height": 1000})
     yield Page(window, host.url)
     window.close()
-    for name in names:
-        (folder / name).unlink()
+    for file in set(files):
+        file.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,8 @@ def test_the_page_starts_without_an_error_of_the_pack(page):
 def test_every_workflow_has_both_formats_and_is_a_template(host):
     assert sorted(host.get_json("/workflow_templates")[dev.PACK]) == sorted(WORKFLOWS)
     assert {path.stem for path in (ROOT / "example_workflows" / "api").glob("*.json")} == set(WORKFLOWS)
-    assert {"face_from_three_experts", "face_mask_and_window", "one_expert_stock_ksampler", "two_stable_diffusion_prompts"} <= set(WORKFLOWS)
+    assert {"face_from_three_experts", "face_mask_and_window", "one_expert_stock_ksampler", "two_stable_diffusion_prompts", "imagenet_class_and_prompt",
+            "class_with_unconditional_null", "class_and_text_64_to_256"} <= set(WORKFLOWS)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -114,7 +118,7 @@ def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_run_button_makes_a_picture(page, host, name):
-    """As a user does, but for the number of steps and the size of the Stable Diffusion picture."""
+    """As a user does, but for the number of steps and the size of the picture: the released checkpoints are stood in for by tiny ones."""
     page.load(read(name))
     save, = (node for node, call in page.prompt().items() if call["class_type"] == "SaveImage")
     page.page.evaluate("""() => {
