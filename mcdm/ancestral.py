@@ -45,7 +45,7 @@ def step(x, denoised, here, there, eta=1.0, variance="fixed_small", learned=None
     if variance == "learned":
         if learned is None:
             raise ValueError("The first expert does not predict a variance; choose fixed_small or fixed_large.")
-        share = (learned + 1.0) / 2.0
+        share = (learned.to(x) + 1.0) / 2.0
         deviation = torch.exp(0.5 * (share * torch.log(torch.tensor(large)) + (1.0 - share) * torch.log(torch.tensor(small))))
     else:
         deviation = (large if variance == "fixed_large" else small) ** 0.5

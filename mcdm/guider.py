@@ -1,4 +1,6 @@
 """The bridge into comfy.samplers: a GUIDER whose denoised estimate is the fusion of several experts."""
+import contextlib
+import copy
 import logging
 import math
 from typing import NamedTuple
@@ -61,6 +63,10 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         self.lead = self.voices[0]
         self.original_conds = self.lead.original
         self.learned_variance = None
+        schedule = copy.deepcopy(self.model_patcher.get_model_object("model_sampling")).cpu()       # asked in every step, without a wait for a device
+        self.percent_to_sigma = schedule.percent_to_sigma
+        self.windows = [(math.inf if e.start <= 0 else float(self.percent_to_sigma(e.start)), -math.inf if e.end >= 1 else float(self.percent_to_sigma(e.end)))
+                        for e in mixture.experts]           # (start, end]: the ends of the schedule leave no step out
         self._check_nulls()
 
     # -- one run ------------------------------------------------------------------------------------------------------
@@ -69,23 +75,20 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         """Denoises `latent_image` + `noise` as the host's guiders do; both [B, C, H, W] or [B, C, T, H, W]."""
         self._check_latent(latent_image)
         self._reset()
-        opened: list[Voice] = []
-        try:
+        with contextlib.ExitStack() as afterwards:
+            afterwards.callback(self._reset)
             for voice in self.voices[1:]:
-                opened.append(voice)
-                voice.open()
+                afterwards.callback(voice.close)
+                with blame(voice.expert):
+                    voice.open()
             samples = super().sample(noise, latent_image, *args, **kwargs)
             if self._finite:
                 self._check_finite(torch.stack(self._finite).tolist())
             return samples
-        finally:
-            for voice in opened:
-                voice.close()
-            comfy.sampler_helpers.cleanup_models(self.lead.conds, [])       # the host leaves its ControlNets as they are when a run breaks
-            self.lead.conds, self.lead.options = {}, {}
-            self._reset()
 
     def _reset(self):
+        comfy.sampler_helpers.cleanup_models(self.lead.conds, [])       # the host leaves its ControlNets as they are when a run breaks
+        self.lead.conds, self.lead.options = {}, {}
         self._plans: dict = {}
         self._calls: list = []
         self._twins: list = []
@@ -171,7 +174,7 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         sigma = level if not self.lead.levels.flow else level / (1.0 - level) if level < 1.0 else math.inf
         low, high = mixture.options.interval
         guided = (low < sigma or low == 0) and sigma <= high
-        active = tuple(self._active(e, level) for e in experts)
+        active = tuple(start >= level > end for start, end in self.windows)
         key = active, forced, guided, level if mixture.scheduled else None
         if key not in self._plans:
             weights, reliabilities = mixture.at(self._percent(level) if mixture.scheduled else 0.0)
@@ -191,17 +194,11 @@ class MCDMGuider(comfy.samplers.CFGGuider):
 
     def _percent(self, level):
         """Where in the lead's schedule a noise level lies, from 0 (all noise) to 1: percent_to_sigma backwards."""
-        percent_to_sigma = self.model_patcher.get_model_object("model_sampling").percent_to_sigma
         low, high = 0.0, 1.0
         for _ in range(40):
             middle = (low + high) / 2.0
-            low, high = (middle, high) if float(percent_to_sigma(middle)) > level else (low, middle)
+            low, high = (middle, high) if float(self.percent_to_sigma(middle)) > level else (low, middle)
         return high
-
-    def _active(self, expert, level):
-        """percent_to_sigma(start) >= sigma > percent_to_sigma(end), by the lead's schedule; 0 and 1 leave no step out."""
-        percent_to_sigma = self.model_patcher.get_model_object("model_sampling").percent_to_sigma
-        return (expert.start <= 0 or level <= float(percent_to_sigma(expert.start))) and (expert.end >= 1 or level > float(percent_to_sigma(expert.end)))
 
     def _place(self, voice, x, timestep, level):
         """The image and the noise level as this expert is asked: (x, sigma [B]) in its own frame."""
@@ -231,7 +228,8 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         asked: dict = {}
         for i in plan.nulls:
             asked.setdefault(self._twins[i], i)
-        denoised, answers = {}, {}
+        denoised: dict = {}
+        answers: dict = {}
         for members in self._calls:
             first = self.voices[members[0]]
             conditions = [i for i in members if i in plan.conditions]
@@ -239,10 +237,10 @@ class MCDMGuider(comfy.samplers.CFGGuider):
             if not conditions and not nulls:
                 continue
             first.take_over()
-            options = lead_options if members[0] == 0 else first.options
+            x, sigma = placed[first]
             with blame(*(self.voices[i].expert for i in members)):
                 results = _host_batch(first.model, [self.voices[i].conds["positive"] for i in conditions], [self.voices[i].conds["negative"] for i in nulls],
-                                      *placed[first], options)
+                                      x, sigma, lead_options if members[0] == 0 else first.options)
             denoised |= {i: self._watch(i, d) for i, d in zip(conditions, results, strict=False)}
             answers |= {i: self._watch(i, d) for i, d in zip(nulls, results[len(conditions):], strict=True)}
         return denoised, {i: answers[asked[self._twins[i]]] for i in plan.nulls}
@@ -261,7 +259,7 @@ class MCDMGuider(comfy.samplers.CFGGuider):
     def _hooked(self, voice, options, weight, denoised, null, x, sigma):
         """The host's own CFG hooks of one expert: what they return stands for D_0 + w_i (D_i - D_0)."""
         voice.take_over()
-        positive, negative = voice.conds["positive"], voice.conds.get("negative")
+        positive, negative = voice.conds["positive"], None if null is None else voice.conds.get("negative")
         out = [denoised, torch.zeros_like(denoised) if null is None else null]
         for hook in options.get("sampler_pre_cfg_function", []):
             out = hook({"conds": [positive, negative], "conds_out": out, "cond_scale": weight, "timestep": sigma, "input": x, "sigma": sigma,

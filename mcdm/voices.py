@@ -50,7 +50,7 @@ def noise_levels(patcher):
     """The frame and the trained range of a MODEL. Raises ValueError where it predicts no noise level at all."""
     sampling = patcher.get_model_object("model_sampling")
     if isinstance(sampling, comfy.model_sampling.IMG_TO_IMG):
-        raise ValueError("An image-to-image network without noise levels cannot be an expert.")
+        raise ValueError(f"{type(patcher.model).__name__} is an image-to-image network without noise levels and cannot be an expert; use another model.")
     return NoiseLevels(isinstance(sampling, comfy.model_sampling.CONST), float(sampling.sigma_min), float(sampling.sigma_max),
                        float(getattr(sampling, "sigma_data", 1.0)))
 
@@ -142,9 +142,9 @@ class Voice:
             self.patcher.hook_mode = comfy.hooks.EnumHookMode.MinVram
         comfy.sampler_helpers.prepare_model_patcher(self.patcher, self.conds, self.options)
         comfy.samplers.filter_registered_hooks_on_conds(self.conds, self.options)
-        for kind in RUN_WRAPPERS:
-            if comfy.patcher_extension.get_all_wrappers(kind, self.options, is_model_options=True):
-                logging.warning(f"MCDM: a wrapper around the whole run ({kind}) on expert '{self.expert.name}' has no effect; only the first expert's act.")
+        around = [k for k in RUN_WRAPPERS if comfy.patcher_extension.get_all_wrappers(k, self.options, is_model_options=True)]
+        for kind in around + ["denoise_mask_function"] * ("denoise_mask_function" in self.options):
+            logging.warning(f"MCDM: what acts around the whole run ({kind}) has no effect on expert '{self.expert.name}'; only the first expert's does.")
 
     def begin(self, noise, latent_image, device, denoise_mask, seed, sigmas):
         """Once the models are loaded: conditions and options as this expert's network wants them."""
@@ -215,10 +215,11 @@ def _copy(patcher, name):
     for loaded in [m for m in comfy.model_management.current_loaded_models if m.model is not None and m.model.is_clone(patcher)]:
         loaded.model_unload()
         comfy.model_management.current_loaded_models.remove(loaded)
-    patcher.unpatch_model(patcher.offload_device)           # what a patcher that is no more left behind
     logging.info(f"MCDM: expert '{name}' is another expert's checkpoint with patches of its own; it gets its own copy of the weights "
                  f"({patcher.model_size() / 2**20:.0f} MB).")
-    copied, moved = patcher.clone(), {}
+    copied = patcher.clone()
+    config = patcher.model.model_config
+    moved = {id(config): config}                # what became what; the settings are shared, and they do not let themselves be copied
     for key, value in (("model", patcher.model), ("object_patches", patcher.object_patches), ("parent", None), ("backup", {}), ("backup_buffers", {}),
                        ("object_patches_backup", {}), ("hook_backup", {}), ("pinned", set())):
         setattr(copied, key, copy.deepcopy(value, moved))

@@ -166,7 +166,7 @@ def train(name, steps, batch_size, count, out, work):
 def main():
     parser = argparse.ArgumentParser(prog="dev.py train", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("expert", choices=[*EXPERTS, "parser"], help="parser: the judge of the drawn faces, with options of its own")
-    parser.add_argument("--steps", type=int, default=11000, help="optimizer steps; may be changed when resuming")
+    parser.add_argument("--steps", type=int, default=8600, help="optimizer steps; may be changed when resuming")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--count", type=int, default=24000, help="pictures drawn for the data set")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "builtin")
