@@ -12,5 +12,5 @@ def modalities(model):
 
 
 def choice(value, options, what):
-    """True, or a sentence for the user: combos of V3 nodes are not checked by every version of the host."""
-    return True if value in options else f"{what} '{value}' is not one of {', '.join(map(str, options))}."
+    """True, or a sentence for the user: combos of V3 nodes are not checked by every version of the host. None: it comes from a wire."""
+    return True if value is None or value in options else f"{what} '{value}' is not one of {', '.join(map(str, options))}."

@@ -1,0 +1,257 @@
+"""Whatever breaks, breaks alone: it is named, nothing stays patched, and the next picture is the one it would have been."""
+import logging
+
+import pytest
+import torch
+from test_guider import conditioning, latent, tiny_unet
+from test_isolation import control, controlled, hooked, override, with_lora
+
+SETTINGS = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "latent_image": latent()}
+
+
+@pytest.fixture(autouse=True)
+def as_the_host_runs_its_nodes():
+    with torch.inference_mode():
+        yield
+
+
+class Fault:
+    """A model_function_wrapper that goes wrong in its call number `at`, if it is armed."""
+
+    def __init__(self, what, at=0):
+        self.what, self.at, self.calls, self.armed = what, at, 0, False
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __call__(self, apply, args):
+        self.calls += 1
+        broken = self.armed and self.calls > self.at
+        if broken and callable(self.what):
+            self.what()
+        d = apply(args["input"], args["timestep"], **args["c"])
+        return d * self.what if broken and not callable(self.what) else d
+
+
+def faulty(model, fault):
+    model = model.clone()
+    model.set_model_unet_function_wrapper(fault)
+    return model
+
+
+def mixture(comfy, models, conditions=None, nulls=True):
+    conditions = conditions or [conditioning(0), conditioning(1)]
+    first, second = (comfy.call("ConditionExpert", model=m, condition=c, null_condition=conditioning(100 + i) if nulls else None, weight=2.0, name=n)[0]
+                     for i, (m, c, n) in enumerate(zip(models, conditions, ("first", "second"), strict=True)))
+    return comfy.call("ReliabilityMixer", expert_1=first, expert_2=second)[0]
+
+
+def draw(comfy, mixed, **more):
+    return comfy.call("MCDMSampler", mixture=mixed, **(SETTINGS | more))[0]["samples"]
+
+
+def check_restored(models, weights):
+    for model, before in zip(models, weights, strict=True):
+        assert model.model.current_patcher is None
+        assert not model.hook_backup and model.hook_patches_backup is None
+        assert all(torch.equal(value, before[key]) for key, value in model.model.state_dict().items())
+
+
+def snapshot(model):
+    return {key: value.clone() for key, value in model.model.state_dict().items()}
+
+
+# ------------------------------------------------------------------------------------------------ numbers that are none
+
+@pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_2m", "uni_pc", "euler_ancestral"])
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["first step", "in between", "last step"])
+def test_the_expert_that_answers_with_nan_is_named(comfy, sampler, at):
+    fault = Fault(float("nan"), at)
+    models = [tiny_unet(0), faulty(tiny_unet(1), fault)]
+    weights = [snapshot(m) for m in models]
+    mixed = mixture(comfy, models)
+    before = draw(comfy, mixed, sampler_name=sampler)
+    fault.armed, fault.calls, fault.at = True, 0, {2: fault.calls - 1}.get(at, at)
+    with pytest.raises(ValueError, match="^Expert 'second' answered with NaN or infinite values;") as error:
+        draw(comfy, mixed, sampler_name=sampler)
+    assert "first" not in str(error.value)
+    assert fault.calls == fault.at + 1                      # and no evaluation of it follows the bad one
+    check_restored(models, weights)
+    fault.armed = False
+    assert torch.equal(draw(comfy, mixed, sampler_name=sampler), before)
+
+
+def test_infinity_and_a_bad_first_expert_are_named_as_well(comfy):
+    for models, name in ((("first",), "first"), (("second",), "second")):
+        fault = Fault(float("inf"))
+        fault.armed = True
+        mixed = mixture(comfy, [faulty(tiny_unet(i), fault) if n in models else tiny_unet(i) for i, n in enumerate(("first", "second"))])
+        with pytest.raises(ValueError, match=f"^Expert '{name}' answered"):
+            draw(comfy, mixed)
+
+
+# ------------------------------------------------------------------------------------------------ exceptions
+
+class Own(Exception):
+    pass
+
+
+def own_error():
+    raise Own("a patch of somebody's")
+
+
+def out_of_memory():
+    import comfy.model_management
+    raise comfy.model_management.OOM_EXCEPTION("no room")
+
+
+def interrupt():
+    import comfy.model_management
+    comfy.model_management.interrupt_current_processing()
+
+
+@pytest.mark.parametrize("what", [own_error, out_of_memory, interrupt])
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_exception_in_an_expert_leaves_everything_as_it_was(comfy, what, position, at, caplog):
+    """Both experts have a LoRA on their condition, by the host's hooks, and a ControlNet."""
+    import comfy.model_management as memory
+    fault, nets = Fault(what, at), [control(), control()]
+    models = [tiny_unet(0), tiny_unet(1)]
+    models[position] = faulty(models[position], fault)
+    weights = [snapshot(m) for m in models]
+    mixed = mixture(comfy, models, [controlled(hooked(conditioning(i), 5 + i), net) for i, net in enumerate(nets)])
+    before = draw(comfy, mixed)
+    [n.log.clear() for n in nets]
+    fault.armed, fault.calls = True, 0
+    expected = {own_error: Own, out_of_memory: memory.OOM_EXCEPTION, interrupt: memory.InterruptProcessingException}[what]
+    caplog.clear()
+    with caplog.at_level(logging.ERROR), pytest.raises(expected) as error:
+        draw(comfy, mixed)
+    assert type(error.value) is expected
+    assert fault.calls == at + 1                            # an interrupt stops within the step
+    named = [r.getMessage() for r in caplog.records if "MCDM" in r.getMessage()]
+    assert named == ([] if what is interrupt else [f"MCDM: {expected.__name__} in expert '{('first', 'second')[position]}'."])
+    check_restored(models, weights)
+    for net in nets:
+        assert {number for what, number in net.log if what == "begin"} == {number for what, number in net.log if what == "end"}
+    fault.armed = False
+    assert torch.equal(draw(comfy, mixed), before)
+
+
+@pytest.mark.parametrize("what", [own_error, interrupt])
+def test_one_guider_runs_again_after_a_break(comfy, what):
+    """On clones of one checkpoint: a LoRA, which takes a copy of the weights, and a sampling override, which takes another."""
+    import comfy.samplers as host
+    fault, base = Fault(what, 1), tiny_unet(0)
+    models = [faulty(with_lora(base, 5), fault), override(base, comfy)]
+    guider = comfy.call("MCDMGuider", mixture=mixture(comfy, models))[0]
+
+    def run():
+        noise = latent(seed=3)["samples"]
+        return guider.sample(noise, torch.zeros_like(noise), host.sampler_object("euler"), torch.tensor([8.0, 3.0, 1.0, 0.0]), disable_pbar=True, seed=0)
+    before = run()
+    fault.armed, fault.calls = True, 0
+    with pytest.raises(BaseException) as error:
+        run()
+    assert isinstance(error.value, Own) or type(error.value).__name__ == "InterruptProcessingException"
+    assert all(v.model.current_patcher is None and not v.conds for v in guider.voices)
+    fault.armed = False
+    assert torch.equal(run(), before)
+    assert all(not v.conds for v in guider.voices)          # nothing of a run is kept, however long the host keeps the guider
+    settings = {"seed": 1, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "normal", "positive": conditioning(1), "negative": conditioning(2),
+                "latent_image": latent()}
+    assert torch.equal(*(comfy.call("KSampler", model=m, **settings)[0]["samples"] for m in (base, tiny_unet(0))))
+
+
+def test_a_condition_that_a_network_cannot_take_is_said_to_be_its_experts(comfy, caplog):
+    models = [tiny_unet(0), tiny_unet(1)]
+    broken = conditioning(1)
+    broken[0][1]["area"] = "nowhere"
+    with caplog.at_level(logging.ERROR), pytest.raises(TypeError):
+        draw(comfy, mixture(comfy, models, [conditioning(0), broken]))
+    assert "MCDM: TypeError in expert 'second'." in caplog.text
+    assert all(m.model.current_patcher is None for m in models)
+
+
+def test_an_exception_in_the_samplers_callback_leaves_everything_as_it_was(comfy):
+    import comfy.samplers as host
+    models = [tiny_unet(0), tiny_unet(1)]
+    weights = [snapshot(m) for m in models]
+    guider = comfy.call("MCDMGuider", mixture=mixture(comfy, models, [hooked(conditioning(i), 5 + i) for i in range(2)]))[0]
+    with pytest.raises(Own):
+        guider.sample(latent(seed=3)["samples"], latent()["samples"], host.sampler_object("euler"), torch.tensor([8.0, 3.0, 0.0]), seed=0, disable_pbar=True,
+                      callback=lambda *args: own_error())
+    check_restored(models, weights)
+
+
+# ------------------------------------------------------------------------------------------------ what can be seen before anything is sampled
+
+def test_a_null_that_a_cfg_pp_sampler_asks_for_is_missed_by_name(comfy):
+    """Weights that sum to one need no null, and none is connected; CFG++ wants D_0 all the same."""
+    models = [tiny_unet(0), tiny_unet(1)]
+    first, second = (comfy.call("ConditionExpert", model=m, condition=conditioning(i), weight=0.5, name=n)[0]
+                     for i, (m, n) in enumerate(zip(models, ("first", "second"), strict=True)))
+    mixed = comfy.call("ReliabilityMixer", expert_1=first, expert_2=second)[0]
+    before = draw(comfy, mixed)
+    with pytest.raises(ValueError, match="Expert 'first' has no null condition.*null_condition"):
+        draw(comfy, mixed, sampler_name="euler_cfg_pp")
+    assert torch.equal(draw(comfy, mixed), before)
+
+
+@pytest.mark.parametrize("more", [{"mask": torch.ones(1, 8, 8)}, {"start_percent": 0.5}, {"weight": 0.7}])
+def test_a_missing_null_that_may_be_needed_is_an_error_before_the_run(comfy, more):
+    first = comfy.call("ConditionExpert", model=tiny_unet(0), condition=conditioning(0), weight=0.5, name="first")[0]
+    second = comfy.call("ConditionExpert", **({"model": tiny_unet(1), "condition": conditioning(1), "weight": 0.5, "name": "second"} | more))[0]
+    with pytest.raises(ValueError, match="Expert 'first' has no null condition"):
+        draw(comfy, comfy.call("ReliabilityMixer", expert_1=first, expert_2=second)[0])
+    with pytest.raises(ValueError, match="Expert 'second' has no null condition"):
+        draw(comfy, comfy.call("ReliabilityMixer", expert_1=first, expert_2=second, reliabilities="0 1")[0])
+
+
+@pytest.mark.parametrize("text", ["1", "1 2 3", "a b", "1,,2", "-1 2", "0 0", "nan 1", "inf 1", "1,5 2,5", "1e400 1"])
+def test_reliabilities_that_make_no_sense(comfy, text):
+    first = comfy.call("ConditionExpert", model=tiny_unet(0), condition=conditioning(0), null_condition=conditioning(100))[0]
+    with pytest.raises(ValueError, match="^(Reliabilities|[0-9] reliabilities)") as error:
+        comfy.call("ReliabilityMixer", expert_1=first, expert_3=first, reliabilities=text)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("more", [{"weight": float("nan")}, {"weight": float("-inf")}, {"start_percent": 0.5, "end_percent": 0.5},
+                                  {"start_percent": 0.9, "end_percent": 0.1}, {"end_percent": 1.5}, {"mask": torch.full((1, 8, 8), float("nan"))}])
+def test_an_expert_that_makes_no_sense_is_named(comfy, more):
+    with pytest.raises(ValueError, match="^Expert 'painter'"):
+        comfy.call("ConditionExpert", **({"model": tiny_unet(0), "condition": conditioning(0), "name": "painter"} | more))
+
+
+def test_latent_spaces_that_differ_are_named_and_may_be_vouched_for(comfy, caplog):
+    import comfy.latent_formats as spaces
+    models = [tiny_unet(i) for i in range(3)]
+    models[1].add_object_patch("latent_format", spaces.SDXL())
+    models[2].add_object_patch("latent_format", spaces.Flux())
+    a, b, c = (comfy.call("ConditionExpert", model=m, condition=conditioning(0), null_condition=conditioning(100), name=n)[0]
+               for m, n in zip(models, "abc", strict=True))
+    with pytest.raises(ValueError, match="'b' works in the latent space SDXL, expert 'a' in SD15"):
+        comfy.call("ReliabilityMixer", expert_1=a, expert_2=b)
+    with caplog.at_level(logging.WARNING):
+        mixed = comfy.call("ReliabilityMixer", expert_1=a, expert_2=b, allow_mixed_latents=True)[0]
+        assert "SDXL" in caplog.text and "SD15" in caplog.text
+    assert torch.isfinite(draw(comfy, mixed)).all()
+    with pytest.raises(ValueError, match="Flux"):           # other numbers of channels fit in no case
+        comfy.call("ReliabilityMixer", expert_1=a, expert_2=c, allow_mixed_latents=True)
+
+
+def test_an_expert_of_one_size_refuses_another_by_name(comfy):
+    models = [tiny_unet(0), tiny_unet(1)]
+    models[1].model.fixed_size = (8, 16)
+    with pytest.raises(ValueError, match="Expert 'second' works at 16 x 8 only, the latent is 8 x 8"):
+        draw(comfy, mixture(comfy, models))
+    assert draw(comfy, mixture(comfy, models), latent_image={"samples": torch.zeros(1, 4, 8, 16)}).shape[-1] == 16
+
+
+def test_a_network_without_noise_levels_is_refused(comfy):
+    import comfy.model_sampling as sampling
+    model = tiny_unet(0)
+    model.add_object_patch("model_sampling", type("Sampling", (sampling.ModelSamplingDiscrete, sampling.IMG_TO_IMG), {})(model.model.model_config))
+    with pytest.raises(ValueError, match="BaseModel.*image-to-image"):
+        comfy.call("ConditionExpert", model=model, condition=conditioning(0), null_condition=conditioning(100))
