@@ -55,7 +55,8 @@ ALSO = ("requests", "transformers<5")  # what this ComfyUI imports without sayin
 
 # What `test` and `bench` need beside ComfyUI's own requirements.
 TOOLS = (
-    "pytest>=8.2,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<1", "mypy>=1.15,<3", "kornia>=0.7.1", "skia-python>=138", "playwright>=1.50,<2", "matplotlib>=3.8,<4",
+    "pytest>=8.2,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<1", "mypy>=1.15,<3", "kornia>=0.7.1", "skia-python>=138", "playwright>=1.50,<2",
+    "matplotlib>=3.8,<4",
 )
 BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge",

@@ -124,5 +124,6 @@ def main(comfy, arguments):
     print(f"{'':42} hair IoU  skin IoU  attributes")
     for name, f in figures.items():
         print(f"{name:42} {f['hair IoU']:8.3f}  {f['skin IoU']:8.3f}  " + (f"{f['attributes']:10.3f}" if "attributes" in f else ""))
-    (HERE / "faces.json").write_text(json.dumps({"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER, "figures": figures}, indent=1))
+    settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER}
+    (HERE / "faces.json").write_text(json.dumps({**settings, "figures": figures}, indent=1))
     sheet(conditions, pictures, HERE / "faces.png")

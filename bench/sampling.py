@@ -104,7 +104,8 @@ def main(comfy, arguments):
     rows = []
     for n in args.experts:
         seconds = medians(contenders(comfy, models[:n], conditions[:n], nulls[:n], [2.0] * n, "", args.steps, latent, rival), args.rounds)
-        rows.append({"experts": n, "seconds": seconds, "pack / bare": seconds["pack"] / seconds["bare forwards"], "pack / stock": seconds["pack"] / seconds["stock"]})
+        rows.append({"experts": n, "seconds": seconds, "pack / bare": seconds["pack"] / seconds["bare forwards"],
+                     "pack / stock": seconds["pack"] / seconds["stock"]})
         print(f"{n} experts: " + ", ".join(f"{k} {v:.2f} s" for k, v in seconds.items())
               + f"; pack / bare {rows[-1]['pack / bare']:.3f}, pack / stock {rows[-1]['pack / stock']:.3f}")
     saved = {}
@@ -116,5 +117,6 @@ def main(comfy, arguments):
         seconds = medians({k: runs[k] for k in ("pack", "MixMod")}, args.rounds)
         saved[name] = seconds | {"pack / MixMod": seconds["pack"] / seconds["MixMod"]}
         print(f"{name}: pack / MixMod {saved[name]['pack / MixMod']:.3f}")
-    (HERE / "sampling.json").write_text(json.dumps({"parameters": parameters, "steps": args.steps, "rounds": args.rounds, "rows": rows, "saved": saved}, indent=1))
+    settings = {"parameters": parameters, "steps": args.steps, "rounds": args.rounds, "threads": torch.get_num_threads()}
+    (HERE / "sampling.json").write_text(json.dumps({**settings, "rows": rows, "saved": saved}, indent=1))
     plot(rows, HERE / "pictures" / "sampling.png")
