@@ -37,6 +37,24 @@ def test_the_second_implementation_against_the_recorded_vectors(network):
         torch.testing.assert_close(reference(**inputs_of(case)).float(), case["out"], rtol=0, atol=meta["tolerance"]["recommended_atol"])
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_weight_patch_equals_a_file_with_the_patched_weight(comfy, network):
+    import comfy.model_management as management
+    model, inputs = recorded(comfy, network, network), inputs_of(vectors.cases(network)["case1"])
+    key = "input_blocks.0.0.weight"
+    change = 0.05 * noise(6, *model.model.diffusion_model.state_dict()[key].shape)
+    patched = model.clone()
+    assert patched.add_patches({f"diffusion_model.{key}": ("diff", (change,))})
+    management.load_models_gpu([patched])
+    got = answer(patched, **inputs)
+    patched.detach()
+    weights = state(network)
+    weights[key] = weights[key] + change
+    want = Reference(network.removeprefix("unc_"), state=weights, **vectors.meta(network)["constructor_kwargs"] | {"num_classes": None})(**inputs)
+    assert vectors.relative(got, want) < 1e-4
+    assert vectors.relative(answer(model, **inputs), want) > 1e-3
+
+
 @pytest.mark.parametrize("embedded", [True, False])
 @pytest.mark.parametrize(("arguments", "sidecar"), [
     ({"model_channels": 64, "channel_mult": (1, 2, 2), "num_head_channels": 32}, {"num_head_channels": 32}),
