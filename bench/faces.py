@@ -118,7 +118,7 @@ def measure(comfy, count, settings):
 
 def main(comfy, arguments):
     options = argparse.ArgumentParser(prog="dev.py bench faces", description=__doc__.split("\n")[0])
-    options.add_argument("--count", type=int, default=96, help="held-out conditions")
+    options.add_argument("--count", type=int, default=64, help="held-out conditions")
     args = options.parse_args(arguments)
     figures, pictures, conditions = measure(comfy, args.count, SETTINGS)
     print(f"{'':42} hair IoU  skin IoU  attributes")
