@@ -89,7 +89,7 @@ def main(comfy, _):
     sheet([""] * len(some.words), columns, list(zip(*grid, strict=True)), FIGURES / "effect.jpg")
 
     two = asked(conditions, [4, 11])
-    weights = (0.0, 0.5, 1.0, 1.5, 2.5, 4.0)
+    weights = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
     grid = [draw({"hair": 1.5, "skin": 1.5, "text": w}, two) for w in weights]
     sheet([", ".join(w[:2]) + "\n" + ", ".join(w[4:6]) for w in two.words], [f"w of text = {w:g}" for w in weights], list(zip(*grid, strict=True)),
           FIGURES / "weights.jpg")
