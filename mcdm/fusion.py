@@ -53,7 +53,7 @@ class Coefficients:
 
 def coefficients(weights, reliabilities, masks):
     """w_i m_i, and a_i m_i / sum_j a_j m_j where that is positive, else a_i: where nobody is active the null blend speaks."""
-    active = [a * m for a, m in zip(reliabilities, masks, strict=True)]
+    active = [a * 2.0 ** 100 * m for a, m in zip(reliabilities, masks, strict=True)]      # the factor cancels: tiny reliabilities are not lost in float32
     total = sum(active)
     if isinstance(total, torch.Tensor):
         somebody = total > 0

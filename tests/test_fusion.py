@@ -44,6 +44,11 @@ def test_masked_fusion_is_equation_10_in_every_cell(n, data):
     assert (fused.double() - wanted).abs().max() <= 2e-5 * max(1.0, wanted.abs().max())
 
 
+def test_a_tiny_reliability_is_all_there_is_where_nobody_else_is_active():
+    off, on = torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), 0.25)
+    assert [r.item() for r in fusion.coefficients([0.0, 0.0], [1.0, 1.4e-45], [off, on]).reliabilities] == [0.0, 1.0]
+
+
 @given(st.lists(FINITE, min_size=1, max_size=5), st.data())
 def test_numbers_and_full_masks_agree(weights, data):
     n = len(weights)
