@@ -39,6 +39,13 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> inprocess.InProcess:
     return inprocess.start(tmp_path_factory.mktemp("comfy"))
 
 
+@pytest.fixture
+def as_the_host_runs_its_nodes() -> Iterator[None]:
+    """Without gradients, as execution.py does: for a whole module, pytestmark = pytest.mark.usefixtures(...)."""
+    with torch.inference_mode():
+        yield
+
+
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from host import Host

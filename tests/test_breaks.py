@@ -6,13 +6,9 @@ import torch
 from test_guider import conditioning, latent, tiny_unet
 from test_isolation import control, controlled, hooked, override, with_lora
 
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
+
 SETTINGS = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "latent_image": latent()}
-
-
-@pytest.fixture(autouse=True)
-def as_the_host_runs_its_nodes():
-    with torch.inference_mode():
-        yield
 
 
 class Fault:

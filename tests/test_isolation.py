@@ -10,6 +10,8 @@ import torch
 from test_guider import alone, ask, eq10, expert, latent, mix, relative
 from tiny_sd15 import conditioning, tiny_unet
 
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
+
 MIDDLE = "diffusion_model.middle_block.1.transformer_blocks.0.attn2"
 LAYERS = "middle_block.1.proj_in", "middle_block.1.transformer_blocks.0.attn2.to_k", "input_blocks.1.1.transformer_blocks.0.attn1.to_q", "out.2"
 
@@ -74,12 +76,6 @@ def pair(comfy, models, conditions=None, weights=(2.0, 3.0), reliabilities="1 3"
 
 
 X = latent(2, seed=1)["samples"]
-
-
-@pytest.fixture(autouse=True)
-def as_the_host_runs_its_nodes():
-    with torch.inference_mode():
-        yield
 
 
 # ------------------------------------------------------------------------------------------------ patches of one checkpoint's weights

@@ -5,11 +5,7 @@ import torch
 from test_guider import alone, ask, eq10, expert, latent, mix, relative
 from tiny_sd15 import conditioning, tiny_unet
 
-
-@pytest.fixture(autouse=True)
-def as_the_host_runs_its_nodes():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
 
 @pytest.fixture(scope="module")

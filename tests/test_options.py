@@ -10,14 +10,10 @@ from safetensors.torch import load_file
 from test_guider import alone, ask, eq10, expert, latent, mix, parameterised, relative
 from tiny_sd15 import conditioning, tiny_unet
 
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
+
 X = latent(2, seed=1)["samples"]
 SETTINGS = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "latent_image": latent()}
-
-
-@pytest.fixture(autouse=True)
-def as_the_host_runs_its_nodes():
-    with torch.inference_mode():
-        yield
 
 
 @pytest.fixture(scope="module")
