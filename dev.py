@@ -5,8 +5,9 @@
     python3 dev.py test     the linter, the type checker and the whole test suite
     python3 dev.py serve    that ComfyUI with its web page
     python3 dev.py env      where the interpreter, ComfyUI and the pack are, as JSON
+    python3 dev.py reproduce    the paper's experiments, in small: tables and pictures in bench/paper/ (--quick: in 10 minutes)
     python3 dev.py bench    the benchmarks
-    python3 dev.py train    the training of the embedded experts
+    python3 dev.py train    an expert of your own, from a folder of pictures
 
 ComfyUI is the user's own (COMFYUI_PATH, or the one whose custom_nodes holds this checkout), else one in a cache folder
 with its own virtual environment. Delete that folder whenever you like: it is made again when it is needed.
@@ -56,7 +57,7 @@ ALSO = ("requests", "transformers<5")  # what this ComfyUI imports without sayin
 # What `test` and `bench` need beside ComfyUI's own requirements.
 TOOLS = (
     "pytest>=8.2,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<1", "mypy>=1.15,<3", "kornia>=0.7.1", "skia-python>=138", "playwright>=1.50,<2",
-    "matplotlib>=3.8,<4",
+    "matplotlib>=3.8,<4", "accelerate>=1,<2",
 )
 BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge",
@@ -661,9 +662,29 @@ def bench(_: argparse.Namespace, arguments: list[str]) -> int:
     return subprocess.run([python, ROOT / "bench" / "run.py", *arguments], env=environment).returncode
 
 
+def reproduce(_: argparse.Namespace, arguments: list[str]) -> int:
+    return bench(_, ["reproduce", *arguments])
+
+
 def train(_: argparse.Namespace, arguments: list[str]) -> int:
+    """In the user's working folder, whose paths the arguments are; on all GPUs, if there are several."""
     python, environment = with_tools()
-    return subprocess.run([python, "-m", "mcdm.training", *arguments], cwd=ROOT, env=environment | {"OMP_NUM_THREADS": "1"}).returncode
+    comfy = find_comfy()
+    models = (comfy.tree if comfy.own else cache_root() / "serve") / "models"
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", "MCDM_EXPERTS": str(models / "experts")}
+    launch: list[str | Path] = []
+    if (gpus := gpu_count(python)) > 1:
+        launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus), "--num_machines", "1", "--mixed_precision", "no",
+                  "--dynamo_backend", "no"]
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the training's own business: it saves its state before it ends
+    return subprocess.run([python, *launch, "-m", "mcdm.training", *arguments], env=environment).returncode
+
+
+def gpu_count(python: Path) -> int:
+    """How many GPUs torch sees."""
+    if not nvidia_driver():
+        return 0
+    return int(subprocess.check_output([python, "-c", "import torch; print(torch.cuda.device_count())"], env=clean_env()))
 
 
 def main(arguments: list[str]) -> int:
@@ -682,9 +703,11 @@ def main(arguments: list[str]) -> int:
     command(serve, "start ComfyUI with its web page, its settings and pictures kept in the cache folder").add_argument(
         "--port", type=int, default=0, help="the port of the web page (default: a free one)")
     command(env, "print one JSON object with the paths of the interpreter, ComfyUI and the pack")
+    command(reproduce, "the paper's experiments, in small, into bench/paper/: --quick in 10 minutes, else up to 2 hours", passes_on=True)
     command(bench, "run bench/run.py; all arguments go to it", passes_on=True)
 
-    command(train, "train one embedded expert (hair, skin, text) or the parser that judges them; see mcdm/training", passes_on=True)
+    command(train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] [--minutes 15 | --steps N] [--batch-size 16] "
+            "[--words 100] [--no-mirror] [--name NAME] [--out FILE] [--work FOLDER]; see docs/training.md", passes_on=True)
 
     options, rest = parser.parse_known_args(arguments)
     if rest and not options.passes_on:

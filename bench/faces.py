@@ -23,6 +23,10 @@ SETTINGS = {                # name: {expert: w}; reliabilities are 1/N
     "text alone, w = 2": {"text": 2.0},
     "hair + skin + text, w = 1": {"hair": 1.0, "skin": 1.0, "text": 1.0},
     "hair + skin + text, w = 1.5, 1.5, 2.5": {"hair": 1.5, "skin": 1.5, "text": 2.5},
+    "sketch alone, w = 1": {"sketch": 1.0},
+    "sketch + text, w = 1, 2.5": {"sketch": 1.0, "text": 2.5},
+    "embedding of the words, w = 2": {"embedding": 2.0},
+    "hair + skin + sketch + text, w = 1, 1, 1, 2.5": {"hair": 1.0, "skin": 1.0, "sketch": 1.0, "text": 2.5},
 }
 
 
@@ -67,10 +71,12 @@ def sample(comfy, conditions, weights, seed=0, size=16, **mixing):
     for rows in torch.arange(len(conditions.words)).split(size):
         experts = {}
         for k, (name, weight) in enumerate(weights.items()):
-            if name == "text":
+            if name in ("text", "embedding"):
                 bags = [comfy.call("TextCondition", model=models[name], text=", ".join(conditions.words[i]))[0][0][1] for i in rows]
                 key = comfy.module("mcdm.experts.model").CONDITION
                 condition = conditioning({"labels": torch.cat([b[key]["labels"] for b in bags])})
+            elif name == "sketch":
+                condition = comfy.call("MapCondition", model=models[name], image=conditions.mapped[rows].movedim(1, -1) / 2 + 0.5)[0]
             else:
                 mask = (conditions.regions[rows] == names.index(name)).float()
                 condition = comfy.call("MapCondition", model=models[name], modality="auto", mask=mask)[0]
@@ -83,14 +89,27 @@ def sample(comfy, conditions, weights, seed=0, size=16, **mixing):
     return torch.cat(pictures)
 
 
-def judge(parser, net, conditions, pictures):
-    """IoU of hair and of skin with the maps; the share of the attributes asked for that are there, and each group's."""
+def edge_f1(a, b, tolerance=2):
+    """F1 of edges a and b [N, 1, H, W] in {0, 1}: those that have one of the other's within `tolerance` pixels count as found, [N]."""
+    reach = torch.arange(-tolerance, tolerance + 1)
+    disc = (reach[:, None] ** 2 + reach ** 2 <= tolerance ** 2).float()[None, None]
+
+    def found(these, among):
+        near = torch.nn.functional.conv2d(among, disc, padding=tolerance) > 0
+        return (these * near).sum((1, 2, 3)) / these.sum((1, 2, 3)).clamp(min=1)
+    precision, recall = found(a, b), found(b, a)
+    return 2 * precision * recall / (precision + recall).clamp(min=1e-9)
+
+
+def judge(parser, net, conditions, pictures, edges):
+    """IoU of hair and of skin with the maps, F1 of the edges with the sketch; the share of the attributes asked for that are there, and each group's."""
     regions, words = parser.read(net, pictures)
     asked = conditions.wanted >= 0
     right = ((words == conditions.wanted) & asked).float().sum(0) / asked.sum(0).clamp(min=1)
     groups = {name: round(r.item(), 4) for name, r, a in zip(parser.GROUPS, right, asked.any(0), strict=True) if a}
     return {"hair IoU": round(parser.iou(regions, conditions.regions, "hair").mean().item(), 4),
             "skin IoU": round(parser.iou(regions, conditions.regions, "skin").mean().item(), 4),
+            "edges F1": round(edge_f1(edges(pictures / 2 + 0.5), edges(conditions.mapped / 2 + 0.5)).mean().item(), 4),
             "attributes": round(sum(groups.values()) / len(groups), 4), "groups": groups}
 
 
@@ -105,14 +124,14 @@ def sheet(conditions, results, path, columns=12):
 def measure(comfy, count, settings):
     """{setting: figures}, the ceiling (the parser on the drawings themselves) first; and {setting: pictures}."""
     faces, parser = comfy.module("mcdm.training.faces"), comfy.module("mcdm.training.parser")
-    net = parser.load_parser(HERE / "faces_parser.safetensors")
+    net, edges = parser.load_parser(HERE / "faces_parser.safetensors"), comfy.module("mcdm.experts.embedded").edges
     conditions = held_out(faces, parser, count)
-    maps, words = judge(parser, net, conditions, conditions.mapped), judge(parser, net, conditions, conditions.described)
-    figures = {"real drawings (ceiling of the parser)": words | {k: v for k, v in maps.items() if "IoU" in k}}
+    maps, words = judge(parser, net, conditions, conditions.mapped, edges), judge(parser, net, conditions, conditions.described, edges)
+    figures = {"real drawings (ceiling of the parser)": words | {k: v for k, v in maps.items() if k not in ("attributes", "groups")}}
     pictures = {}
     for name, weights in settings.items():
         pictures[name] = sample(comfy, conditions, weights)
-        figures[name] = judge(parser, net, conditions, pictures[name])
+        figures[name] = judge(parser, net, conditions, pictures[name], edges)
     return figures, pictures, conditions
 
 
@@ -121,9 +140,9 @@ def main(comfy, arguments):
     options.add_argument("--count", type=int, default=64, help="held-out conditions")
     args = options.parse_args(arguments)
     figures, pictures, conditions = measure(comfy, args.count, SETTINGS)
-    print(f"{'':42} hair IoU  skin IoU  attributes")
+    print(f"{'':46} hair IoU  skin IoU  edges F1  attributes")
     for name, f in figures.items():
-        print(f"{name:42} {f['hair IoU']:8.3f}  {f['skin IoU']:8.3f}  " + (f"{f['attributes']:10.3f}" if "attributes" in f else ""))
+        print(f"{name:46} {f['hair IoU']:8.3f}  {f['skin IoU']:8.3f}  {f['edges F1']:8.3f}  {f['attributes']:10.3f}")
     settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER}
     (HERE / "faces.json").write_text(json.dumps({**settings, "figures": figures}, indent=1))
     sheet(conditions, pictures, HERE / "faces.png")

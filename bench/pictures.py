@@ -51,13 +51,15 @@ def sheet(rows, columns, cells, path):
 
 
 def example_inputs(faces):
-    """The maps of one drawing and a half for masks, as small PNGs."""
+    """One drawing, its maps, and a half for masks, as small PNGs."""
     shape = faces.Face("studio", "wavy", "red", "light", "blue", "green", "glasses", False, True, x=32.0, y=30.0, width=12.0, height=15.5, tilt=-3.0,
                        volume=1.0, length=0.7, part=-0.5, fringe=0.4, shoulders=23.0, tint=((0, 0, 0),) * 4)
-    regions = torch.from_numpy(faces.draw(shape)[1]).long()
+    drawing, labels = faces.draw(shape)
+    regions = torch.from_numpy(labels).long()
     half = np.zeros((64, 64), np.uint8)
     half[:, :32] = 255
-    maps = {f"face_{name}": np.uint8(255 * (regions == faces.REGIONS.index(name)).numpy()) for name in ("hair", "skin")} | {"left_half": half}
+    maps = {f"face_{name}": np.uint8(255 * (regions == faces.REGIONS.index(name)).numpy()) for name in ("hair", "skin")}
+    maps |= {"left_half": half, "face_drawing": drawing}
     INPUTS.mkdir(parents=True, exist_ok=True)
     for name, pixels in maps.items():
         Image.fromarray(pixels).convert("RGB").resize((256, 256), Image.Resampling.NEAREST).save(INPUTS / f"{name}.png")

@@ -10,13 +10,16 @@ from .common import CATEGORY, choice, modalities
 MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpainting")
 
 
-def find_modality(model, kind, name="auto"):
-    """The expert's modality of a kind ("map", "text", "class", "vector"). Raises ValueError naming what it has instead."""
+def find_modality(model, kind, name="auto", encoded=False):
+    """The expert's modality of a kind ("map", "text", "class", "vector"); encoded: or one that has an encoder for it.
+
+    Raises ValueError naming what it has instead.
+    """
     available = modalities(model)
     if not available:
         raise ValueError(f"This MODEL ({type(model.model).__name__}) is not an expert from LoadExpert; use the condition nodes that belong to it, "
                          "such as CLIP Text Encode.")
-    fitting = [m for m in available.values() if m.kind == kind and name in ("auto", m.name)]
+    fitting = [m for m in available.values() if (m.kind == kind or (encoded and m.encoder)) and name in ("auto", m.name)]
     if not fitting:
         raise ValueError(f"This expert takes {', '.join(f'{m.name} ({m.kind})' for m in available.values())}, not "
                          f"{kind if name == 'auto' else f'{name} ({kind})'}; use the matching condition node.")
@@ -54,7 +57,7 @@ class TextCondition(io.ComfyNode):
     @classmethod
     def execute(cls, model, text, condition=None) -> io.NodeOutput:
         from ..mcdm.experts.vocabulary import parse
-        modality = find_modality(model, "text")
+        modality = find_modality(model, "text", encoded=True)
         if not modality.labels:
             tokens, message = _tokens(text, modality.null)
             show(cls, message)
@@ -67,7 +70,7 @@ class TextCondition(io.ComfyNode):
             logging.warning(f"MCDM: Text Condition {message}. The expert knows: {', '.join(modality.labels)}.")
         show(cls, message)
         bag = torch.tensor([[float(label in found) for label in modality.labels]])
-        return io.NodeOutput(add({modality.key: bag}, condition), ui={"text": (message,)})
+        return io.NodeOutput(add({modality.key: modality.encoder.text(bag) if modality.encoder else bag}, condition), ui={"text": (message,)})
 
 
 def _tokens(text, null):
@@ -107,7 +110,7 @@ class ClassCondition(io.ComfyNode):
         modality = find_modality(model, "class")
         names = [n.lower() for n in modality.labels]
         text = str(label).strip().lower()
-        index = int(text) if text.isascii() and text.isdecimal() else names.index(text) if text in names else -1
+        index = names.index(text) if text in names else int(text) if text.isascii() and text.isdecimal() else -1
         if not 0 <= index < len(names):
             named = [n for n in modality.labels if not n.isdecimal()]
             words = f" or a name such as {', '.join(named[:5])}" if named else ""
@@ -159,21 +162,12 @@ class MapCondition(io.ComfyNode):
 def _encode(modality, pixels, region):
     """{input of the network: map in [-1, 1]}. pixels: [B, 1 or 3, H, W], region: [B, 1, H, W], both in [0, 1]."""
     if modality.encoding in ("binary", "edges"):
+        from ..mcdm.experts.embedded import binary, edges, fit  # as in training, to the pixel
         channels, height, width = modality.null.shape[1:]
-        if modality.encoding == "edges":
-            on = _edges(comfy.utils.common_upscale(pixels, width, height, "area", "center"))
-        else:
-            brightest = (pixels.amax(1, keepdim=True) >= 0.5).float()
-            on = (comfy.utils.common_upscale(brightest, width, height, "area", "center") >= 0.5).float()
+        on = edges(fit(pixels, height, width)) if modality.encoding == "edges" else binary(pixels, height, width)
         return {modality.key: (2 * on - 1).expand(-1, channels, -1, -1)}
     encoded = {modality.key: 2 * pixels.clamp(0, 1).expand(-1, 3, -1, -1) - 1}
     if modality.encoding == "inpainting":
         region = comfy.utils.common_upscale(region, pixels.shape[-1], pixels.shape[-2], "area", "disabled")
         encoded["inpaint_mask"] = (region < 0.5).float()            # of what is known
     return encoded
-
-
-def _edges(pixels):
-    """Canny's edges [B, 1, H, W] in {0, 1}; pixels [B, 1 or 3, H, W] in [0, 1]."""
-    from kornia.filters import canny
-    return canny(pixels)[1]

@@ -1,6 +1,7 @@
 """EmbeddingCondition: one vector for an expert that takes an embedding (section 7.3)."""
 import os
 
+import comfy.utils
 import folder_paths
 import numpy
 import torch
@@ -27,6 +28,7 @@ class EmbeddingCondition(io.ComfyNode):
                                tooltip="A vector in ComfyUI's input folder: .safetensors, .pt (a dictionary) or .npy with one tensor, "
                                        "[width] or [pictures, width]."),
                 ADD_TO,
+                io.Image.Input("image", optional=True, tooltip="A picture, for an expert that brings its own encoder, such as builtin/faces_embedding."),
             ],
             outputs=[OUTPUT], hidden=[io.Hidden.unique_id],
         )
@@ -41,15 +43,17 @@ class EmbeddingCondition(io.ComfyNode):
         return f"{file} {os.stat(path).st_mtime_ns if path else ''}"
 
     @classmethod
-    def execute(cls, model, clip_vision_output=None, clip_text=None, file="none", condition=None) -> io.NodeOutput:
+    def execute(cls, model, clip_vision_output=None, clip_text=None, file="none", condition=None, image=None) -> io.NodeOutput:
         modality = find_modality(model, "vector")
         checked = cls.validate_inputs(file)
         if checked is not True:
             raise ValueError(checked)
-        count = (clip_vision_output is not None) + (clip_text is not None) + (file != "none")
+        count = (clip_vision_output is not None) + (clip_text is not None) + (file != "none") + (image is not None)
         if count != 1:
-            raise ValueError(f"Embedding Condition takes one of clip_vision_output, clip_text and file, not {count or 'none'} of them.")
-        if clip_vision_output is not None:
+            raise ValueError(f"Embedding Condition takes one of clip_vision_output, clip_text, file and image, not {count or 'none'} of them.")
+        if image is not None:
+            source, vector = "the picture", _encoded(model, modality, image)
+        elif clip_vision_output is not None:
             source, vector = "CLIP vision", clip_vision_output.image_embeds
         elif clip_text is not None:
             source, vector = "the text's pooled output", clip_text[0][1].get("pooled_output")
@@ -69,6 +73,16 @@ class EmbeddingCondition(io.ComfyNode):
         message = f"{modality.name} of {width} numbers from {source}"
         show(cls, message)
         return io.NodeOutput(add({modality.key: vector}, condition), ui={"text": (message,)})
+
+
+def _encoded(model, modality, image):
+    """Vectors [B, width] of pictures [B, H, W, 3] by the expert's own encoder. Raises ValueError where it has none."""
+    if modality.encoder is None:
+        raise ValueError(f"Embedding Condition: this expert takes {modality.name} of another encoder and brings none; "
+                         "use CLIP Vision Encode with the CLIP that it was trained with.")
+    height, width = model.model.fixed_size
+    pixels = comfy.utils.common_upscale(image[..., :3].movedim(-1, 1).float(), width, height, "area", "center")
+    return modality.encoder.image(2 * pixels.clamp(0, 1) - 1)
 
 
 def _vectors():

@@ -9,7 +9,7 @@ import faces as bench  # noqa: E402
 
 ALONE = {"hair map alone, w = 1": {"hair": 1.0}, "skin map alone, w = 1": {"skin": 1.0}}
 FUSED = "hair + skin, w = 1"
-WORDS = next(reversed(bench.SETTINGS))              # the weights that README states for all three
+WORDS = "hair + skin + text, w = 1.5, 1.5, 2.5"
 
 
 @pytest.fixture(scope="module")

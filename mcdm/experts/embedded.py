@@ -3,7 +3,8 @@
     D(z, sigma) = net(z / sqrt(sigma^2 + sigma_data^2), ln(sigma) / 4)
 
 One design serves every modality. A map (hair, skin, sketch) is concatenated to the input, labels (words, a class) are a
-bag whose embeddings are summed into the noise embedding. The null condition is zero in both: maps are -1 and +1.
+bag whose embeddings are summed into the noise embedding, and so is a vector (section 7.3), which scales and shifts the group norms
+with it. The null condition is zero in all: maps are -1 and +1.
 """
 import json
 import math
@@ -12,8 +13,29 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .dual_encoder import DualEncoder
+
 NAME = "embedded"
 SIGMA_DATA = 0.6
+
+
+def edges(pixels):
+    """What a sketch is here: Canny's edges [B, 1, H, W] in {0, 1} of pictures [B, 1 or 3, H, W] in [0, 1]."""
+    from kornia.filters import canny
+    return canny(pixels)[1]
+
+
+def fit(pixels, height, width):
+    """The middle of pictures [B, C, H, W] at another size, by area: what the host's common_upscale gives for "area" and "center"."""
+    h, w = pixels.shape[-2:]
+    old, new = w / h, width / height
+    x, y = round((w - w * (new / old)) / 2) if old > new else 0, round((h - h * (old / new)) / 2) if old < new else 0
+    return F.interpolate(pixels[..., y:h - y, x:w - x], size=(height, width), mode="area")
+
+
+def binary(pixels, height, width):
+    """What a binary map is here: [B, 1, height, width] in {0, 1} of pictures in [0, 1], bright where the region is."""
+    return (fit((pixels.amax(1, keepdim=True) >= 0.5).float(), height, width) >= 0.5).float()
 
 
 class ResBlock(nn.Module):
@@ -115,6 +137,32 @@ class EmbeddedUNet(nn.Module):
         return F.pixel_shuffle(out, self.PATCH)
 
 
+SCALE = ".scale"            # beside a weight in int8: what to multiply each of its output channels with
+
+
+def quantize(state):
+    """Tensors as a small file holds them: large weights in int8 with one scale an output channel, all else in fp16."""
+    stored: dict[str, torch.Tensor] = {}
+    for key, tensor in state.items():
+        if tensor.ndim > 1 and tensor.shape[0] > 1 and tensor.numel() > 4096:
+            rows = tensor.float().flatten(1)
+            scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+            stored |= {key: (rows / scale).round().to(torch.int8).view(tensor.shape), key + SCALE: scale[:, 0].contiguous()}
+        else:
+            stored[key] = tensor.half().contiguous()
+    return stored
+
+
+def dequantize(state):
+    """`quantize` backwards, in fp16 and in place: the tensors of a file, quantized or not. Raises ValueError where a scale does not fit."""
+    for key in [k for k in state if k.endswith(SCALE)]:
+        scale, weight = state.pop(key), state.get(key.removesuffix(SCALE))
+        if weight is None or weight.ndim < 2 or scale.shape != weight.shape[:1]:
+            raise ValueError(f"{key} is the scale of no weight in it")
+        state[key.removesuffix(SCALE)] = (weight.float() * scale.float().view(-1, *[1] * (weight.ndim - 1))).half()
+    return state
+
+
 def recognises(state, config):
     return config.family == NAME or {"linear_skip.weight", "position", "stem.weight"} <= state.keys()
 
@@ -122,6 +170,7 @@ def recognises(state, config):
 def build(state, config, weight_dtype=None):
     """The ExpertModel. Raises ValueError or KeyError where the file lacks what the training writes."""
     from . import model  # here, so that the training can import this file without the host
+    dequantize(state)
     position, size = state["position"], state["position"].shape[-1] * EmbeddedUNet.PATCH
     map_channels = state["stem.weight"].shape[1] // EmbeddedUNet.PATCH ** 2 - 3
     labels = state["label_embed.weight"].shape[1] if "label_embed.weight" in state else 0
@@ -132,18 +181,34 @@ def build(state, config, weight_dtype=None):
     heads = config.need("num_heads", int)
     if heads < 1 or widths[-1] % heads:
         raise ValueError(f"its metadata gives {heads} attention heads for {widths[-1]} channels")
-    name = config["modality"]
+    name, modalities = config["modality"], []
     if map_channels:
         encoding = config.need("map_encoding", ("binary", "edges"))
-        modality = model.Modality(name, "map", "condition_map", torch.zeros(1, map_channels, size, size), encoding=encoding)
-    else:
+        modalities.append(model.Modality(name, "map", "condition_map", torch.zeros(1, map_channels, size, size), encoding=encoding))
+    if labels:
+        encoder = _encoder(state)
         vocabulary, synonyms = json.loads(config["vocabulary"]), json.loads(config.get("synonyms", "{}"))
-        if len(vocabulary) != labels or not all(isinstance(w, str) for w in (*vocabulary, *synonyms, *synonyms.values())):
+        words = encoder.words.in_features if encoder else labels
+        if len(vocabulary) != words or not all(isinstance(w, str) for w in (*vocabulary, *synonyms, *synonyms.values())):
             raise ValueError("its vocabulary does not fit its weights")
-        modality = model.Modality(name, "class" if name == "class" else "text", "labels", torch.zeros(1, labels), labels=tuple(vocabulary), synonyms=synonyms)
+        kind = "vector" if encoder else "class" if name == "class" else "text"
+        modalities.append(model.Modality("text" if map_channels else name, kind, "labels", torch.zeros(1, labels), labels=tuple(vocabulary),
+                                         synonyms=synonyms, encoder=encoder))
     dtype, compute_dtype = model.dtypes(weight_dtype, sum(v.numel() for v in state.values()), position.dtype)
     network = EmbeddedUNet(map_channels, labels, size, widths, depth, heads, ops=model.operations(dtype, compute_dtype), dtype=dtype, device="meta")
-    return model.ExpertModel(model.fill(network, state, dtype), model.X0Sampling, [modality], fixed_size=(size, size), compute_dtype=compute_dtype, **levels)
+    return model.ExpertModel(model.fill(network, state, dtype), model.X0Sampling, modalities, fixed_size=(size, size), compute_dtype=compute_dtype, **levels)
+
+
+def _encoder(state):
+    """Takes the tensors of a dual encoder out of an expert's, if it has one: DualEncoder or None."""
+    from . import model
+    inside = {k.removeprefix("encoder."): state.pop(k) for k in [*state] if k.startswith("encoder.")}
+    if not inside:
+        return None
+    width, words = inside["words.weight"].shape
+    with torch.device("meta"):
+        encoder = DualEncoder(words, width)
+    return model.fill(encoder, inside, torch.float32).requires_grad_(False).eval()
 
 
 def _widths(state):

@@ -19,10 +19,10 @@ CONDITION = "mcdm_condition"        # key of a CONDITIONING's dict under which {
 class Modality:
     """One kind of condition that a network takes.
 
-    kind: "map", "text" or "class". key: the network's keyword. null: what it was trained to see for "no condition", [1, ...].
+    kind: "map", "text", "class" or "vector". key: the network's keyword. null: what it was trained to see for "no condition", [1, ...].
     encoding: of a map, "binary" (-1 outside, +1 inside) or "edges" (the same of Canny's edges). labels: words or class names.
     trained_null: whether the network saw that null in training, or it is only what its authors took.
-    parts: further inputs that come with it, {keyword: null}: the mask of a text's tokens.
+    parts: further inputs that come with it, {keyword: null}: the mask of a text's tokens. encoder: the DualEncoder whose vectors it takes.
     """
     name: str
     kind: str
@@ -33,6 +33,7 @@ class Modality:
     synonyms: dict[str, str] = dataclasses.field(default_factory=dict)
     trained_null: bool = True
     parts: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
+    encoder: torch.nn.Module | None = None
 
     @property
     def nulls(self):

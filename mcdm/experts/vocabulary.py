@@ -1,6 +1,6 @@
 """Free text over a small vocabulary: which of an expert's words a description holds.
 
-An entry of a vocabulary is a phrase ("bald", "no glasses") or a modifier and its noun ("red hair"). Modifiers are bound to
+An entry of a vocabulary is a phrase ("bald", "no glasses"), a modifier and its noun ("red hair") or such a noun alone. Modifiers are bound to
 their noun wherever they stand: "long red hair", "hair: long and red", "red-haired". Everything else is named as unknown.
 """
 import re
@@ -27,7 +27,7 @@ def parse(text, vocabulary, synonyms):
         modifier, _, noun = entry.partition(" ")
         if noun and modifier not in NEGATIONS and sum(v.endswith(" " + noun) for v in vocabulary) > 1:
             nouns.setdefault(noun, []).append(modifier)
-    phrases = [e for e in vocabulary if e.partition(" ")[2] not in nouns and e.split()[0] not in NEGATIONS]
+    phrases = [e for e in vocabulary if e not in nouns and e.partition(" ")[2] not in nouns and e.split()[0] not in NEGATIONS]
     modifiers = {m for ms in nouns.values() for m in ms} | {k.split()[0] for k in synonyms if k.partition(" ")[2] in nouns}
     modifiers -= NEGATIONS
     found: list[str] = []
@@ -48,6 +48,8 @@ def parse(text, vocabulary, synonyms):
                 shade = f"{modifier} {noun}" not in vocabulary and k + 1 < len(pending)     # "dark brown hair" is brown
                 if not shade:
                     take([modifier, noun])
+            if noun in vocabulary:                              # "red circle" is a "circle" too, where that is an entry
+                take([noun])
         pending.clear()
 
     while i < len(tokens):

@@ -1,10 +1,14 @@
-"""`python3 dev.py train NAME`: an embedded expert, or the parser that judges them."""
+"""`python3 dev.py train FOLDER`: an expert of one's own; `python3 dev.py train NAME`: one of the pack's, or of their judges."""
+import importlib
 import sys
 
-from . import parser, train
+from . import folders, recipes
 
-if sys.argv[1:2] == ["parser"]:
-    del sys.argv[1]
-    parser.main()
+JUDGES = ("parser", "judge")
+
+if sys.argv[1:2] and sys.argv[1] in JUDGES:
+    importlib.import_module(f".{sys.argv.pop(1)}", __package__).main()
+elif sys.argv[1:2] and sys.argv[1] in recipes.RECIPES:
+    recipes.main()
 else:
-    train.main()
+    folders.main()

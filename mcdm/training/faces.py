@@ -9,7 +9,8 @@ import math
 import numpy as np
 import skia
 
-SIZE, SUPER = 64, 4
+from .drawing import SIZE, SUPER, curve, oval, pixels, polygon, shade, shrunk
+
 REGIONS = ("background", "hair", "skin", "clothes")
 HAIR_COLORS = {"black": (34, 30, 38), "brown": (112, 62, 24), "blond": (246, 206, 74), "red": (206, 66, 24), "blue": (40, 96, 224),
                "pink": (252, 120, 186), "white": (240, 240, 244), "green": (34, 160, 76)}
@@ -59,10 +60,6 @@ def sample(rng, style):
                 part=rng.uniform(-1, 1), fringe=rng.random(), shoulders=rng.uniform(20, 25), tint=tuple(map(tuple, rng.integers(-7, 8, (4, 3)).tolist())))
 
 
-def _shade(rgb, factor):
-    return tuple(int(max(0, min(255, c * factor if factor <= 1 else 255 - (255 - c) / factor))) for c in rgb)
-
-
 class _Canvas:
     """Draws every shape twice: its colour, and (aliased) the number of the region it covers."""
 
@@ -89,27 +86,8 @@ class _Canvas:
             self.labels.getCanvas().drawPath(path, number)
 
     def result(self):
-        def shrink(a):
-            return a.reshape(SIZE, SUPER, SIZE, SUPER, -1).mean((1, 3))
-        picture = self.picture.toarray(colorType=skia.kRGB_888x_ColorType)[:, :, :3]
-        numbers = self.labels.toarray(colorType=skia.kRGB_888x_ColorType)[:, :, 0] // 40
-        cover = shrink((numbers[:, :, None] == np.arange(len(REGIONS))).astype(np.float32))
-        return shrink(picture.astype(np.float32)).round().astype(np.uint8), cover.argmax(2).astype(np.uint8)
-
-
-def _oval(cx, cy, rx, ry):
-    return skia.Path().addOval(skia.Rect.MakeLTRB(cx - rx, cy - ry, cx + rx, cy + ry))
-
-
-def _curve(*points, close=True):
-    """A smooth closed path through points (Catmull-Rom as cubic Beziers)."""
-    path, n = skia.Path(), len(points)
-    at = (lambda i: points[i % n]) if close else (lambda i: points[max(0, min(n - 1, i))])
-    path.moveTo(*points[0])
-    for i in range(n if close else n - 1):
-        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = at(i - 1), at(i), at(i + 1), at(i + 2)
-        path.cubicTo(x1 + (x2 - x0) / 6, y1 + (y2 - y0) / 6, x2 - (x3 - x1) / 6, y2 - (y3 - y1) / 6, x2, y2)
-    return path
+        cover = shrunk(pixels(self.labels)[:, :, :1] // 40 == np.arange(len(REGIONS)))
+        return shrunk(pixels(self.picture)).round().astype(np.uint8), cover.argmax(2).astype(np.uint8)
 
 
 def _back_hair(c, f, colour):
@@ -118,28 +96,28 @@ def _back_hair(c, f, colour):
     if f.hairstyle in ("long", "wavy"):
         low, wide = h * (0.9 + 0.75 * f.length), w * (1.12 + 0.28 * (v - 0.8))
         if f.hairstyle == "long":
-            c.fill(_curve((0, -h * 1.12), (wide * 0.85, -h * 0.85), (wide * 1.05, 0), (wide * 1.1, low), (0, low + 1), (-wide * 1.1, low),
+            c.fill(curve((0, -h * 1.12), (wide * 0.85, -h * 0.85), (wide * 1.05, 0), (wide * 1.1, low), (0, low + 1), (-wide * 1.1, low),
                           (-wide * 1.05, 0), (-wide * 0.85, -h * 0.85)), colour, "hair")
         else:
             right = [(wide * (1.2 + 0.2 * math.sin(3.4 * k)), -h * 0.7 + (low + h * 0.7) * k / 6) for k in range(7)]
-            c.fill(_curve((0, -h * 1.14), *right, (0, low + 1), *[(-x, y) for x, y in reversed(right)]), colour, "hair")
+            c.fill(curve((0, -h * 1.14), *right, (0, low + 1), *[(-x, y) for x, y in reversed(right)]), colour, "hair")
     elif f.hairstyle == "bob":
         low, wide = h * (0.3 + 0.35 * f.length), w * (1.25 + 0.35 * (v - 0.8))
-        c.fill(_curve((0, -h * 1.14), (wide * 0.8, -h * 0.9), (wide * 1.08, -h * 0.1), (wide * 1.12, low), (wide * 0.6, low + 1.5), (-wide * 0.6, low + 1.5),
+        c.fill(curve((0, -h * 1.14), (wide * 0.8, -h * 0.9), (wide * 1.08, -h * 0.1), (wide * 1.12, low), (wide * 0.6, low + 1.5), (-wide * 0.6, low + 1.5),
                       (-wide * 1.12, low), (-wide * 1.08, -h * 0.1), (-wide * 0.8, -h * 0.9)), colour, "hair")
     elif f.hairstyle == "curly":
         r = 5.2 * v
         for k in range(11):
             a = math.pi * (1.12 - 1.24 * k / 10)
-            c.fill(_oval(w * 1.1 * math.cos(a), -h * 0.25 - h * 0.78 * math.sin(a), r, r), colour, "hair")
+            c.fill(oval(w * 1.1 * math.cos(a), -h * 0.25 - h * 0.78 * math.sin(a), r, r), colour, "hair")
     elif f.hairstyle == "bun":
-        c.fill(_oval(f.part * 3, -h * 1.18 - 2.5 * v, 5.5 * v, 5 * v), colour, "hair")
+        c.fill(oval(f.part * 3, -h * 1.18 - 2.5 * v, 5.5 * v, 5 * v), colour, "hair")
     elif f.hairstyle == "pigtails":
         for s in (-1, 1):
-            c.fill(_oval(s * w * 1.45, h * (0.1 + 0.3 * f.length), 4.2 * v, h * (0.42 + 0.25 * f.length)), colour, "hair")
+            c.fill(oval(s * w * 1.45, h * (0.1 + 0.3 * f.length), 4.2 * v, h * (0.42 + 0.25 * f.length)), colour, "hair")
     elif f.hairstyle == "ponytail":
         s = 1 if f.part > 0 else -1
-        c.fill(_curve((s * w * 0.5, -h * 0.95), (s * w * 1.3, -h * 0.95), (s * w * (1.55 + 0.2 * v), -h * 0.1), (s * w * 1.45, h * (0.5 + 0.4 * f.length)),
+        c.fill(curve((s * w * 0.5, -h * 0.95), (s * w * 1.3, -h * 0.95), (s * w * (1.55 + 0.2 * v), -h * 0.1), (s * w * 1.45, h * (0.5 + 0.4 * f.length)),
                       (s * w * 1.15, h * 0.1), (s * w * 0.95, -h * 0.4)), colour, "hair")
 
 
@@ -150,13 +128,13 @@ def _front_hair(c, f, colour):
         return
     if f.hairstyle == "mohawk":
         top = h * (1.2 + 0.3 * v)
-        c.fill(_curve((-w * 0.3, -h * 0.62), (-w * 0.34, -h), (-w * 0.2, -top), (w * 0.2, -top), (w * 0.34, -h), (w * 0.3, -h * 0.62)), colour, "hair")
+        c.fill(curve((-w * 0.3, -h * 0.62), (-w * 0.34, -h), (-w * 0.2, -top), (w * 0.2, -top), (w * 0.34, -h), (w * 0.3, -h * 0.62)), colour, "hair")
         return
     lift = {"buzz": 0.02, "short": 0.14, "spiky": 0.1, "curly": 0.2}.get(f.hairstyle, 0.12) * v
     side = {"buzz": -0.45, "short": -0.2, "spiky": -0.3}.get(f.hairstyle, 0.0)
     edge = -h * (0.62 - 0.3 * f.fringe) if f.hairstyle != "buzz" else -h * 0.66
     px = w * 0.6 * f.part
-    c.fill(_curve((-w * 1.04, h * side), (-w * (1.0 + lift * 0.6), -h * 0.55), (-w * 0.6, -h * (0.93 + lift)), (0, -h * (1.02 + lift)),
+    c.fill(curve((-w * 1.04, h * side), (-w * (1.0 + lift * 0.6), -h * 0.55), (-w * 0.6, -h * (0.93 + lift)), (0, -h * (1.02 + lift)),
                   (w * 0.6, -h * (0.93 + lift)), (w * (1.0 + lift * 0.6), -h * 0.55), (w * 1.04, h * side), (w * 0.86, -h * 0.36),
                   (px + (w * 0.8 - px) * 0.5, edge), (px, edge - h * 0.12), (px - (w * 0.8 + px) * 0.5, edge), (-w * 0.86, -h * 0.36)), colour, "hair")
     if f.hairstyle == "spiky":
@@ -170,51 +148,48 @@ def _front_hair(c, f, colour):
 
 def _features(c, f, hair, skin):
     w, h = f.width, f.height
-    brow, eye_y = _shade(hair, 0.75), -h * 0.02
+    brow, eye_y = shade(hair, 0.75), -h * 0.02
     for s in (-1, 1):
         x = s * w * 0.44
         if f.glasses != "sunglasses":
-            c.fill(_oval(x, eye_y, 2.5, 1.9), (255, 255, 255))
-            c.fill(_oval(x, eye_y, 1.35, 1.6), (30, 26, 34))
-        c.fill(_curve((x - 2.6, eye_y - 4.1), (x, eye_y - 4.9), (x + 2.6, eye_y - 4.1), close=False), brow, stroke=1.3)
-    c.fill(_curve((0.3, h * 0.12), (1.6, h * 0.33), (-0.8, h * 0.36), close=False), _shade(skin, 0.72), stroke=1.1)
+            c.fill(oval(x, eye_y, 2.5, 1.9), (255, 255, 255))
+            c.fill(oval(x, eye_y, 1.35, 1.6), (30, 26, 34))
+        c.fill(curve((x - 2.6, eye_y - 4.1), (x, eye_y - 4.9), (x + 2.6, eye_y - 4.1), close=False), brow, stroke=1.3)
+    c.fill(curve((0.3, h * 0.12), (1.6, h * 0.33), (-0.8, h * 0.36), close=False), shade(skin, 0.72), stroke=1.1)
     mouth_y = h * 0.58
     if f.beard:
-        c.fill(_curve((-w * 0.9, h * 0.22), (-w * 0.55, h * 0.42), (0, h * 0.4), (w * 0.55, h * 0.42), (w * 0.9, h * 0.22), (w * 0.74, h * 0.78), (0, h * 1.08),
-                      (-w * 0.74, h * 0.78)), _shade(hair, 0.82))
+        c.fill(curve((-w * 0.9, h * 0.22), (-w * 0.55, h * 0.42), (0, h * 0.4), (w * 0.55, h * 0.42), (w * 0.9, h * 0.22), (w * 0.74, h * 0.78), (0, h * 1.08),
+                      (-w * 0.74, h * 0.78)), shade(hair, 0.82))
     lip = (176, 52, 62)
     if f.smile:
-        c.fill(_curve((-w * 0.42, mouth_y - 1.4), (0, mouth_y - 0.6), (w * 0.42, mouth_y - 1.4), (0, mouth_y + 3.4)), lip)
-        c.fill(_curve((-w * 0.32, mouth_y - 0.9), (0, mouth_y - 0.3), (w * 0.32, mouth_y - 0.9), (0, mouth_y + 1.2)), (255, 255, 255))
+        c.fill(curve((-w * 0.42, mouth_y - 1.4), (0, mouth_y - 0.6), (w * 0.42, mouth_y - 1.4), (0, mouth_y + 3.4)), lip)
+        c.fill(curve((-w * 0.32, mouth_y - 0.9), (0, mouth_y - 0.3), (w * 0.32, mouth_y - 0.9), (0, mouth_y + 1.2)), (255, 255, 255))
     else:
-        c.fill(_curve((-w * 0.3, mouth_y), (0, mouth_y + 0.2), (w * 0.3, mouth_y), close=False), lip, stroke=1.7)
+        c.fill(curve((-w * 0.3, mouth_y), (0, mouth_y + 0.2), (w * 0.3, mouth_y), close=False), lip, stroke=1.7)
     if f.glasses != "none":
         for s in (-1, 1):
             lens = skia.Path().addRRect(skia.RRect.MakeRectXY(skia.Rect.MakeLTRB(s * w * 0.47 - 4.4, eye_y - 3.4, s * w * 0.47 + 4.4, eye_y + 3.6), 2.4, 2.4))
             if f.glasses == "sunglasses":
                 c.fill(lens, (22, 22, 28))
             c.fill(lens, (22, 22, 28), stroke=1.2)
-            c.fill(_curve((s * w * 0.82, eye_y - 1), (s * w * 1.0, eye_y - 1.6), close=False), (22, 22, 28), stroke=1.2)
-        c.fill(_curve((-1.2, eye_y - 0.6), (0, eye_y - 1), (1.2, eye_y - 0.6), close=False), (22, 22, 28), stroke=1.2)
+            c.fill(curve((s * w * 0.82, eye_y - 1), (s * w * 1.0, eye_y - 1.6), close=False), (22, 22, 28), stroke=1.2)
+        c.fill(curve((-1.2, eye_y - 0.6), (0, eye_y - 1), (1.2, eye_y - 0.6), close=False), (22, 22, 28), stroke=1.2)
 
 
 def _shoulders(c, f, skin, shirt):
     """Shirt and neck, in the picture's coordinates; the neckline tells the styles apart."""
-    x, w, bottom, shade = f.x, f.width, f.y + f.height, _shade(skin, 0.88)
-
-    def polygon(*points):
-        return skia.Path().addPoly([skia.Point(*p) for p in points], True)
-    c.fill(_curve((x - w * 0.5, bottom + 3), (x - f.shoulders * 0.75, bottom + 6.5), (x - f.shoulders, 68), (x, 75), (x + f.shoulders, 68),
+    x, w, bottom, shadow = f.x, f.width, f.y + f.height, shade(skin, 0.88)
+    c.fill(curve((x - w * 0.5, bottom + 3), (x - f.shoulders * 0.75, bottom + 6.5), (x - f.shoulders, 68), (x, 75), (x + f.shoulders, 68),
                   (x + f.shoulders * 0.75, bottom + 6.5), (x + w * 0.5, bottom + 3), (x, bottom + 4)), shirt, "clothes")
-    c.fill(skia.Path().addRect(skia.Rect.MakeLTRB(x - w * 0.42, f.y + f.height * 0.6, x + w * 0.42, bottom + 7)), shade, "skin")
+    c.fill(skia.Path().addRect(skia.Rect.MakeLTRB(x - w * 0.42, f.y + f.height * 0.6, x + w * 0.42, bottom + 7)), shadow, "skin")
     if f.style == "studio":
-        c.fill(_oval(x, bottom + 4, w * 0.55, 4.5), shade, "skin")
+        c.fill(oval(x, bottom + 4, w * 0.55, 4.5), shadow, "skin")
     elif f.style == "halo":
-        c.fill(polygon((x - w * 0.5, bottom + 3), (x, bottom + 12), (x + w * 0.5, bottom + 3)), shade, "skin")
+        c.fill(polygon((x - w * 0.5, bottom + 3), (x, bottom + 12), (x + w * 0.5, bottom + 3)), shadow, "skin")
     else:
         for s in (-1, 1):
             c.fill(polygon((x, bottom + 9), (x + s * w * 0.75, bottom + 2.5), (x + s * w * 0.8, bottom + 8)),
-                   _shade(shirt, 1.5 if sum(shirt) < 420 else 0.8), "clothes")
+                   shade(shirt, 1.5 if sum(shirt) < 420 else 0.8), "clothes")
 
 
 def draw(f):
@@ -228,7 +203,7 @@ def draw(f):
         shader = skia.GradientShader.MakeLinear([skia.Point(0, 0), skia.Point(0, SIZE)], [skia.Color(255, 255, 255, 70), skia.Color(0, 0, 0, 50)])
         c.picture.getCanvas().drawPath(whole, skia.Paint(Shader=shader))
     elif f.style == "halo":
-        c.fill(_oval(32, 30, 27, 27), _shade(ground, 1.35))
+        c.fill(oval(32, 30, 27, 27), shade(ground, 1.35))
     c.both("save")
     c.both("translate", f.x, f.y)
     c.both("rotate", f.tilt)
@@ -239,8 +214,8 @@ def draw(f):
     c.both("translate", f.x, f.y)
     c.both("rotate", f.tilt)
     for s in (-1, 1):
-        c.fill(_oval(s * w, h * 0.08, 2.3, 3.3), _shade(skin, 0.88), "skin")
-    c.fill(_curve((0, -h), (w * 0.72, -h * 0.78), (w, -h * 0.1), (w * 0.86, h * 0.52), (w * 0.42, h * 0.92), (0, h),
+        c.fill(oval(s * w, h * 0.08, 2.3, 3.3), shade(skin, 0.88), "skin")
+    c.fill(curve((0, -h), (w * 0.72, -h * 0.78), (w, -h * 0.1), (w * 0.86, h * 0.52), (w * 0.42, h * 0.92), (0, h),
                   (-w * 0.42, h * 0.92), (-w * 0.86, h * 0.52), (-w, -h * 0.1), (-w * 0.72, -h * 0.78)), skin, "skin")
     _features(c, f, hair, skin)
     _front_hair(c, f, hair)

@@ -18,7 +18,7 @@ GROUPS = {"hair colour": len(faces.HAIR_COLORS), "hairstyle": len(faces.HAIRSTYL
           "shirt": len(faces.SHIRTS), "glasses": len(faces.GLASSES), "beard": 2, "smile": 2}      # runs of faces.VOCABULARY
 
 
-def _block(c_in, c_out, stride=1):
+def block(c_in, c_out, stride=1):
     return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1), nn.GroupNorm(8, c_out), nn.SiLU(),
                          nn.Conv2d(c_out, c_out, 3, 1, 1), nn.GroupNorm(8, c_out), nn.SiLU())
 
@@ -28,15 +28,22 @@ class FaceParser(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.a, self.b, self.c = _block(12, 32), _block(32, 48, 2), _block(48, 96, 2)
-        self.up_b, self.up_a = _block(96 + 48, 48), _block(48 + 32, 32)
+        self.a, self.b, self.c = block(12, 32), block(32, 48, 2), block(48, 96, 2)
+        self.up_b, self.up_a = block(96 + 48, 48), block(48 + 32, 32)
         self.regions = nn.Conv2d(32, 4 * len(faces.REGIONS), 1)
         self.words = nn.Sequential(nn.Flatten(), nn.Linear(96 * 16, 128), nn.SiLU(), nn.Linear(128, len(faces.VOCABULARY)))
 
-    def forward(self, x):
+    def _levels(self, x):
         a = self.a(F.pixel_unshuffle(x, 2))
         b = self.b(a)
-        c = self.c(b)
+        return a, b, self.c(b)
+
+    def features(self, x):
+        """[B, 128]: what the words are read from."""
+        return self.words[:3](F.adaptive_avg_pool2d(self._levels(x)[2], 4))
+
+    def forward(self, x):
+        a, b, c = self._levels(x)
         h = c
         for block, skip in ((self.up_b, b), (self.up_a, a)):
             h = block(torch.cat([F.interpolate(h, scale_factor=2.0), skip], dim=1))
