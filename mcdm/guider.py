@@ -27,6 +27,16 @@ class _Plan(NamedTuple):
     nulls: list             # indices of those whose null counts; empty = D_0 is not needed
 
 
+class Observation(NamedTuple):
+    """One evaluation, as an observer is shown it. All estimates are denoised ones, [B, ...], in the lead's latent space; experts go by index."""
+    sigma: float            # the noise level in the frame z = x0 + sigma n
+    denoised: dict          # D_i of the experts whose condition counts
+    pulls: dict             # (w_i m_i, D_i as it is fused): an expert's own CFG hooks have acted on it
+    null: torch.Tensor | None       # D_0, None where it is not needed
+    fused: torch.Tensor
+    nulls: dict = {}        # D of the experts' nulls that were evaluated
+
+
 class _Variances:
     """Takes the variance channels of the lead's network during one evaluation. No list: the host copies lists in its options."""
 
@@ -49,6 +59,9 @@ class MCDMGuider(comfy.samplers.CFGGuider):
 
     clip_denoised: clamp the fused estimate to [-1, 1] (pixel experts only). Raises ValueError for experts that do not fit together.
     learned_variance: after an evaluation, the variance channels of the lead's condition row, as the authors take them; or None.
+    observer: called with an Observation of every evaluation, before the sampler's own hooks; None costs nothing.
+    all_nulls: evaluate D_0 and the null of every expert whose condition counts, needed or not, for an observer that compares with them.
+    shared: a dictionary for runs of one noise whose mixtures differ in numbers only: what the experts answer at the start is evaluated once. Or None.
     """
 
     def __init__(self, mixture, clip_denoised=False):
@@ -63,6 +76,9 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         self.lead = self.voices[0]
         self.original_conds = self.lead.original
         self.learned_variance = None
+        self.observer = None
+        self.all_nulls = False
+        self.shared: dict | None = None
         schedule = copy.deepcopy(self.model_patcher.get_model_object("model_sampling")).cpu()       # asked in every step, without a wait for a device
         self.percent_to_sigma = schedule.percent_to_sigma
         self.windows = [(math.inf if e.start <= 0 else float(self.percent_to_sigma(e.start)), -math.inf if e.end >= 1 else float(self.percent_to_sigma(e.end)))
@@ -90,6 +106,7 @@ class MCDMGuider(comfy.samplers.CFGGuider):
         comfy.sampler_helpers.cleanup_models(self.lead.conds, [])       # the host leaves its ControlNets as they are when a run breaks
         self.lead.conds, self.lead.options = {}, {}
         self._plans: dict = {}
+        self._first = True      # evaluation of the run
         self._calls: list = []
         self._twins: list = []
         self._finite: list[torch.Tensor] = []       # per expert, on the device: 1 while all its answers were finite
@@ -160,6 +177,9 @@ class MCDMGuider(comfy.samplers.CFGGuider):
             fused = fusion.rescale(fused, [denoised[i] for i in plan.conditions], self.mixture.options.rescale)
         if self.clip_denoised:
             fused = fused.clamp(-1.0, 1.0)
+        if self.observer is not None:
+            pulls = dict(zip(plan.conditions, zip(weights, terms, strict=True), strict=True))
+            self.observer(Observation(self._sigma(level), denoised, pulls, null, fused, nulls))
         for hook in outer:
             fused = hook({"denoised": fused, "cond": self.conds["positive"], "uncond": self.conds.get("negative"), "cond_scale": self.cfg,
                           "model": self.inner_model, "uncond_denoised": torch.zeros_like(fused) if null is None else null,
@@ -170,8 +190,8 @@ class MCDMGuider(comfy.samplers.CFGGuider):
     def _plan(self, level, model_options):
         """Which predictions count at this noise level: none is evaluated whose coefficient is zero everywhere."""
         mixture, experts = self.mixture, self.mixture.experts
-        forced = bool(model_options.get("disable_cfg1_optimization", False))
-        sigma = level if not self.lead.levels.flow else level / (1.0 - level) if level < 1.0 else math.inf
+        forced = self.all_nulls or bool(model_options.get("disable_cfg1_optimization", False))
+        sigma = self._sigma(level)
         low, high = mixture.options.interval
         guided = (low < sigma or low == 0) and sigma <= high
         active = tuple(start >= level > end for start, end in self.windows)
@@ -186,11 +206,16 @@ class MCDMGuider(comfy.samplers.CFGGuider):
             hooked = guided and any(any(options[i].get(k) for k in CFG_HOOKS) and not math.isclose(weights[i], 1.0) for i in conditions)
             asked = forced or any(options[i].get("disable_cfg1_optimization", False) for i in conditions)
             needed = hooked or asked or not conditions or not fusion.vanishes(c.null)
-            nulls = [i for i, a in enumerate(c.reliabilities) if needed and not fusion.vanishes(a)]
+            extra = [i for i in conditions if self.all_nulls and experts[i].null is not None]
+            nulls = [i for i, a in enumerate(c.reliabilities) if needed and (i in extra or not fusion.vanishes(a))]
             for i in nulls:
                 _require_null(experts[i])
             self._plans[key] = _Plan(guided, weights, c, conditions, nulls)
         return self._plans[key]
+
+    def _sigma(self, level):
+        """The lead's noise level in the frame z = x0 + sigma n: a flow's t = 1 is infinite there."""
+        return level if not self.lead.levels.flow else level / (1.0 - level) if level < 1.0 else math.inf
 
     def _percent(self, level):
         """Where in the lead's schedule a noise level lies, from 0 (all noise) to 1: percent_to_sigma backwards."""
@@ -236,13 +261,20 @@ class MCDMGuider(comfy.samplers.CFGGuider):
             nulls = [i for i in members if i in asked.values()]
             if not conditions and not nulls:
                 continue
-            first.take_over()
             x, sigma = placed[first]
-            with blame(*(self.voices[i].expert for i in members)):
-                results = _host_batch(first.model, [self.voices[i].conds["positive"] for i in conditions], [self.voices[i].conds["negative"] for i in nulls],
-                                      x, sigma, lead_options if members[0] == 0 else first.options)
+            shared = self.shared if self._first and all(self.voices[i].plain for i in members) else None
+            key = tuple(conditions), tuple(nulls)       # the same rows in one call: their last bits depend on their company
+            asked_at, results = (shared or {}).get(key, (None, []))
+            if asked_at is None or not same(asked_at, (x, sigma)):
+                first.take_over()
+                with blame(*(self.voices[i].expert for i in members)):
+                    results = _host_batch(first.model, [self.voices[i].conds["positive"] for i in conditions],
+                                          [self.voices[i].conds["negative"] for i in nulls], x, sigma, lead_options if members[0] == 0 else first.options)
+                if shared is not None:
+                    shared[key] = (x.clone(), sigma.clone()), results
             denoised |= {i: self._watch(i, d) for i, d in zip(conditions, results, strict=False)}
             answers |= {i: self._watch(i, d) for i, d in zip(nulls, results[len(conditions):], strict=True)}
+        self._first = False
         return denoised, {i: answers[asked[self._twins[i]]] for i in plan.nulls}
 
     def _watch(self, i, denoised):

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+TOLERANCE = 1e-9        # of a sum of reliabilities
+
 
 @dataclasses.dataclass(frozen=True)
 class Expert:
@@ -94,6 +96,36 @@ class Mixture:
     def scheduled(self):
         """Whether weights or reliabilities change over the schedule."""
         return bool(self.options.weights_end or self.options.reliabilities_end)
+
+    def varied(self, weights, reliabilities):
+        """The mixture with other numbers for some experts, {index: w} and {index: a}, which then hold throughout the schedule.
+
+        The other experts share what these reliabilities leave of 1 in proportion to their own, alike where their own are all zero.
+        None where more than 1 is asked for. Raises ValueError where nobody is left to share.
+        """
+        left = 1.0 - math.fsum(reliabilities.values())
+        if left < -TOLERANCE:
+            return None
+        others = [i for i in range(len(self.experts)) if i not in reliabilities]
+        if left > TOLERANCE and not others:
+            raise ValueError("Reliabilities must sum to 1, and no other expert is there to share the rest; add an expert, or vary the weight.")
+
+        def shared(numbers):
+            total = math.fsum(numbers[i] for i in others)
+            rest = {i: max(left, 0.0) * (numbers[i] / total if total else 1.0 / len(others)) for i in others}
+            return tuple((rest | reliabilities)[i] for i in range(len(numbers)))
+        experts = tuple(dataclasses.replace(e, weight=weights.get(i, e.weight)) for i, e in enumerate(self.experts))
+        o = self.options
+        if reliabilities and o.reliabilities_end:
+            o = dataclasses.replace(o, reliabilities_end=shared(o.reliabilities_end))
+        if o.weights_end:
+            o = dataclasses.replace(o, weights_end=tuple(weights.get(i, w) for i, w in enumerate(o.weights_end)))
+        return dataclasses.replace(self, experts=experts, reliabilities=shared(self.reliabilities) if reliabilities else self.reliabilities, options=o)
+
+    def alone(self, index):
+        """One expert as if only it were wired, with its own null."""
+        o = self.options
+        return Mixture((self.experts[index],), (1.0,), self.mixed_spaces, dataclasses.replace(o, weights_end=o.weights_end[index:][:1], reliabilities_end=()))
 
     def at(self, percent):
         """(weights, reliabilities) at a point of the schedule, 0 = its start, 1 = its end."""

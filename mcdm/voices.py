@@ -129,6 +129,13 @@ class Voice:
     def model(self):
         return self.patcher.model
 
+    @property
+    def plain(self):
+        """Whether an answer depends on the image, the noise level and the condition alone: nothing that may keep a state is hung in."""
+        p = self.patcher
+        hung_in = p.model_options != {"transformer_options": {}} or any(p.wrappers.values()) or p.injections or p.object_patches.keys() - {"model_sampling"}
+        return not hung_in and not any({"control", "hooks"} & c.keys() for rows in self.original.values() for c in rows)
+
     def open(self):
         """Own copies of conditions and options, hooks registered on the own patcher: the host's CFGGuider.sample, for one more expert."""
         self.conds = {k: [c.copy() for c in rows] for k, rows in self.original.items()}
