@@ -40,6 +40,11 @@ class Conditions:
     wanted: torch.Tensor    # [N, groups], which word of each group; -1 where nothing is asked for
 
 
+def to_tensor(drawn):
+    """Drawings [64, 64, 3] uint8 as [N, 3, 64, 64] in [-1, 1]."""
+    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 def held_out(faces, parser, count, seed=77):
     """Maps of drawings of all styles (with hair: a bald head has no hair map), words of drawings never paired with them."""
     rng = np.random.default_rng(seed)
@@ -56,10 +61,7 @@ def held_out(faces, parser, count, seed=77):
         groups = np.split(faces.bag(said), np.cumsum(list(parser.GROUPS.values()))[:-1])
         wanted.append([-1 if name == "hairstyle" else int(g.argmax()) for name, g in zip(parser.GROUPS, groups, strict=True)])
         words.append([w for k, w in enumerate(faces.words(said)) if k != 1])            # the map decides the style of the hair
-
-    def pictures(drawn):
-        return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return Conditions(pictures(mapped), torch.from_numpy(np.stack(regions)).long(), pictures(described), words, torch.tensor(wanted))
+    return Conditions(to_tensor(mapped), torch.from_numpy(np.stack(regions)).long(), to_tensor(described), words, torch.tensor(wanted))
 
 
 def sample(comfy, conditions, weights, seed=0, size=16, **mixing):

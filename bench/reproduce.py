@@ -162,18 +162,13 @@ def tables_1_and_2(lab, count):
 
     def results():
         for number, (style, drawings, regions, rows) in plans.items():
-            real = torch.from_numpy(lab.faces.data_set(style, lab.real, seed=102)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1
-            known, sources = features(lab.face_net, real), to_tensor([p for p, _, _ in drawings])
+            real = bench.to_tensor(lab.faces.data_set(style, lab.real, seed=102)[0])
+            known, sources = features(lab.face_net, real), bench.to_tensor([p for p, _, _ in drawings])
             spread = (known[::2] - known[1::2]).norm(dim=1).mean()
-            table = {"real drawings": figures(lab, [sources], known[:, :], sources, regions, spread)}
+            table = {"real drawings": figures(lab, [sources], known, sources, regions, spread)}
             table |= {row: figures(lab, [lab.pictures[k] for k in keys], known, sources, regions, spread) for row, keys in rows.items()}
             yield f"table {number}", {"data set": style, "conditions": count, "rows": table}
     return results
-
-
-def to_tensor(pictures):
-    """Drawings [64, 64, 3] uint8 as [N, 3, 64, 64] in [-1, 1]."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def figures(lab, drawn, known, sources, regions, spread):
@@ -338,8 +333,8 @@ def main(comfy, arguments):
     reports = [tables_1_and_2(lab, faces), table_3(lab, pairs, steps), table_4(lab, unpaired), reliability_sheets(lab), contradictions(lab)]
     lab.run()
     results = dict(item for report in reports for item in report())
-    name = "quick" if args.quick else "results"
-    (PAPER / f"{name}.json").write_text(json.dumps({"experts": lab.weights} | results, indent=1))
+    data, tables = ("quick.json", "quick.md") if args.quick else ("results.json", "tables.md")
+    (PAPER / data).write_text(json.dumps({"experts": lab.weights} | results, indent=1))
     text = markdown(results)
-    (PAPER / ("quick.md" if args.quick else "tables.md")).write_text(text)
+    (PAPER / tables).write_text(text)
     print(text)

@@ -1,10 +1,9 @@
 """From one seed, the fused picture and what each expert alone makes of it."""
-import comfy.samplers
 from comfy_api.latest import io
 
 from . import sheets
-from .common import CATEGORY, choice
-from .sampling import settings
+from .common import CATEGORY
+from .sampling import check, settings
 from .sweep import OUTPUTS, VAE, draw
 
 
@@ -20,8 +19,7 @@ class CompareExperts(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, sampler_name, scheduler):
-        checks = choice(sampler_name, comfy.samplers.SAMPLER_NAMES, "sampler_name"), choice(scheduler, comfy.samplers.SCHEDULER_NAMES, "scheduler")
-        return next((c for c in checks if c is not True), True)
+        return check(sampler_name, scheduler)
 
     @classmethod
     def execute(cls, mixture, seed, steps, sampler_name, scheduler, denoise=1.0, latent_image=None, clip_denoised=False, vae=None) -> io.NodeOutput:

@@ -32,6 +32,12 @@ def pulls(observation, count):
     return [shares.get(i, 0.0) for i in range(count)]
 
 
+def previewer(space):
+    """The host's linear map of a latent format to colours, None where it has none."""
+    return space.latent_rgb_factors and latent_preview.Latent2RGBPreviewer(
+        space.latent_rgb_factors, space.latent_rgb_factors_bias, space.latent_rgb_factors_reshape)
+
+
 class Previews:
     """An observer that now and then sends what each expert alone thinks, and how much it pulls. It keeps the newest observation, and no older one.
 
@@ -42,8 +48,7 @@ class Previews:
 
     def __init__(self, names, space, send, watched=lambda: True, clock=time.perf_counter):
         self.names, self.send, self.watched, self.clock = names, send, watched, clock
-        self.previewer = space.latent_rgb_factors and latent_preview.Latent2RGBPreviewer(
-            space.latent_rgb_factors, space.latent_rgb_factors_bias, space.latent_rgb_factors_reshape)
+        self.previewer = previewer(space)
         self.began, self.spent, self.cost = None, 0.0, FIRST
         self.newest = None
 

@@ -2,14 +2,14 @@
 import json
 import math
 
-import comfy.samplers
 import latent_preview
 from comfy_api.latest import io, ui
 
 from ..mcdm import guider, report
 from . import sheets
-from .common import CATEGORY, choice
-from .sampling import sample, settings
+from .common import CATEGORY
+from .previews import previewer
+from .sampling import check, sample, settings
 
 
 class MixtureReport(io.ComfyNode):
@@ -33,8 +33,7 @@ class MixtureReport(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, sampler_name, scheduler):
-        checks = choice(sampler_name, comfy.samplers.SAMPLER_NAMES, "sampler_name"), choice(scheduler, comfy.samplers.SCHEDULER_NAMES, "scheduler")
-        return next((c for c in checks if c is not True), True)
+        return check(sampler_name, scheduler)
 
     @classmethod
     def execute(cls, mixture, seed, steps, sampler_name, scheduler, denoise=1.0, latent_image=None, clip_denoised=False,
@@ -92,15 +91,18 @@ def _steps(text, steps):
 
 def _estimate(space, fused):
     """The first picture of a fused estimate, small and by the host's linear map to colours; None where the latent space has none."""
-    if space.latent_rgb_factors is None:
-        return None
-    previewer = latent_preview.Latent2RGBPreviewer(space.latent_rgb_factors, space.latent_rgb_factors_bias, space.latent_rgb_factors_reshape)
-    return previewer.decode_latent_to_preview(fused)
+    colours = previewer(space)
+    return colours.decode_latent_to_preview(fused) if colours else None
 
 
 def _flat(field):
     """[1, (T,) H, W] as [H, W]: of a video the first frame."""
     return field.reshape(-1, *field.shape[-2:])[0].float().cpu()
+
+
+def _share(lost, strength):
+    """How much of what the conditions ask for cancels, 0 to 1."""
+    return float(lost.sum() / strength.sum()) if float(strength.sum()) > 0 else 0.0
 
 
 def _page(figures, names, maps):
@@ -111,8 +113,8 @@ def _page(figures, names, maps):
     band = (found[0][3], figures["decides"][0]) if found else None
     pictures = []
     for step, sigma, lost, strength, estimate in maps:
-        share = float(lost.sum() / strength.sum()) if float(strength.sum()) > 0 else 0.0
-        pictures.append((f"step {step}, sigma {sigma:.3g}: {share:.0%} cancels", [p for p in (estimate, heat(_flat(lost), float(_flat(strength).max()))) if p]))
+        title = f"step {step}, sigma {sigma:.3g}: {_share(lost, strength):.0%} cancels"
+        pictures.append((title, [p for p in (estimate, heat(_flat(lost), float(_flat(strength).max()))) if p]))
     return plot(report.sentence(figures, names), bool(found), figures["sigmas"], list(zip(names, figures["pulls"], strict=True)),
                 [(f"{names[i]} / {names[j]}", p["condition_cosine"]) for (i, j), p in pairs], band, pictures)
 
@@ -135,6 +137,6 @@ def _plain(mixture, figures, maps, words):
                    "condition_cosine": p["condition_cosine"], "opposition_at": p["opposition_at"], "opposition": p["opposition"],
                    "contradiction": (i, j) in found, "from_sigma": found.get((i, j))} for (i, j), p in figures["pairs"].items()],
         "content_is_decided": figures["decides"],
-        "maps": [{"step": step, "sigma": sigma, "cancelled": float(lost.sum() / strength.sum()) if float(strength.sum()) > 0 else 0.0,
+        "maps": [{"step": step, "sigma": sigma, "cancelled": _share(lost, strength),
                   "disagreement": _flat(lost).tolist()} for step, sigma, lost, strength, _ in maps],
     })

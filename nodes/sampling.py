@@ -41,6 +41,12 @@ def sample(fused, seed, steps, sampler_name, scheduler, denoise, latent_image, o
     return {**latent, "samples": samples}, {**latent, "samples": denoised}
 
 
+def check(sampler_name, scheduler):
+    """True, or a sentence for the user."""
+    checks = choice(sampler_name, comfy.samplers.SAMPLER_NAMES, "sampler_name"), choice(scheduler, comfy.samplers.SCHEDULER_NAMES, "scheduler")
+    return next((c for c in checks if c is not True), True)
+
+
 class MCDMGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -81,8 +87,7 @@ class MCDMSampler(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, sampler_name, scheduler):
-        checks = choice(sampler_name, comfy.samplers.SAMPLER_NAMES, "sampler_name"), choice(scheduler, comfy.samplers.SCHEDULER_NAMES, "scheduler")
-        return next((c for c in checks if c is not True), True)
+        return check(sampler_name, scheduler)
 
     @classmethod
     def execute(cls, mixture, seed, steps, sampler_name, scheduler, denoise=1.0, latent_image=None, clip_denoised=False,

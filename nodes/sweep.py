@@ -2,7 +2,6 @@
 import logging
 import math
 
-import comfy.samplers
 import comfy.utils
 import latent_preview
 import torch
@@ -13,7 +12,7 @@ from ..mcdm import guider
 from ..mcdm.voices import is_pixel
 from . import sheets
 from .common import CATEGORY, choice
-from .sampling import sample, settings
+from .sampling import check, sample, settings
 
 KINDS = ("reliability", "weight")
 VAE = io.Vae.Input("vae", optional=True, tooltip="Turns the latents into pictures for the sheet. Pixel experts need none.")
@@ -122,8 +121,7 @@ class ReliabilitySweep(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, sampler_name, scheduler, x_vary="reliability", x_cells=3, y_vary="nothing", y_cells=3, max_cells=64):
-        checks = [choice(sampler_name, comfy.samplers.SAMPLER_NAMES, "sampler_name"), choice(scheduler, comfy.samplers.SCHEDULER_NAMES, "scheduler"),
-                  choice(x_vary, KINDS, "x_vary"), choice(y_vary, ("nothing", *KINDS), "y_vary")]
+        checks = [check(sampler_name, scheduler), choice(x_vary, KINDS, "x_vary"), choice(y_vary, ("nothing", *KINDS), "y_vary")]
         if None not in (x_cells, y_vary, y_cells, max_cells):           # None comes from a wire, and is checked when it runs
             columns, rows = x_cells, 1 if y_vary == "nothing" else y_cells
             if min(columns, rows) < 1:

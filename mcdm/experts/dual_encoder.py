@@ -5,15 +5,18 @@ from torch import nn
 from torch.nn import functional as F
 
 
+def block(c_in, c_out, stride=1):
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1), nn.GroupNorm(8, c_out), nn.SiLU(),
+                         nn.Conv2d(c_out, c_out, 3, 1, 1), nn.GroupNorm(8, c_out), nn.SiLU())
+
+
 class DualEncoder(nn.Module):
     """Pictures [B, 3, 64, 64] in [-1, 1] and bags of words [B, V] to vectors [B, width] of length sqrt(width)."""
 
     def __init__(self, words, width=64):
         super().__init__()
         channels = (12, 16, 24, 48)
-        self.blocks = nn.ModuleList(nn.Sequential(
-            nn.Conv2d(a, b, 3, 1 + (k > 0), 1), nn.GroupNorm(8, b), nn.SiLU(), nn.Conv2d(b, b, 3, 1, 1), nn.GroupNorm(8, b), nn.SiLU())
-            for k, (a, b) in enumerate(zip(channels, channels[1:], strict=False)))
+        self.blocks = nn.ModuleList(block(a, b, 1 + (k > 0)) for k, (a, b) in enumerate(zip(channels, channels[1:], strict=False)))
         self.head = nn.Linear(16 * channels[-1], width)
         self.words = nn.Linear(words, width)
 
@@ -29,4 +32,3 @@ class DualEncoder(nn.Module):
 
 def _scaled(vector):
     return F.normalize(vector, dim=1) * math.sqrt(vector.shape[1])
-

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..experts.dual_encoder import block
 from . import scenes
-from .parser import block
 
 OBJECTS, SCENES = (*scenes.OBJECTS, "none"), (*scenes.SCENES, "none")
 FILE = Path(__file__).parents[2] / "bench" / "scenes_judge.safetensors"

@@ -12,15 +12,11 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..experts.dual_encoder import block
 from . import faces
 
 GROUPS = {"hair colour": len(faces.HAIR_COLORS), "hairstyle": len(faces.HAIRSTYLES), "skin": len(faces.SKINS), "background": len(faces.BACKGROUNDS),
           "shirt": len(faces.SHIRTS), "glasses": len(faces.GLASSES), "beard": 2, "smile": 2}      # runs of faces.VOCABULARY
-
-
-def block(c_in, c_out, stride=1):
-    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride, 1), nn.GroupNorm(8, c_out), nn.SiLU(),
-                         nn.Conv2d(c_out, c_out, 3, 1, 1), nn.GroupNorm(8, c_out), nn.SiLU())
 
 
 class FaceParser(nn.Module):
@@ -45,8 +41,8 @@ class FaceParser(nn.Module):
     def forward(self, x):
         a, b, c = self._levels(x)
         h = c
-        for block, skip in ((self.up_b, b), (self.up_a, a)):
-            h = block(torch.cat([F.interpolate(h, scale_factor=2.0), skip], dim=1))
+        for up, skip in ((self.up_b, b), (self.up_a, a)):
+            h = up(torch.cat([F.interpolate(h, scale_factor=2.0), skip], dim=1))
         return F.pixel_shuffle(self.regions(h), 2), self.words(F.adaptive_avg_pool2d(c, 4))
 
 
