@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from ..experts.embedded import edges
 
@@ -52,6 +53,18 @@ class DataSet:
         else:
             inputs["labels"] = c * keep[:, None]
         return x, inputs
+
+
+def learn(label, parameters, steps, loss):
+    """Minimises `loss(step)` for judges and encoders: AdamW and one cycle of the learning rate."""
+    optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    for step in tqdm(range(steps), desc=label, mininterval=10):
+        value = loss(step)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
 
 
 def once(path, make):

@@ -2,9 +2,9 @@
 import numpy as np
 import torch
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from ..experts.dual_encoder import DualEncoder
+from .data import learn
 
 
 def train(pictures, bags, steps=3000, size=96):
@@ -13,9 +13,8 @@ def train(pictures, bags, steps=3000, size=96):
     torch.manual_seed(0)
     net = DualEncoder(bags.shape[1])
     temperature = torch.nn.Parameter(torch.tensor(10.0))
-    optimizer = torch.optim.AdamW([*net.parameters(), temperature], lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    for step in tqdm(range(steps), desc="dual encoder", mininterval=10):
+
+    def loss(step):
         rng = np.random.default_rng([13, step])
         index = torch.from_numpy(rng.integers(len(pictures), size=size))
         x, bag = pictures[index].float() / 127.5 - 1, bags[index].float()
@@ -25,9 +24,6 @@ def train(pictures, bags, steps=3000, size=96):
         bag = bag * torch.from_numpy(rng.random(bag.shape) < share[:, None]).float()
         images, texts = (F.normalize(v, dim=1) for v in (net.image(x), net.text(bag)))
         logits, own = temperature.clamp(1, 50) * images @ texts.T, torch.arange(size)
-        loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2 + 2 * (1 - (images * texts).sum(1)).mean()     # and no gap between the two
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2 + 2 * (1 - (images * texts).sum(1)).mean()     # and no gap between the two
+    learn("dual encoder", [*net.parameters(), temperature], steps, loss)
     return net.eval()

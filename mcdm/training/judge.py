@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from ..experts.dual_encoder import block
 from . import scenes
+from .data import learn
 
 OBJECTS, SCENES = (*scenes.OBJECTS, "none"), (*scenes.SCENES, "none")
 FILE = Path(__file__).parents[2] / "bench" / "scenes_judge.safetensors"
@@ -62,9 +62,8 @@ def train(steps, count, out):
     torch.manual_seed(0)
     pictures, objects, places = drawings(count, seed=2)
     net = SceneJudge()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    for step in tqdm(range(steps), desc="judge", mininterval=10):
+
+    def loss(step):
         rng = np.random.default_rng([17, step])
         index = torch.from_numpy(rng.integers(len(pictures), size=32))
         x = pictures[index].float() / 127.5 - 1
@@ -74,11 +73,8 @@ def train(steps, count, out):
             x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
         x = (x * rng.uniform(0.7, 1.6) + rng.uniform(-0.15, 0.15)).clamp(-1, 1) + torch.randn(x.shape) * rng.uniform(0, 0.12)
         logits = net(x)
-        loss = F.cross_entropy(logits[0], objects[index]) + F.cross_entropy(logits[1], places[index])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        return F.cross_entropy(logits[0], objects[index]) + F.cross_entropy(logits[1], places[index])
+    learn("judge", net.parameters(), steps, loss)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.half().contiguous() for k, v in net.state_dict().items()}, out, {"what": "judge of drawn scenes", "license": "GPL-3.0-or-later"})
 

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from ..experts.dual_encoder import block
 from . import faces
+from .data import learn
 
 GROUPS = {"hair colour": len(faces.HAIR_COLORS), "hairstyle": len(faces.HAIRSTYLES), "skin": len(faces.SKINS), "background": len(faces.BACKGROUNDS),
           "shirt": len(faces.SHIRTS), "glasses": len(faces.GLASSES), "beard": 2, "smile": 2}      # runs of faces.VOCABULARY
@@ -73,9 +73,8 @@ def train(steps, count, out):
     sets = [faces.data_set(style, count, seed=2) for style in faces.STYLES]
     pictures, regions, bags = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*sets, strict=True))
     net = FaceParser()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    for step in tqdm(range(steps), desc="parser", mininterval=10):
+
+    def loss(step):
         rng = np.random.default_rng([11, step])
         index = torch.from_numpy(rng.integers(len(pictures), size=32))
         x, wanted = pictures[index].permute(0, 3, 1, 2).float() / 127.5 - 1, regions[index].long()
@@ -86,11 +85,8 @@ def train(steps, count, out):
         x = x + torch.randn(x.shape) * rng.uniform(0, 0.12)
         logits, words = net(x)
         labels = [b.argmax(1) for b in bags[index].split(list(GROUPS.values()), dim=1)]
-        loss = F.cross_entropy(logits, wanted) + sum(F.cross_entropy(w, t) for w, t in zip(words.split(list(GROUPS.values()), dim=1), labels, strict=True)) / 4
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        return F.cross_entropy(logits, wanted) + sum(F.cross_entropy(w, t) for w, t in zip(words.split(list(GROUPS.values()), dim=1), labels, strict=True)) / 4
+    learn("parser", net.parameters(), steps, loss)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.half() for k, v in net.state_dict().items()}, out, {"what": "parser of drawn faces", "license": "GPL-3.0-or-later"})
 
