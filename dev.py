@@ -59,6 +59,7 @@ TOOLS = (
     "pytest>=8.2,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<1", "mypy>=1.15,<3", "kornia>=0.7.1", "skia-python>=138", "playwright>=1.50,<2",
     "matplotlib>=3.8,<4", "accelerate>=1,<2",
 )
+COMFY_CLI = "comfy-cli>=1.23,<2"  # the command that publishes to the registry and runs workflows headless
 BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -327,6 +328,20 @@ def tools_python(comfy: Comfy) -> Path:
     return python
 
 
+def comfy_cli() -> Path:
+    """The command `comfy` of comfy-cli, whose many requirements get an environment of their own."""
+    home = cache_root() / "comfy-cli"
+    python, stamp = venv_python(home), home / "ready.txt"
+    if not stamped(stamp, COMFY_CLI) or not runs(python, "-c", ""):
+        with locked(home.with_name(home.name + ".lock")):
+            if not stamped(stamp, COMFY_CLI) or not runs(python, "-c", ""):
+                shutil.rmtree(home, ignore_errors=True)
+                run(f"Making a virtual environment in {home}", base_python(), "-m", "venv", home)
+                run("Installing comfy-cli", *pip(python, "install", COMFY_CLI))
+                write_stamp(stamp, COMFY_CLI)
+    return python.with_name("comfy.exe" if sys.platform == "win32" else "comfy")
+
+
 def overlay(home: Path, python: Path) -> None:
     """A virtual environment that sees another interpreter's packages and keeps its own additions to itself."""
     def ask(who: Path, expression: str) -> Any:
@@ -344,17 +359,25 @@ def find_browser() -> str | None:
     return os.environ.get("CHROME") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def system_packages(python: Path) -> None:
-    """What the tests need that pip does not have: a browser, and the libraries that skia loads. Root on Debian gets them."""
-    missing = [] if find_browser() else ["chromium"]
-    if sys.platform == "linux" and not runs(python, "-c", "import skia"):
-        missing += ["libegl1", "libgl1"]
-    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+def system_packages(python: Path, *programs: str) -> None:
+    """What pip does not have: these programs, and the libraries that skia loads. Root on Debian gets them."""
+    def missing() -> list[str]:
+        return [name for name in programs if not (find_browser() if name == "chromium" else shutil.which(name))]
+
+    libraries = ["libegl1", "libgl1"] if sys.platform == "linux" and not runs(python, "-c", "import skia") else []
+    if (wanted := missing() + libraries) and shutil.which("apt-get") and os.geteuid() == 0:
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-        run("Refreshing the package lists", "apt-get", "update")
-        run(f"Installing {', '.join(missing)}", "apt-get", "install", "-y", "--no-install-recommends", *missing)
-    elif missing:
-        say(f"Not found: {', '.join(missing)}. The tests that need it will fail; install it, or name a browser in CHROME.")
+        try:
+            run("Refreshing the package lists", "apt-get", "update")
+            run(f"Installing {', '.join(wanted)}", "apt-get", "install", "-y", "--no-install-recommends", *wanted)
+        except Trouble as trouble:
+            say(str(trouble))
+    elif libraries:
+        say(f"Not found: {', '.join(libraries)}. What skia draws will fail; install it.")
+    if "chromium" in (absent := missing()):
+        raise Trouble("There is no browser: install Chromium, Chrome or Edge, name one in CHROME, or leave the tests of the web page out with --no-browser.")
+    if absent:
+        raise Trouble(f"There is no {' and no '.join(absent)}: install it.")
 
 
 # ------------------------------------------------------------------------------------------------------- the running host
@@ -628,16 +651,18 @@ def env(_options: argparse.Namespace, _: list[str]) -> int:
     return 0
 
 
-def with_tools() -> tuple[Path, dict[str, str]]:
-    """An interpreter with the tools, and the environment that the tests and benchmarks read."""
+def with_tools(*programs: str) -> tuple[Path, dict[str, str]]:
+    """An interpreter with the tools, these programs beside it, and the environment that the tests and benchmarks read."""
     comfy = find_comfy()
     python = tools_python(comfy)
-    system_packages(python)
+    system_packages(python, *programs)
     return python, clean_env(MCDM_COMFYUI=str(comfy.tree), MCDM_BROWSER=find_browser() or "")
 
 
 def test(_: argparse.Namespace, pytest_arguments: list[str]) -> int:
-    python, environment = with_tools()
+    browser = "--no-browser" not in pytest_arguments
+    python, environment = with_tools("git", *(["chromium"] if browser else []))
+    comfy_cli()
     with tempfile.TemporaryDirectory() as folder:
         # A type checker wants a package with a name it can spell, and the checkout's folder may have any name.
         package = Path(folder) / "unite_and_conquer"
@@ -653,12 +678,13 @@ def test(_: argparse.Namespace, pytest_arguments: list[str]) -> int:
             say(f"== {name}")
             codes[name] = subprocess.run([python, "-m", *command], cwd=where, env=environment).returncode
         os.unlink(package)
-    say("== " + ", ".join(f"{name}: {'failed' if code else 'passed'}" for name, code in codes.items()))
+    say("== " + ", ".join(f"{name}: {'failed' if code else 'passed'}" for name, code in codes.items())
+        + ("" if browser else "; the tests that need a browser were left out"))
     return max(map(abs, codes.values()))
 
 
 def bench(_: argparse.Namespace, arguments: list[str]) -> int:
-    python, environment = with_tools()
+    python, environment = with_tools(*(["chromium"] if arguments[:1] == ["help"] else []))  # whose pictures are screenshots
     return subprocess.run([python, ROOT / "bench" / "run.py", *arguments], env=environment).returncode
 
 
@@ -699,7 +725,7 @@ def main(arguments: list[str]) -> int:
 
     command(demo, "run the shipped workflows in a headless ComfyUI and write pictures into output/demo/").add_argument(
         "names", nargs="*", metavar="NAME", help="a workflow of example_workflows/api (default: all)")
-    command(test, "run ruff, mypy and pytest; all arguments go to pytest", passes_on=True)
+    command(test, "run ruff, mypy and pytest; all arguments go to pytest (--no-browser leaves out the tests of the web page)", passes_on=True)
     command(serve, "start ComfyUI with its web page, its settings and pictures kept in the cache folder").add_argument(
         "--port", type=int, default=0, help="the port of the web page (default: a free one)")
     command(env, "print one JSON object with the paths of the interpreter, ComfyUI and the pack")

@@ -7,6 +7,7 @@ The pack comes in under two names, and a class of one is not the class of the ot
 """
 from __future__ import annotations
 
+import collections
 import os
 import sys
 import types
@@ -32,6 +33,28 @@ package.__path__ = [str(ROOT)]
 import torch  # noqa: E402
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+LEFT_OUT = pytest.StashKey[list[pytest.Item]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-browser", action="store_true", help="leave out the tests of the web page, which need a browser")
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m, so that only what they leave is counted
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--no-browser"):
+        config.stash[LEFT_OUT] = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=config.stash[LEFT_OUT])
+        items[:] = [item for item in items if "browser" not in getattr(item, "fixturenames", ())]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left_out := config.stash.get(LEFT_OUT, []):
+        files = collections.Counter(item.path.name for item in left_out)
+        terminalreporter.write_line(f"--no-browser: left out {len(left_out)} tests that need a browser: " +
+                                    ", ".join(f"{count} in {name}" for name, count in files.items()))
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,84 @@ def test_children_see_nothing_that_leads_them_astray(monkeypatch):
     assert env["PIP_FIND_LINKS"] == "/wheels"
 
 
+# ------------------------------------------------------------------------------------------------------ with or without a browser
+
+THREE_TESTS = """
+import pytest
+
+@pytest.fixture
+def page(browser):
+    return browser.new_page()
+
+def test_plain(): pass
+def test_direct(browser): raise AssertionError
+@pytest.mark.parametrize("n", [1, 2])
+def test_through_another(page, n): raise AssertionError
+"""
+
+
+def test_no_browser_leaves_out_what_needs_one_and_says_so(tmp_path):
+    (tmp_path / "test_three.py").write_text(THREE_TESTS)
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "--rootdir", tmp_path, "--no-browser", tmp_path]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "MCDM_BROWSER": "/nowhere"}
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert result.returncode == 0, result.stdout
+    *_, said, total = result.stdout.splitlines()
+    assert "1 passed, 3 deselected" in total
+    assert said == "--no-browser: left out 3 tests that need a browser: 3 in test_three.py"
+
+
+@pytest.fixture
+def no_browser_here(monkeypatch):
+    """A machine without a browser; what `test` would run there, and whether apt brings one."""
+    ran, machine = [], {"browser": None, "apt": "works"}
+
+    def run(_label, *command):
+        ran.append(command)
+        if machine["apt"] == "fails":
+            raise dev.Trouble("no network")
+        if "chromium" in command:
+            machine["browser"] = "/usr/bin/chromium"
+
+    monkeypatch.delenv("CHROME", raising=False)
+    monkeypatch.setattr(dev, "find_comfy", lambda: dev.Comfy(Path(sys.executable), ROOT, own=False))
+    monkeypatch.setattr(dev, "tools_python", lambda comfy: comfy.python)
+    monkeypatch.setattr(dev, "comfy_cli", lambda: None)
+    monkeypatch.setattr(dev, "runs", lambda *_: True)
+    monkeypatch.setattr(dev, "run", run)
+    monkeypatch.setattr(dev.shutil, "which", lambda name: {"chromium": machine["browser"], "git": "/usr/bin/git", "apt-get": "/usr/bin/apt-get"}.get(name))
+    monkeypatch.setattr(dev, "BROWSERS", ("chromium", "google-chrome"))
+    monkeypatch.setattr(dev.subprocess, "run", lambda command, **_: ran.append(command) or subprocess.CompletedProcess(command, 0))
+    return ran, machine
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no root")
+@pytest.mark.parametrize("who, apt", [("a user", "works"), ("root", "fails")])
+def test_a_missing_browser_is_one_sentence(no_browser_here, monkeypatch, who, apt):
+    ran, machine = no_browser_here
+    machine["apt"] = apt
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 0 if who == "root" else 1000)
+    with pytest.raises(dev.Trouble, match=r"^There is no browser: .* CHROME, .* --no-browser\.$"):
+        dev.test(None, ["-x"])
+    assert not [command for command in ran if "pytest" in command] and bool(ran) == (who == "root")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no root")
+def test_root_gets_debians_browser(no_browser_here, monkeypatch):
+    ran, _ = no_browser_here
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
+    assert dev.test(None, ["-x"]) == 0
+    assert [command[:2] for command in ran[:2]] == [("apt-get", "update"), ("apt-get", "install")] and ran[1][-1] == "chromium"
+    assert ran[-1][-2:] == ["pytest", "-x"]
+
+
+def test_without_browser_tests_no_browser_is_missed(no_browser_here, capsys):
+    ran, _ = no_browser_here
+    assert dev.test(None, ["--no-browser", "-k", "a or b"]) == 0
+    assert not [command for command in ran if "apt-get" in command] and ran[-1][-4:] == ["pytest", "--no-browser", "-k", "a or b"]
+    assert "browser were left out" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_env_prints_json_and_nothing_else():
     result = subprocess.run([sys.executable, ROOT / "dev.py", "env"], capture_output=True, text=True, check=True, cwd="/")
     paths = json.loads(result.stdout)
