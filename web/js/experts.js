@@ -1,4 +1,5 @@
 /** Who is connected to a mixer, by which name and in which colour: shared by everything in the page that shows experts. */
+import { say } from "./words.js";
 
 /** One a slot: told apart by the colour-blind too (0.1 in OKLab for all kinds), and at least 2:1 on the host's dark and light nodes. */
 export const COLORS = ["#0068ff", "#ff7480", "#00b9b9", "#a28b00", "#a22eae", "#c51723", "#00745d", "#ae8bff"];
@@ -73,7 +74,7 @@ export function experts(node) {
         const slot = Number(/^expert_(\d)$/.exec(input.name)?.[1]);
         const at = slot ? origin(node, index) : undefined;
         if (!at?.node) return [];
-        const name = String(words(at, "name") ?? "").trim() || file(at) || at.node.title || `expert ${slot}`;
+        const name = String(words(at, "name") ?? "").trim() || file(at) || at.node.title || say`expert ${slot}`;
         return [{slot, name, color: COLORS[slot - 1], key: [...at.path, at.node].map(n => n.id).join(":") + "/" + at.slot}];
     });
 }

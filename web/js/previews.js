@@ -2,6 +2,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { COLORS, experts, origin } from "./experts.js";
+import { say } from "./words.js";
 
 const NODE = "MCDMSampler", SWITCH = "expert_previews", NAME = "expert_previews_strip", COLUMNS = 4, ROW = 100;
 
@@ -41,9 +42,9 @@ function colors(node, count) {
 
 /** A picture, a name and a bar; figure.show({pull, image}) fills it. */
 function figure(name, color) {
-    const image = element("img", {alt: `What ${name} alone thinks the picture is`, src: NOTHING, draggable: false});
+    const image = element("img", {alt: say`What ${name} alone thinks the picture is`, src: NOTHING, draggable: false});
     const percent = element("b", {}), bar = element("div", {});
-    const meter = element("div", {role: "meter", "aria-label": `Pull of ${name}`, "aria-valuemin": 0, "aria-valuemax": 100}, bar);
+    const meter = element("div", {role: "meter", "aria-label": say`Pull of ${name}`, "aria-valuemin": 0, "aria-valuemax": 100}, bar);
     const made = element("figure", {title: name, style: `--expert: ${color}`},
         image, element("figcaption", {}, element("span", {}, name), percent), meter);
     made.show = expert => {
@@ -57,7 +58,7 @@ function figure(name, color) {
 
 /** The strip of a node, empty: it stays so, and takes no room, until something is sent. */
 function add(node) {
-    const strip = element("div", {class: "mcdm-previews", role: "group", "aria-label": "What each expert alone thinks the picture is"});
+    const strip = element("div", {class: "mcdm-previews", role: "group", "aria-label": say`What each expert alone thinks the picture is`});
     const height = () => Math.ceil(strip.childElementCount / COLUMNS) * ROW;
     const widget = node.addDOMWidget(NAME, "mcdm_previews", strip, {
         serialize: false, hideOnZoom: false,

@@ -2,6 +2,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { experts } from "./experts.js";
+import { say } from "./words.js";
 
 const STEP = 0.01, BIG = 0.1, MARGIN = 8;
 const SVG = "http://www.w3.org/2000/svg";
@@ -15,19 +16,19 @@ export function parse(text, count) {
     const example = Array(count).fill("1").join(", "), numbers = [];
     for (const field of text.split(",")) {
         const words = field.split(/\s+/).filter(Boolean);
-        if (!words.length) return {error: `Reliabilities '${text}': an empty place between or beside commas; give ${count} numbers such as '${example}'.`};
+        if (!words.length) return {error: say`Reliabilities '${text}': an empty place between or beside commas; give ${count} numbers such as '${example}'.`};
         for (const word of words) {
             const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : NaN;
             if (!Number.isFinite(number) || number < 0)
-                return {error: `Reliabilities '${text}': '${word}' is not a non-negative number; give ${count} numbers such as '${example}'.`};
+                return {error: say`Reliabilities '${text}': '${word}' is not a non-negative number; give ${count} numbers such as '${example}'.`};
             numbers.push(number);
         }
     }
     if (numbers.length !== count)
-        return {error: `Reliabilities '${text}': ${numbers.length} numbers for ${count} experts; give one for each wired expert, in slot order, `
-                       + `such as '${example}' (with a decimal point, not a decimal comma).`};
+        return {error: say`Reliabilities '${text}': ${numbers.length} numbers for ${count} experts; give one for each wired expert, in slot order, \
+such as '${example}' (with a decimal point, not a decimal comma).`};
     const total = sum(numbers);
-    if (!(total > 0 && total < Infinity)) return {error: "Reliabilities must not all be zero: somebody's null prediction has to count."};
+    if (!(total > 0 && total < Infinity)) return {error: say`Reliabilities must not all be zero: somebody's null prediction has to count.`};
     return {shares: numbers.map(a => a / total)};
 }
 
@@ -67,11 +68,11 @@ class Pad {
     constructor(node, text) {
         Object.assign(this, {node, text, shares: [], notes: [], seen: ""});
         this.title = make("span");
-        this.even = make("button", {type: "button", title: "Empties the text: all experts count alike"}, "All alike");
+        this.even = make("button", {type: "button", title: say`Empties the text: all experts count alike`}, say`All alike`);
         this.head = make("div", {class: "mcdm-pad-head"}, this.title, this.even);
         this.body = make("div", {class: "mcdm-pad-body"});
         this.note = make("div", {class: "mcdm-pad-note", role: "status"});
-        this.element = make("div", {class: "mcdm-pad widget-expands", role: "group", "aria-label": "Reliabilities"}, this.head, this.body, this.note);
+        this.element = make("div", {class: "mcdm-pad widget-expands", role: "group", "aria-label": say`Reliabilities`}, this.head, this.body, this.note);
         this.even.addEventListener("click", () => { this.write(""); this.commit(); });
         this.shareTheCanvas();
     }
@@ -113,14 +114,14 @@ class Pad {
         this.shares = text === this.written ? this.exact : shares ?? Array(list.length).fill(1 / list.length);
         const off = !shares || linked || list.length < 2;
         const notes = [];
-        if (!list.length) notes.push("Connect experts: the pad then sets how much each one's own idea of a picture counts.");
-        else if (linked) notes.push("The reliabilities come in by a wire; the pad cannot know or set them.");
+        if (!list.length) notes.push(say`Connect experts: the pad then sets how much each one's own idea of a picture counts.`);
+        else if (linked) notes.push(say`The reliabilities come in by a wire; the pad cannot know or set them.`);
         else if (error) notes.push(error);
-        else if (list.length === 1) notes.push(`One expert, '${list[0].name}': its own idea of a picture counts alone. Connect another to share.`);
-        if (list.length && first) notes.push("Nothing arrives at expert_1; connect it: the first expert leads.");
+        else if (list.length === 1) notes.push(say`One expert, '${list[0].name}': its own idea of a picture counts alone. Connect another to share.`);
+        if (list.length && first) notes.push(say`Nothing arrives at expert_1; connect it: the first expert leads.`);
         for (const key of new Set(list.map(e => e.key))) {
-            const same = list.filter(e => e.key === key), slots = same.map(e => `expert_${e.slot}`).join(" and ");
-            if (same.length > 1) notes.push(`'${same[0].name}' is wired to ${slots}: its weights and reliabilities add.`);
+            const same = list.filter(e => e.key === key), slots = same.map(e => say`expert_${e.slot}`).reduce((a, b) => say`${a} and ${b}`);
+            if (same.length > 1) notes.push(say`'${same[0].name}' is wired to ${slots}: its weights and reliabilities add.`);
         }
         if (who !== this.who) {
             this.who = who;
@@ -131,7 +132,7 @@ class Pad {
         this.body.hidden = list.length < 2 || linked;
         this.body.inert = off;
         this.head.hidden = !list.length || linked || (list.length === 1 && !error);
-        this.title.textContent = error ? "The text does not fit" : "Whose idea counts";
+        this.title.textContent = error ? say`The text does not fit` : say`Whose idea counts`;
         this.even.disabled = !text.trim();
         this.note.hidden = !notes.length;
         this.note.replaceChildren(...notes.map(note => make("div", note === error ? {class: "mcdm-pad-wrong"} : {}, note)));
@@ -198,7 +199,7 @@ class Pad {
     }
 
     field(i) {
-        const field = make("input", {type: "number", min: 0, max: 1, step: STEP, "aria-label": `Reliability of ${this.list[i].name}`});
+        const field = make("input", {type: "number", min: 0, max: 1, step: STEP, "aria-label": say`Reliability of ${this.list[i].name}`});
         const end = () => { field.typed = undefined; this.commit(); this.show(); };
         field.addEventListener("input", () => {
             field.typed ??= this.shares;                                // what was before the first key, so that 0.5 does not pass through 0
@@ -276,8 +277,8 @@ class Pad {
 
     fader() {
         const [left, right] = this.list;
-        const slider = this.slider(1, "mcdm-pad-fader", {"aria-label": `Crossfader from ${left.name} to ${right.name}`,
-            title: `Drag, or arrow keys (Shift: big steps). Home: ${left.name} alone. End: ${right.name} alone.`});
+        const slider = this.slider(1, "mcdm-pad-fader", {"aria-label": say`Crossfader from ${left.name} to ${right.name}`,
+            title: say`Drag, or arrow keys (Shift: big steps). Home: ${left.name} alone. End: ${right.name} alone.`});
         slider.style.cssText = `--mcdm-left: ${left.color}; --mcdm-right: ${right.color}`;
         this.updates.push(() => slider.style.setProperty("--mcdm-color", mix(this.list, this.shares)));
         return [make("div", {class: "mcdm-pad-ends"}, this.legend(0, this.fields[0]), this.legend(1, this.fields[1])), slider];
@@ -287,7 +288,7 @@ class Pad {
         const parts = this.list.map(e => make("i", {style: `--mcdm-color: ${e.color}`, title: e.name}));
         this.updates.push(() => parts.forEach((part, i) => { part.style.width = percent(this.shares[i]).replace(" ", ""); }));
         return [make("div", {class: "mcdm-pad-parts", "aria-hidden": "true"}, ...parts), ...this.list.map((e, i) => {
-            const slider = this.slider(i, "", {"aria-label": `Reliability of ${e.name}`, title: `${e.name}: drag, or arrow keys (Shift: big steps)`});
+            const slider = this.slider(i, "", {"aria-label": say`Reliability of ${e.name}`, title: say`${e.name}: drag, or arrow keys (Shift: big steps)`});
             slider.style.setProperty("--mcdm-color", e.color);
             return make("div", {class: "mcdm-pad-row"}, this.legend(i), slider, this.fields[i]);
         })];
@@ -297,10 +298,10 @@ class Pad {
     triangle() {
         const corners = [[70, 9], [10, 113], [130, 113]], at = shares => [0, 1].map(k => sum(corners.map((corner, i) => shares[i] * corner[k])));
         const points = corners.map(corner => corner.join(",")).join(" "), id = `mcdm-pad-${++Pad.count}`;
-        const svg = make("svg:svg", {class: "mcdm-pad-triangle", viewBox: "0 0 140 122", role: "slider", "aria-roledescription": "triangle",
-            "aria-label": `Reliabilities of ${this.list.map(e => e.name).join(", ")}`, "aria-valuemin": 0, "aria-valuemax": 100});
+        const svg = make("svg:svg", {class: "mcdm-pad-triangle", viewBox: "0 0 140 122", role: "slider", "aria-roledescription": say`triangle`,
+            "aria-label": say`Reliabilities of ${this.list.map(e => e.name).join(", ")}`, "aria-valuemin": 0, "aria-valuemax": 100});
         const [first, , last] = this.list;
-        svg.append(make("svg:title", {}, `Drag, or arrow keys (Shift: big steps). Home: ${first.name} alone. End: ${last.name} alone.`));
+        svg.append(make("svg:title", {}, say`Drag, or arrow keys (Shift: big steps). Home: ${first.name} alone. End: ${last.name} alone.`));
         for (const [i, [x1, y1]] of corners.entries()) {
             const [x2, y2] = at(corners.map((_, j) => j === i ? 0 : 0.5));
             svg.append(make("svg:linearGradient", {id: `${id}-${i}`, gradientUnits: "userSpaceOnUse", x1, y1, x2, y2},
