@@ -9,7 +9,7 @@ from pathlib import Path
 import faces as judge
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES, INPUTS, WORKFLOWS = ROOT / "bench" / "pictures", ROOT / "example_workflows" / "inputs", ROOT / "example_workflows"
@@ -104,5 +104,7 @@ def main(comfy, _):
     grid = [maps(against, "hair"), draw({"hair": 1.5, "text": 2.0}, against), draw({"hair": 1.5, "text": 5.0}, against)]
     sheet(["", "", ""], ["this hair", "and 'bald',\nw of text = 2", "and 'bald',\nw of text = 5"], list(zip(*grid, strict=True)), FIGURES / "contradiction.jpg")
 
-    for picture in (ROOT / "output" / "demo").glob("*.png"):
-        Image.open(picture).convert("RGB").resize((384, 384), Image.Resampling.NEAREST).save(WORKFLOWS / f"{picture.stem}.jpg", quality=88)
+    for path in (ROOT / "output" / "demo").glob("*.png"):
+        picture = Image.open(path).convert("RGB")
+        way = Image.Resampling.LANCZOS if max(picture.size) % 512 else Image.Resampling.NEAREST     # sheets; enlarged pixels
+        ImageOps.pad(picture, (384, 384), way, PAPER).save(WORKFLOWS / f"{path.stem}.jpg", quality=88)

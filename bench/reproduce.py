@@ -2,13 +2,18 @@
 
 Tables 1 to 4 and figures 6 to 12, 25 and 26 of Unite and Conquer with the embedded experts, through the pack's own nodes.
 Writes tables.md, figures as JPEG and a JSON of every figure into bench/paper/. Pictures that are done are kept in
-output/reproduce/: an interrupted run goes on where it stopped, and --fresh begins anew.
+output/reproduce/: an interrupted run goes on where it stopped, and --fresh begins anew. Every core draws, one thread each,
+so that the figures are the same on one core and on many.
 """
 import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,23 +82,31 @@ class Lab:
         self.units[key] = Unit(key, stamp, count, steps * (len(experts) + networks), draw)
         return key
 
-    def run(self):
-        """Draws all that is planned and not yet kept."""
-        total = sum(u.count * u.forwards for u in self.units.values())
-        with tqdm(total=total, unit="forward", desc="reproduce", smoothing=0.05) as bar:
-            for unit in self.units.values():
-                bar.set_postfix_str(unit.key)
-                drawn = []
-                for rows in torch.arange(unit.count).split(SIZE):
-                    path = self.kept / f"{unit.stamp}-{rows[0]}-{rows[-1]}.npy"
+    def run(self, worker=0, workers=1, others=()):
+        """Draws what is planned and not yet kept: the leader (worker 0) all that the other processes of this very plan leave."""
+        chunks = [(unit, rows, self.kept / f"{unit.stamp}-{rows[0]}-{rows[-1]}.npy") for unit in self.units.values()
+                  for rows in torch.arange(unit.count).split(SIZE)]
+        self.kept.mkdir(parents=True, exist_ok=True)
+        total = sum(len(rows) * unit.forwards for unit, rows, _ in chunks)
+        with tqdm(total=total, unit="forward", desc="reproduce", smoothing=0.05, disable=worker > 0) as bar:
+            def draw(some):
+                for unit, rows, path in some:
                     if not path.is_file():
-                        path.parent.mkdir(parents=True, exist_ok=True)
-                        part = path.with_suffix(".part.npy")
+                        part = path.with_suffix(f".{worker}.npy")
                         np.save(part, unit.draw(rows).numpy())
                         part.replace(path)
-                    drawn.append(torch.from_numpy(np.load(path)))
-                    bar.update(len(rows) * unit.forwards)
-                self.pictures[unit.key] = torch.cat(drawn)
+                    show(unit.key)
+
+            def show(key):
+                bar.set_postfix_str(key, refresh=False)
+                bar.update(sum(len(rows) * unit.forwards for unit, rows, path in chunks if path.is_file()) - bar.n)
+            draw(chunks[worker::workers])
+            while any(other.poll() is None for other in others):
+                time.sleep(1)
+                show("the last ones")
+            if not worker:
+                draw(chunks)        # what another has left, if it failed
+                self.pictures = {unit.key: torch.cat([torch.from_numpy(np.load(path)) for u, _, path in chunks if u is unit]) for unit in self.units.values()}
 
 
 # ------------------------------------------------------------------------------------------------------------- measures
@@ -321,17 +334,30 @@ def markdown(results):
 
 
 def main(comfy, arguments):
-    options = argparse.ArgumentParser(prog="dev.py reproduce", description=__doc__.split("\n")[0])
+    options = argparse.ArgumentParser(prog="dev.py reproduce", description=__doc__.split("\n")[0], allow_abbrev=False)
     options.add_argument("--quick", action="store_true", help="few pictures: under 10 minutes instead of under 2 hours")
     options.add_argument("--pairs", type=int, help="class and text pairs of table 3 (default 150, quick 12)")
     options.add_argument("--fresh", action="store_true", help="draw everything anew")
+    options.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: one a core)")
+    options.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
     args = options.parse_args(arguments)
     if args.fresh:
         shutil.rmtree(KEPT, ignore_errors=True)
-    lab = Lab(comfy)
-    faces, unpaired, pairs, steps = (16, 16, args.pairs or 12, 100) if args.quick else (128, 64, args.pairs or 150, 100)
-    reports = [tables_1_and_2(lab, faces), table_3(lab, pairs, steps), table_4(lab, unpaired), reliability_sheets(lab), contradictions(lab)]
-    lab.run()
+    torch.set_num_threads(1)
+    sys.modules["comfy.utils"].set_progress_bar_enabled(False)          # one bar for all is enough
+    rest = [a for a in arguments if a != "--fresh"]
+    others = [subprocess.Popen([sys.executable, HERE / "run.py", "reproduce", *rest, "--workers", str(args.workers), "--worker", str(k)],
+                               stdout=subprocess.DEVNULL) for k in range(1, args.workers) if not args.worker]
+    try:
+        lab = Lab(comfy)
+        faces, unpaired, pairs, steps = (12, 12, args.pairs or 12, 50) if args.quick else (128, 64, args.pairs or 150, 100)
+        reports = [tables_1_and_2(lab, faces), table_3(lab, pairs, steps), table_4(lab, unpaired), reliability_sheets(lab), contradictions(lab)]
+        lab.run(args.worker, args.workers, others)
+    finally:
+        for other in others:
+            other.terminate()
+    if args.worker:
+        return
     results = dict(item for report in reports for item in report())
     data, tables = ("quick.json", "quick.md") if args.quick else ("results.json", "tables.md")
     (PAPER / data).write_text(json.dumps({"experts": lab.weights} | results, indent=1))

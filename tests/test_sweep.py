@@ -40,6 +40,14 @@ def faces(comfy, text_weight=2.0, reliabilities="", names=("hair", "words")):
     return mix(comfy, experts, reliabilities)
 
 
+def scenes(comfy, text_weight=3.0, reliabilities=""):
+    objects, places = (comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text"))
+    experts = [comfy.call("ConditionExpert", model=objects, condition=comfy.call("ClassCondition", model=objects, label="penguin")[0], weight=3.0)[0],
+               comfy.call("ConditionExpert", model=places, condition=comfy.call("TextCondition", model=places, text="a penguin on the beach")[0],
+                          weight=text_weight, name="words")[0]]
+    return mix(comfy, experts, reliabilities)
+
+
 def empty(batch=1):
     return {"samples": torch.zeros(batch, 3, 64, 64)}
 
@@ -55,15 +63,15 @@ def count_forwards(monkeypatch, unets):
 
 # ------------------------------------------------------------------------------------------------ a cell is a single run
 
-@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m_sde"])
-def test_nine_cells_are_nine_single_runs(comfy, pixel_space, sampler):
+@pytest.mark.parametrize("suite, sampler", [(faces, "euler"), (faces, "dpmpp_2m_sde"), (scenes, "euler"), (scenes, "ddim")])
+def test_nine_cells_are_nine_single_runs(comfy, pixel_space, suite, sampler):
     run = RUN | {"sampler_name": sampler}
-    sheet, images, latents = comfy.call("ReliabilitySweep", mixture=faces(comfy), **run, latent_image=empty(), x_expert="words", x_from=0.0, x_to=1.0,
+    sheet, images, latents = comfy.call("ReliabilitySweep", mixture=suite(comfy), **run, latent_image=empty(), x_expert="words", x_from=0.0, x_to=1.0,
                                         y_vary="weight", y_expert="2", y_from=0.0, y_to=4.0)
     assert sheet.shape[0] == 1 and images.shape == (9, 64, 64, 3)
     cells = [(w, a) for w in (0.0, 2.0, 4.0) for a in (0.0, 0.5, 1.0)]
     for i, (w, a) in enumerate(cells):
-        single = comfy.call("MCDMSampler", mixture=faces(comfy, w, f"{1 - a}, {a}"), **run, latent_image=empty())[0]["samples"]
+        single = comfy.call("MCDMSampler", mixture=suite(comfy, w, f"{1 - a}, {a}"), **run, latent_image=empty())[0]["samples"]
         assert torch.equal(latents["samples"][i:i + 1], single), (w, a)
         assert torch.equal(images[i:i + 1], comfy.call("VAEDecode", samples={"samples": single}, vae=pixel_space)[0])
     assert len({c.numpy().tobytes() for c in images}) == 9
