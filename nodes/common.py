@@ -6,6 +6,11 @@ Expert = io.Custom("MCDM_EXPERT")
 Mixture = io.Custom("MCDM_MIXTURE")
 
 
+def search(*words):
+    """What else the host's search finds a node by, for its Schema; older hosts search names only."""
+    return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
+
+
 def modalities(model):
     """What a MODEL is conditioned on, {name: Modality}; empty for the host's own models."""
     return getattr(model.model, "modalities", {})

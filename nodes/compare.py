@@ -2,7 +2,7 @@
 from comfy_api.latest import io
 
 from . import sheets
-from .common import CATEGORY
+from .common import CATEGORY, search
 from .sampling import check, settings
 from .sweep import OUTPUTS, VAE, draw
 
@@ -12,6 +12,7 @@ class CompareExperts(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="CompareExperts", display_name="Compare Experts", category=CATEGORY, is_output_node=True,
+            **search("grid", "side by side", "contact sheet"),
             description="From one seed, the united picture beside what each expert of the mixture makes of its condition alone: same weight, mask and window, "
                         "and its own null.",
             inputs=[*settings(), VAE], outputs=OUTPUTS, hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],

@@ -5,7 +5,7 @@ import comfy.utils
 import torch
 from comfy_api.latest import io
 
-from .common import CATEGORY, choice, modalities
+from .common import CATEGORY, choice, modalities, search
 
 MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpainting")
 
@@ -36,14 +36,14 @@ def add(conditions, condition):
 
 MODEL = io.Model.Input("model", tooltip="The expert that this condition is for, from LoadExpert.")
 ADD_TO = io.Conditioning.Input("condition", optional=True, tooltip="Another condition of the same expert, to add this one to.")
-OUTPUT = io.Conditioning.Output(display_name="condition")
+OUTPUT = io.Conditioning.Output(display_name="condition", tooltip="For the Condition Expert of the same model, or the stock KSampler.")
 
 
 class TextCondition(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="TextCondition", display_name="Text Condition", category=CATEGORY,
+            node_id="TextCondition", display_name="Text Condition", category=CATEGORY, **search("prompt", "words", "CLIP Text Encode"),
             description="Describes the picture to a text expert in free words. Words it was never taught are named.",
             inputs=[
                 MODEL,
@@ -99,7 +99,7 @@ class ClassCondition(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="ClassCondition", display_name="Class Condition", category=CATEGORY,
+            node_id="ClassCondition", display_name="Class Condition", category=CATEGORY, **search("label", "ImageNet"),
             description="The class that a class-conditional expert shall draw.",
             inputs=[MODEL, io.String.Input("label", default="0", tooltip="The number of the class, or its name where the expert's file lists names.")],
             outputs=[OUTPUT],
@@ -125,7 +125,7 @@ class MapCondition(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="MapCondition", display_name="Map Condition", category=CATEGORY,
+            node_id="MapCondition", display_name="Map Condition", category=CATEGORY, **search("segmentation", "mask", "sketch", "edges", "canny"),
             description="A picture or mask of any size becomes the map that the expert was trained on: a region, edges, or the picture to enlarge.",
             inputs=[
                 MODEL,

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts import checkpoint
-from .common import CATEGORY, choice
+from .common import CATEGORY, choice, search
 from .conditions import ADD_TO, MODEL, OUTPUT, add, find_modality, show
 
 VECTORS = (".safetensors", ".pt", ".npy")
@@ -18,7 +18,7 @@ class EmbeddingCondition(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="EmbeddingCondition", display_name="Embedding Condition", category=CATEGORY,
+            node_id="EmbeddingCondition", display_name="Embedding Condition", category=CATEGORY, **search("CLIP vision", "vector"),
             description="A picture's or a text's embedding, one vector, for an expert that is conditioned on it. Connect one source.",
             inputs=[
                 MODEL,

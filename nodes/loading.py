@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts.checkpoint import EXTENSIONS, files, is_folder
-from .common import CATEGORY, choice
+from .common import CATEGORY, choice, search
 
 BUILTIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mcdm", "builtin")
 DTYPES = {"default": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16,
@@ -55,7 +55,7 @@ class LoadExpert(io.ComfyNode):
     def define_schema(cls):
         names = list(_files())
         return io.Schema(
-            node_id="LoadExpert", display_name="Load Expert", category=CATEGORY,
+            node_id="LoadExpert", display_name="Load Expert", category=CATEGORY, **search("checkpoint", "model loader", "ADM", "GLIDE", "DiT", "SiT"),
             description="Loads a diffusion network with a condition of its own as an ordinary MODEL: the pack's embedded experts, or files in models/experts.",
             inputs=[
                 io.Combo.Input("expert", options=names, default=names[0] if names else None,

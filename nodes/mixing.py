@@ -10,7 +10,7 @@ from ..mcdm.mixture import Expert as ExpertData
 from ..mcdm.mixture import Mixture as MixtureData
 from ..mcdm.mixture import parse_reliabilities
 from ..mcdm.voices import check_spaces, is_pixel, noise_levels
-from .common import CATEGORY, Expert, Mixture, modalities
+from .common import CATEGORY, Expert, Mixture, modalities, search
 
 SLOTS = 8
 
@@ -20,7 +20,8 @@ class ConditionExpert(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="ConditionExpert", display_name="Condition Expert", category=CATEGORY,
-            description="One expert of a mixture: a model, its condition, how strictly it is enforced (w), where and when.",
+            **search("ensemble member", "guidance", "weight", "CFG"),
+            description="One expert of a mixture, a member of the ensemble: a model, its condition, how strictly it is enforced (w), where and when.",
             inputs=[
                 io.Model.Input("model", tooltip="Any diffusion model: from LoadExpert, or from ComfyUI's own loaders. LoRA and patches on it stay its own."),
                 io.Conditioning.Input("condition", optional=True, tooltip="What this expert shall show. Only an unconditional expert does without."),
@@ -35,7 +36,7 @@ class ConditionExpert(io.ComfyNode):
                                tooltip="Until which part of the schedule it acts (1 = the last step)."),
                 io.String.Input("name", optional=True, default="", tooltip="Its name in messages; empty = the kind of the model."),
             ],
-            outputs=[Expert.Output(display_name="expert")],
+            outputs=[Expert.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
         )
 
     @classmethod
@@ -79,7 +80,9 @@ class ReliabilityMixer(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="ReliabilityMixer", display_name="Reliability Mixer", category=CATEGORY,
-            description="Unites experts of one latent space. The first one leads: the sampler runs on its noise schedule.",
+            **search("combine models", "mix models", "merge models", "fuse", "ensemble"),
+            description="Unites several models of one latent space, the experts, in every denoising step; no weights are merged. The first one leads: the "
+                        "sampler runs on its noise schedule.",
             inputs=[
                 *(Expert.Input(f"expert_{i}", optional=i > 1, tooltip="An expert; the first one leads. Slots left empty are skipped.")
                   for i in range(1, SLOTS + 1)),
@@ -89,7 +92,7 @@ class ReliabilityMixer(io.ComfyNode):
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="For people who know that two differently named latent spaces are aligned. The result is noise if they are not."),
             ],
-            outputs=[Mixture.Output(display_name="mixture")],
+            outputs=[Mixture.Output(display_name="mixture", tooltip="For MCDM Sampler and whatever else takes a mixture.")],
         )
 
     @classmethod
@@ -104,6 +107,7 @@ class EmptyExpertLatent(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="EmptyExpertLatent", display_name="Empty Expert Latent", category=CATEGORY,
+            **search("empty latent", "blank"),
             description="An empty latent in the latent space of a mixture.",
             inputs=[
                 Mixture.Input("mixture", tooltip="Gives the latent space."),
@@ -111,7 +115,7 @@ class EmptyExpertLatent(io.ComfyNode):
                 io.Int.Input("height", default=64, min=1, max=16384, tooltip="Height of the picture in pixels."),
                 io.Int.Input("batch_size", optional=True, default=1, min=1, max=4096, tooltip="How many pictures."),
             ],
-            outputs=[io.Latent.Output(display_name="latent")],
+            outputs=[io.Latent.Output(display_name="latent", tooltip="For the sampler.")],
         )
 
     @classmethod

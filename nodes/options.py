@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..mcdm import ancestral
 from ..mcdm.mixture import Options, parse_numbers
-from .common import CATEGORY, Mixture, choice
+from .common import CATEGORY, Mixture, choice, search
 
 CURVES = ("linear", "cosine")
 VARIANCES = ("fixed_small", "fixed_large", "learned")
@@ -16,7 +16,7 @@ class MixtureOptions(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="MixtureOptions", display_name="Mixture Options", category=CATEGORY,
+            node_id="MixtureOptions", display_name="Mixture Options", category=CATEGORY, **search("schedule", "rescale CFG", "guidance interval"),
             description="Weights and reliabilities that change over the schedule, CFG rescale, and a guidance interval. The defaults change nothing.",
             inputs=[
                 Mixture.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
@@ -32,7 +32,7 @@ class MixtureOptions(io.ComfyNode):
                 io.Float.Input("sigma_high", optional=True, default=1e9, min=0.0, max=1e9, step=0.01, round=False,
                                tooltip="Guidance acts up to this noise level."),
             ],
-            outputs=[Mixture.Output(display_name="mixture")],
+            outputs=[Mixture.Output(display_name="mixture", tooltip="The same experts, with these options.")],
         )
 
     @classmethod
@@ -55,14 +55,14 @@ class MCDMAncestral(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="MCDMAncestral", display_name="MCDM Ancestral", category=CATEGORY,
+            node_id="MCDMAncestral", display_name="MCDM Ancestral", category=CATEGORY, **search("DDPM", "DDIM", "eta", "sampler"),
             description="The paper's own sampler as a SAMPLER for Sampler Custom Advanced: ancestral steps, or deterministic DDIM steps at eta 0.",
             inputs=[
                 io.Float.Input("eta", optional=True, default=1.0, min=0.0, max=1.0, step=0.05, tooltip="How much fresh noise a step adds: 1 = DDPM, 0 = DDIM."),
                 io.Combo.Input("variance", optional=True, options=list(VARIANCES), default="fixed_small",
                                tooltip="The variance of that noise; 'learned' needs a first expert that predicts it (ADM, GLIDE, DiT)."),
             ],
-            outputs=[io.Sampler.Output(display_name="sampler")],
+            outputs=[io.Sampler.Output(display_name="sampler", tooltip="For Sampler Custom Advanced.")],
         )
 
     @classmethod

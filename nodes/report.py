@@ -7,7 +7,7 @@ from comfy_api.latest import io, ui
 
 from ..mcdm import guider, report
 from . import sheets
-from .common import CATEGORY
+from .common import CATEGORY, search
 from .previews import previewer
 from .sampling import check, sample, settings
 
@@ -16,7 +16,7 @@ class MixtureReport(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="MixtureReport", display_name="Mixture Report", category=CATEGORY, is_output_node=True,
+            node_id="MixtureReport", display_name="Mixture Report", category=CATEGORY, **search("plot", "contradiction", "debug"), is_output_node=True,
             description="Samples as MCDM Sampler does, and reports on the experts: how hard each one pulls over the noise levels, whether they agree, where "
                         "in the picture they disagree, and in words whether two conditions contradict each other. Every null is evaluated for this.",
             inputs=[

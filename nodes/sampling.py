@@ -7,7 +7,7 @@ import latent_preview
 from comfy_api.latest import io
 
 from ..mcdm import guider
-from .common import CATEGORY, Mixture, choice
+from .common import CATEGORY, Mixture, choice, search
 from .previews import observer
 
 _MIXTURE = Mixture.Input("mixture", tooltip="The experts, from a Reliability Mixer.")
@@ -52,8 +52,9 @@ class MCDMGuider(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="MCDMGuider", display_name="MCDM Guider", category=CATEGORY,
-            description="The fused prediction as a GUIDER, for Sampler Custom Advanced with any sampler and any sigmas.",
-            inputs=[_MIXTURE, _CLIP], outputs=[io.Guider.Output(display_name="guider")],
+            **search("guidance", "fuse", "merge", "CFG guider"),
+            description="The guidance of all experts, fused, as a GUIDER for Sampler Custom Advanced with any sampler and any sigmas.",
+            inputs=[_MIXTURE, _CLIP], outputs=[io.Guider.Output(display_name="guider", tooltip="For Sampler Custom Advanced.")],
         )
 
     @classmethod
@@ -65,8 +66,9 @@ class MCDMSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="MCDMSampler", display_name="MCDM Sampler", category=CATEGORY,
-            description="Denoises a latent with all experts of a mixture united in every step (Unite and Conquer).",
+            node_id="MCDMSampler", display_name="MCDM Sampler (Unite and Conquer)", category=CATEGORY,
+            **search("multi-modal", "multimodal", "compositional", "fuse models", "KSampler"),
+            description="Denoises a latent with all experts of a mixture united in every step: multi-modal synthesis after Unite and Conquer.",
             inputs=[
                 _MIXTURE,
                 io.Int.Input("seed", default=0, min=0, max=0xffffffffffffffff, control_after_generate=True, tooltip="Seed of the noise."),
@@ -82,7 +84,8 @@ class MCDMSampler(io.ComfyNode):
                                  tooltip="While sampling, show under this node what each expert alone thinks the picture is, and how much each one pulls. "
                                          "Takes at most 3 % of the time, and none without a page that looks."),
             ],
-            outputs=[io.Latent.Output(display_name="latent"), io.Latent.Output(display_name="denoised", tooltip="The last denoised estimate.")],
+            outputs=[io.Latent.Output(display_name="latent", tooltip="The result."),
+                     io.Latent.Output(display_name="denoised", tooltip="The last denoised estimate.")],
         )
 
     @classmethod

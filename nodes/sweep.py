@@ -11,7 +11,7 @@ from comfy_execution.utils import get_executing_context
 from ..mcdm import guider
 from ..mcdm.voices import is_pixel
 from . import sheets
-from .common import CATEGORY, choice
+from .common import CATEGORY, choice, search
 from .sampling import check, sample, settings
 
 KINDS = ("reliability", "weight")
@@ -106,6 +106,7 @@ class ReliabilitySweep(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="ReliabilitySweep", display_name="Reliability Sweep", category=CATEGORY, is_output_node=True,
+            **search("XY plot", "grid", "contact sheet"),
             description="Samples a mixture over a grid, the reliability or the weight of an expert from one value to another, all from one noise, on a "
                         "labelled sheet. The other experts share the rest of the reliability in proportion to their own.",
             inputs=[
