@@ -111,7 +111,7 @@ def sentence(figures, names):
         said = "; ".join(f"'{names[i]}' and '{names[j]}' contradict each other from sigma {sigma:.3g} on (opposition {share:.2f} of 1)"
                          for i, j, share, sigma in found)
         return (f"{said}. Neither will be met in full. Try a mask, so that each acts in a region of its own; a window, so that one is done before the other "
-                "begins; a lower weight for the one that matters less, or more reliability for the other; or change one condition.")
+                "begins; a lower weight or more reliability for the one that matters less; or change one condition.")
     acting = [n for n, p in zip(names, figures["pulls"], strict=True) if any(p)]
     if len(acting) < 2:
         return f"Only '{acting[0]}' acts here: there is nothing that it could contradict." if acting else "No condition acts here: there is nothing to compare."

@@ -87,8 +87,8 @@ class ReliabilityMixer(io.ComfyNode):
                 *(Expert.Input(f"expert_{i}", optional=i > 1, tooltip="An expert; the first one leads. Slots left empty are skipped.")
                   for i in range(1, SLOTS + 1)),
                 io.String.Input("reliabilities", optional=True, default="",
-                                tooltip="a: whose idea of a picture the result leans on; one non-negative number an expert, in slot order, "
-                                        "such as 1, 0.5. Empty = all alike."),
+                                tooltip="a: whose answer without a condition counts in the starting point that all conditions are measured from; "
+                                        "one non-negative number an expert, in slot order, such as 1, 0.5. Empty = all alike."),
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="For people who know that two differently named latent spaces are aligned. The result is noise if they are not."),
             ],

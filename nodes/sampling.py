@@ -66,8 +66,8 @@ class MCDMSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
-            node_id="MCDMSampler", display_name="MCDM Sampler (Unite and Conquer)", category=CATEGORY,
-            **search("multi-modal", "multimodal", "compositional", "fuse models", "KSampler"),
+            node_id="MCDMSampler", display_name="MCDM Sampler", category=CATEGORY,
+            **search("unite and conquer", "multi-modal", "multimodal", "compositional", "fuse models", "KSampler"),
             description="Denoises a latent with all experts of a mixture united in every step: multi-modal synthesis after Unite and Conquer.",
             inputs=[
                 _MIXTURE,

@@ -21,7 +21,7 @@ EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "versio
 CHECKPOINTS = "v1-5-pruned-emaonly.safetensors", "dreamshaper_8.safetensors"
 
 SEARCHES = {
-    "MCDM": "MCDMSampler", "unite": "MCDMSampler", "guider": "MCDMGuider", "mixer": "ReliabilityMixer", "reliability": "ReliabilityMixer",
+    "MCDM": "MCDMSampler", "unite": BLUEPRINT, "guider": "MCDMGuider", "mixer": "ReliabilityMixer", "reliability": "ReliabilityMixer",
     "mixture": "MixtureOptions", "condition expert": "ConditionExpert", "expert": "LoadExpert", "sweep": "ReliabilitySweep", "compare": "CompareExperts",
     "report": "MixtureReport", "ancestral": "MCDMAncestral", "two checkpoints": BLUEPRINT,
 }

@@ -81,7 +81,7 @@ def scene_words(count, cache):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How one of the pack's own experts is made: file, data sets (in turn) of (count, cache), steps, the expert it starts from."""
+    """How one of the pack's own experts is made: file, data sets (in turn) of (count, cache), steps, the expert it starts from (its own name: trained on)."""
     file: Path
     name: str
     sets: Callable
@@ -95,7 +95,7 @@ RECIPES = {
     "text": Recipe(BUILTIN / "faces_text.safetensors", "faces, text", lambda *a: [face_words(*a)], steps=12400),
     "sketch": Recipe(BUILTIN / "faces_sketch.safetensors", "faces, sketch", lambda *a: [face_sketch(*a)], steps=2500, start="faces_hair"),
     "class": Recipe(BUILTIN / "scenes_class.safetensors", "scenes, class", lambda *a: [objects(*a)], steps=5000, start="faces_text"),
-    "scene": Recipe(BUILTIN / "scenes_text.safetensors", "scenes, text", lambda *a: [scene_words(*a)], steps=5500),
+    "scene": Recipe(BUILTIN / "scenes_text.safetensors", "scenes, text", lambda *a: [scene_words(*a)], steps=6000, start="scenes_text"),
     "embedding": Recipe(BUILTIN / "faces_embedding.safetensors", "faces, embedding", lambda *a: [face_embedding(*a)], steps=3000, start="faces_text"),
     "combined": Recipe(PAPER / "combined.safetensors", "faces, all at once",
                        lambda n, c: [face_map("hair", n, c), face_map("skin", n, c, 1), face_words(n, c)], steps=3500, start="faces_hair"),
