@@ -1,5 +1,7 @@
 """`dev.py reproduce`: its measures against closed forms, and that the same run gives the same figures."""
 import functools
+import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -59,3 +61,14 @@ def test_twice_the_same_and_what_is_kept_is_not_drawn_again(comfy, tmp_path, mon
                                        for k, u in lab.units.items()})
     lab.run()
     assert len(drawn) == 1 and sorted((tmp_path / "a").glob("*.npy")) == kept
+
+
+def test_the_page_shows_the_tables_of_the_results():
+    results = json.loads((reproduce.PAPER / "results.json").read_text("utf-8"))
+    page = (reproduce.PAPER.parents[1] / "docs" / "paper.md").read_text("utf-8")
+    tables = reproduce.markdown(results)
+    assert tables == (reproduce.PAPER / "tables.md").read_text("utf-8")
+    assert all(part in page for part in tables.strip().split("\n\n"))
+    for name, file in reproduce.FILES.items():
+        path = reproduce.PAPER.parents[1] / "mcdm" / "builtin" / f"{file}.safetensors"
+        assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(results["experts"][name]), f"{file} has changed: python3 dev.py reproduce"
