@@ -104,7 +104,9 @@ def main(comfy, _):
     grid = [maps(against, "hair"), draw({"hair": 1.5, "text": 2.0}, against), draw({"hair": 1.5, "text": 5.0}, against)]
     sheet(["", "", ""], ["this hair", "and 'bald',\nw of text = 2", "and 'bald',\nw of text = 5"], list(zip(*grid, strict=True)), FIGURES / "contradiction.jpg")
 
-    for path in (ROOT / "output" / "demo").glob("*.png"):
+    demo = ROOT / "output" / "demo"
+    Image.open(demo / "reliability_sweep.png").save(FIGURES / "sweep.jpg", quality=92)
+    for path in demo.glob("*.png"):
         picture = Image.open(path).convert("RGB")
         way = Image.Resampling.LANCZOS if max(picture.size) % 512 else Image.Resampling.NEAREST     # sheets; enlarged pixels
         ImageOps.pad(picture, (384, 384), way, PAPER).save(WORKFLOWS / f"{path.stem}.jpg", quality=88)

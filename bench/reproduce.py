@@ -1,7 +1,7 @@
 """The paper's experiments, in small: `python3 dev.py reproduce [--quick]`.
 
 Tables 1 to 4 and figures 6 to 12, 25 and 26 of Unite and Conquer with the embedded experts, through the pack's own nodes.
-Writes tables.md, figures as JPEG and a JSON of every figure into bench/paper/. Pictures that are done are kept in
+Writes tables.md, figures as JPEG and results.json into bench/paper/ (--quick: bench/paper/quick/). Pictures that are done are kept in
 output/reproduce/: an interrupted run goes on where it stopped, and --fresh begins anew. Every core draws, one thread each,
 so that the figures are the same on one core and on many.
 """
@@ -349,7 +349,8 @@ def main(comfy, arguments):
     others = [subprocess.Popen([sys.executable, HERE / "run.py", "reproduce", *rest, "--workers", str(args.workers), "--worker", str(k)],
                                stdout=subprocess.DEVNULL) for k in range(1, args.workers) if not args.worker]
     try:
-        lab = Lab(comfy)
+        out = PAPER / "quick" if args.quick else PAPER
+        lab = Lab(comfy, out)
         faces, unpaired, pairs, steps = (12, 12, args.pairs or 12, 50) if args.quick else (128, 64, args.pairs or 150, 100)
         reports = [tables_1_and_2(lab, faces), table_3(lab, pairs, steps), table_4(lab, unpaired), reliability_sheets(lab), contradictions(lab)]
         lab.run(args.worker, args.workers, others)
@@ -359,8 +360,7 @@ def main(comfy, arguments):
     if args.worker:
         return
     results = dict(item for report in reports for item in report())
-    data, tables = ("quick.json", "quick.md") if args.quick else ("results.json", "tables.md")
-    (PAPER / data).write_text(json.dumps({"experts": lab.weights} | results, indent=1))
+    (out / "results.json").write_text(json.dumps({"experts": lab.weights} | results, indent=1))
     text = markdown(results)
-    (PAPER / tables).write_text(text)
+    (out / "tables.md").write_text(text)
     print(text)

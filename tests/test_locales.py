@@ -75,11 +75,6 @@ def said():
     return set(found)
 
 
-def plain(name):
-    """A node's name without its search words: "Load Expert" of "Load Expert (open)"."""
-    return name.split(" (")[0]
-
-
 def test_there_are_these_languages_and_files():
     assert sorted(path.name for path in (ROOT / "locales").iterdir()) == sorted(["en", *LANGUAGES])
     assert {path.name for path in (ROOT / "locales").glob("*/*")} == set(FILES)
@@ -138,8 +133,8 @@ def test_nodes_are_called_by_their_names(language, schemas):
         if path[-1] == "display_name":
             continue
         for node, info in schemas.items():
-            if re.search(rf"\b({node}|{plain(info['display_name'])})\b", english):
-                assert plain(names[node]["display_name"]) in texts(language)[path], (path, node)
+            if re.search(rf"\b({node}|{info['display_name']})\b", english):
+                assert names[node]["display_name"] in texts(language)[path], (path, node)
 
 
 def test_nothing_that_the_page_reads_as_syntax():
