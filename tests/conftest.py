@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import os
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -74,6 +75,23 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from host import Host
     with Host(tmp_path_factory.mktemp("host base")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
+    """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them."""
+    import tiny_experts
+    import tiny_sd15
+    text = "".join(path.read_text("utf-8") for path in (inprocess.ROOT / "example_workflows" / "api").glob("*.json"))
+    models = host.base / "models"
+    files = {file for name in tiny_experts.named(text) for file in tiny_experts.write(models / "experts", name)}
+    (models / "checkpoints").mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(sorted(set(re.findall(r'"ckpt_name": "(.*?)"', text)))):
+        files.add(models / "checkpoints" / name)
+        tiny_sd15.write(models / "checkpoints" / name, seed)
+    yield
+    for file in files:
+        file.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -180,7 +180,7 @@ def test_the_page_speaks_it(host, browser, language):
     try:
         page = Page(window, host.url)
         page.load(read("face_from_three_experts"))
-        window.get_by_text(pad["Whose idea counts"], exact=True).wait_for()
+        window.get_by_text(pad["Whose null prediction counts"], exact=True).wait_for()
         shown = window.evaluate(SHOWN)
         assert [shown["title"], shown["widget"], shown["input"], shown["output"], shown["category"]] == [
             sampler["display_name"], sampler["inputs"]["expert_previews"]["name"], sampler["inputs"]["mixture"]["name"], sampler["outputs"]["1"]["name"],

@@ -114,10 +114,10 @@ class Pad {
         this.shares = text === this.written ? this.exact : shares ?? Array(list.length).fill(1 / list.length);
         const off = !shares || linked || list.length < 2;
         const notes = [];
-        if (!list.length) notes.push(say`Connect experts: the pad then sets how much each one's own idea of a picture counts.`);
+        if (!list.length) notes.push(say`Connect experts: the pad then sets how much each one's null prediction counts.`);
         else if (linked) notes.push(say`The reliabilities come in by a wire; the pad cannot know or set them.`);
         else if (error) notes.push(error);
-        else if (list.length === 1) notes.push(say`One expert, '${list[0].name}': its own idea of a picture counts alone. Connect another to share.`);
+        else if (list.length === 1) notes.push(say`One expert, '${list[0].name}': its null prediction counts alone. Connect another to share.`);
         if (list.length && first) notes.push(say`Nothing arrives at expert_1; connect it: the first expert leads.`);
         for (const key of new Set(list.map(e => e.key))) {
             const same = list.filter(e => e.key === key), slots = same.map(e => say`expert_${e.slot}`).reduce((a, b) => say`${a} and ${b}`);
@@ -132,7 +132,7 @@ class Pad {
         this.body.hidden = list.length < 2 || linked;
         this.body.inert = off;
         this.head.hidden = !list.length || linked || (list.length === 1 && !error);
-        this.title.textContent = error ? say`The text does not fit` : say`Whose idea counts`;
+        this.title.textContent = error ? say`The text does not fit` : say`Whose null prediction counts`;
         this.even.disabled = !text.trim();
         this.note.hidden = !notes.length;
         this.note.replaceChildren(...notes.map(note => make("div", note === error ? {class: "mcdm-pad-wrong"} : {}, note)));
