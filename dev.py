@@ -332,9 +332,13 @@ def comfy_cli() -> Path:
     """The command `comfy` of comfy-cli, whose many requirements get an environment of their own."""
     home = cache_root() / "comfy-cli"
     python, stamp = venv_python(home), home / "ready.txt"
-    if not stamped(stamp, COMFY_CLI) or not runs(python, "-c", ""):
+
+    def ready() -> bool:
+        return stamped(stamp, COMFY_CLI) and runs(python, "-c", "")
+
+    if not ready():
         with locked(home.with_name(home.name + ".lock")):
-            if not stamped(stamp, COMFY_CLI) or not runs(python, "-c", ""):
+            if not ready():
                 shutil.rmtree(home, ignore_errors=True)
                 run(f"Making a virtual environment in {home}", base_python(), "-m", "venv", home)
                 run("Installing comfy-cli", *pip(python, "install", COMFY_CLI))

@@ -6,16 +6,14 @@ and previews.png. NAME: some of them only.
 import copy
 import io
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
 
-import conftest  # noqa: F401  the name by which test_pad knows the pack
+import conftest  # whose import also makes the name by which test_pad knows the pack
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from playwright.sync_api import sync_playwright
 from test_pad import Pad
 
 from host import Host
@@ -304,11 +302,9 @@ def sheet_node(at, kind, places, **inputs):
 
 
 def main(comfy, names):
-    with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host, conftest.launched() as browser:
         for key, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}.items():
             host.server.post("/settings", {key: value})
-        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=os.environ["MCDM_BROWSER"], args=["--disable-gpu", *root])
         page = browser.new_page(viewport={"width": 1600, "height": 1200})
         page.set_default_timeout(120_000)
         at = Stage(page, host)
@@ -330,4 +326,3 @@ def main(comfy, names):
             write(picture, FIGURES / "pad.png" if name == "pad" else DOCS / f"{name}.png")
             if name == "MCDMSampler":
                 write(picture, FIGURES / "previews.png")
-        browser.close()

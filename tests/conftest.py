@@ -8,6 +8,7 @@ The pack comes in under two names, and a class of one is not the class of the ot
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import re
 import sys
@@ -78,6 +79,13 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
+def pack_nodes(host: Any) -> dict[str, Any]:
+    """The pack's nodes as the page sees them: {id: what /object_info says}."""
+    from host import dev
+    return {name: info for name, info in host.object_info().items() if info["python_module"].endswith(dev.PACK)}
+
+
+@pytest.fixture(scope="module")
 def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
     """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them."""
     import tiny_experts
@@ -94,9 +102,9 @@ def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
         file.unlink()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium, Chrome or Edge, driven by Playwright: browser.new_page().goto(host.url)."""
+@contextlib.contextmanager
+def launched() -> Iterator[Any]:
+    """Headless Chromium, Chrome or Edge, driven by Playwright."""
     from playwright.sync_api import sync_playwright
     quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
@@ -104,3 +112,10 @@ def browser() -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=os.environ["MCDM_BROWSER"], args=quiet + root)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """browser.new_page().goto(host.url)"""
+    with launched() as running:
+        yield running

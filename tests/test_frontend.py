@@ -43,6 +43,18 @@ class Page:
     def prompt(self) -> dict[str, Any]:
         return json.loads(self.page.evaluate(PROMPT))
 
+    def run(self) -> dict[str, str]:
+        """Presses the run button, waits for the end, which must be a good one, and returns the one file that the Save Image wrote."""
+        save, = (node for node, call in self.prompt().items() if call["class_type"] == "SaveImage")
+        self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
+        self.page.get_by_test_id("queue-button").click()
+        self.page.wait_for_function("save => Object.keys(app.lastNodeErrors ?? {}).length || app.lastExecutionError || app.nodeOutputs[save]?.images",
+                                    arg=save, timeout=120_000)
+        assert self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]") == [{}, None]
+        assert self.complaints() == []
+        picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
+        return picture
+
 
 @pytest.fixture(scope="module")
 def page(stand_ins, host, browser):
@@ -50,12 +62,6 @@ def page(stand_ins, host, browser):
     window = browser.new_page(viewport={"width": 1600, "height": 1000})
     yield Page(window, host.url)
     window.close()
-
-
-@pytest.fixture(scope="module")
-def pack_nodes(host):
-    """The pack's nodes as the page sees them."""
-    return {name: info for name, info in host.object_info().items() if info["python_module"].endswith(dev.PACK)}
 
 
 def read(name: str, folder: str = "") -> Any:
@@ -108,7 +114,6 @@ def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
 def test_the_run_button_makes_a_picture(page, host, name):
     """As a user does, but for the number of steps and the size of the picture: the released checkpoints are stood in for by tiny ones."""
     page.load(read(name))
-    save, = (node for node, call in page.prompt().items() if call["class_type"] == "SaveImage")
     page.page.evaluate("""() => {
         for (const node of app.graph.nodes)
             for (const widget of node.widgets ?? []) {
@@ -116,12 +121,7 @@ def test_the_run_button_makes_a_picture(page, host, name):
                 if (node.type === "EmptyExpertLatent" && ["width", "height"].includes(widget.name)) widget.value = 64;
             }
     }""")
-    page.page.get_by_test_id("queue-button").click()
-    page.page.wait_for_function("save => Object.keys(app.lastNodeErrors ?? {}).length || app.lastExecutionError || app.nodeOutputs[save]?.images",
-                                arg=save, timeout=120_000)
-    assert page.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]") == [{}, None]
-    assert page.complaints() == []
-    picture, = page.page.evaluate("save => app.nodeOutputs[save].images", save)
+    picture = page.run()
     assert (picture["type"], picture["subfolder"]) == ("output", "mcdm")
     assert picture["filename"].startswith(name)
     assert host.get("/view", **picture).startswith(b"\x89PNG")

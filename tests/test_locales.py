@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from test_frontend import Page, read
 
-from host import ROOT, dev
+from host import ROOT
 
 LANGUAGES = ["zh", "ja", "ko", "fr", "de", "es"]
 FILES = ["main.json", "nodeDefs.json"]
@@ -43,21 +43,15 @@ def texts(language):
     return {(file, *path): text for file in FILES for path, text in flat(json.loads(text_of(language, file))).items()}
 
 
-@pytest.fixture(scope="module")
-def schemas(host):
-    """The pack's nodes as the page sees them."""
-    return {name: info for name, info in host.object_info().items() if info["python_module"].endswith(dev.PACK)}
-
-
-def wanted(schemas):
-    """nodeDefs.json in English, made of the schemas; outputs are keyed by their place."""
+def wanted(pack_nodes):
+    """nodeDefs.json in English, made of what the host says of the nodes; outputs are keyed by their place."""
     return {name: {
         "display_name": info["display_name"], "description": info["description"],
         "inputs": {i: {"name": i, "tooltip": info["input"][kind][i][1].get("tooltip")}
                    for kind, names in info["input_order"].items() if kind != "hidden" for i in names},
         "outputs": {str(i): {"name": output, "tooltip": tooltip} for i, (output, tooltip) in enumerate(zip(info["output_name"], info["output_tooltips"],
                                                                                                        strict=True))},
-    } for name, info in schemas.items()}
+    } for name, info in pack_nodes.items()}
 
 
 def code(path):
@@ -80,11 +74,11 @@ def test_there_are_these_languages_and_files():
     assert {path.name for path in (ROOT / "locales").glob("*/*")} == set(FILES)
 
 
-def test_english_is_what_the_nodes_say(schemas):
+def test_english_is_what_the_nodes_say(pack_nodes):
     english = json.loads(text_of("en", "nodeDefs.json"))
-    assert flat(english) == flat(wanted(schemas))
-    assert all(flat(wanted(schemas)).values()), "a node, an input or an output says nothing"
-    categories = {part for info in schemas.values() for part in info["category"].split("/")}
+    assert flat(english) == flat(wanted(pack_nodes))
+    assert all(flat(wanted(pack_nodes)).values()), "a node, an input or an output says nothing"
+    categories = {part for info in pack_nodes.values() for part in info["category"].split("/")}
     assert json.loads(text_of("en", "main.json"))["nodeCategories"] == {category: category for category in categories}
 
 
@@ -126,13 +120,13 @@ def test_what_is_no_language_is_kept(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nodes_are_called_by_their_names(language, schemas):
+def test_nodes_are_called_by_their_names(language, pack_nodes):
     """Where an English text names a node of the pack, by its name or its id, a translation gives the name that it has in that language."""
     names = json.loads(text_of(language, "nodeDefs.json"))
     for path, english in texts("en").items():
         if path[-1] == "display_name":
             continue
-        for node, info in schemas.items():
+        for node, info in pack_nodes.items():
             if re.search(rf"\b({node}|{info['display_name']})\b", english):
                 assert names[node]["display_name"] in texts(language)[path], (path, node)
 

@@ -366,11 +366,7 @@ def run_in_page(page, **values):
     """Presses the run button and waits for the end; the widgets of the sampler get values first."""
     page.page.evaluate(f"values => {{ const node = ({NODE})(); for (const widget of node.widgets)"
                        " if (widget.name in values) { widget.value = values[widget.name]; widget.callback?.(widget.value) } }", values)
-    save, = (node for node, call in page.prompt().items() if call["class_type"] == "SaveImage")
-    page.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
-    page.page.get_by_test_id("queue-button").click()
-    page.page.wait_for_function("save => app.lastExecutionError || app.nodeOutputs[save]?.images", arg=save)
-    assert page.complaints() == []
+    page.run()
     page.page.wait_for_timeout(300)
 
 

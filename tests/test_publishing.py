@@ -18,6 +18,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from PIL import Image
+from test_http import pixels
 
 from host import ROOT, dev
 
@@ -127,11 +128,11 @@ def test_issues_begin_with_a_form():
 def cli(tmp_path_factory):
     """comfy-cli in a folder, in a home of its own, with no way out: its answer."""
     home = tmp_path_factory.mktemp("home of comfy-cli")
-    nowhere = "http://127.0.0.1:9"
+    comfy, nowhere = dev.comfy_cli(), "http://127.0.0.1:9"
     env = dev.clean_env(HOME=str(home), USERPROFILE=str(home), DO_NOT_TRACK="1", HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, NO_PROXY="127.0.0.1", COLUMNS="500")
 
     def run(folder, *words):
-        return subprocess.run([dev.comfy_cli(), "--skip-prompt", "--no-json", *map(str, words)], cwd=folder, env=env, stdin=subprocess.DEVNULL,
+        return subprocess.run([comfy, "--skip-prompt", "--no-json", *map(str, words)], cwd=folder, env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, encoding="utf-8", timeout=300)
     return run
 
@@ -261,7 +262,7 @@ def test_sweep_saves_a_picture_for_each_setting_with_its_workflow_inside(host, t
         mixer, = (node["inputs"] for node in inside.values() if node["class_type"] == "ReliabilityMixer")
         assert mixer["reliabilities"] == numbers
         expected, = host.images(host.run(inside))                                           # as the queue gives it
-        assert np.array_equal(pictures[-1], np.asarray(Image.open(io.BytesIO(expected)).convert("RGB")))
+        assert np.array_equal(pictures[-1], pixels(expected))
         mixer["reliabilities"] = "7 7"
         assert {i: (n["class_type"], n["inputs"]) for i, n in inside.items()} \
             == {i: (n["class_type"], n["inputs"]) for i, n in json.loads(workflow.read_text("utf-8")).items()}      # nothing else was changed
