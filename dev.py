@@ -688,12 +688,28 @@ def test(_: argparse.Namespace, pytest_arguments: list[str]) -> int:
 
 
 def bench(_: argparse.Namespace, arguments: list[str]) -> int:
-    python, environment = with_tools(*(["chromium"] if arguments[:1] == ["help"] else []))  # whose pictures are screenshots
-    return subprocess.run([python, ROOT / "bench" / "run.py", *arguments], env=environment).returncode
+    return inside("bench", arguments)
+
+
+def pictures(_: argparse.Namespace, arguments: list[str]) -> int:
+    return inside("devtools/pictures", arguments)
+
+
+def inside(folder: str, arguments: list[str]) -> int:
+    """Runs main(comfy, arguments) of a module in `folder`, named by the first argument, inside ComfyUI."""
+    names = sorted(path.stem for path in (ROOT / folder).glob("*.py") if path.stem != "__init__")
+    if arguments[:1] not in ([name] for name in names):
+        raise Trouble(f"Name one of {', '.join(names)}.")
+    return run_inside(f"{folder.replace('/', '.')}.{arguments[0]}", arguments[1:])
+
+
+def run_inside(module: str, arguments: list[str]) -> int:
+    python, environment = with_tools(*(["chromium"] if module.endswith("help_pages") else []))  # whose pictures are screenshots
+    return subprocess.run([python, ROOT / "devtools" / "inside.py", module, *arguments], env=environment).returncode
 
 
 def reproduce(_: argparse.Namespace, arguments: list[str]) -> int:
-    return bench(_, ["reproduce", *arguments])
+    return run_inside("bench.paper.reproduce", arguments)
 
 
 def train(_: argparse.Namespace, arguments: list[str]) -> int:
@@ -701,13 +717,13 @@ def train(_: argparse.Namespace, arguments: list[str]) -> int:
     python, environment = with_tools()
     comfy = find_comfy()
     models = (comfy.tree if comfy.own else cache_root() / "serve") / "models"
-    environment |= {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", "MCDM_EXPERTS": str(models / "experts")}
+    environment |= {"OMP_NUM_THREADS": "1", "MCDM_EXPERTS": str(models / "experts")}
     launch: list[str | Path] = []
     if (gpus := gpu_count(python)) > 1:
         launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus), "--num_machines", "1", "--mixed_precision", "no",
                   "--dynamo_backend", "no"]
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the training's own business: it saves its state before it ends
-    return subprocess.run([python, *launch, "-m", "mcdm.training", *arguments], env=environment).returncode
+    return subprocess.run([python, *launch, ROOT / "training" / "__main__.py", *arguments], env=environment).returncode
 
 
 def gpu_count(python: Path) -> int:
@@ -734,7 +750,8 @@ def main(arguments: list[str]) -> int:
         "--port", type=int, default=0, help="the port of the web page (default: a free one)")
     command(env, "print one JSON object with the paths of the interpreter, ComfyUI and the pack")
     command(reproduce, "the paper's experiments, in small, into bench/paper/: --quick in 10 minutes, else up to 2 hours", passes_on=True)
-    command(bench, "run bench/run.py; all arguments go to it", passes_on=True)
+    command(bench, "run a benchmark: NAME [its arguments], a file of bench/", passes_on=True)
+    command(pictures, "draw the pictures of README, help pages, icon: NAME, a file of devtools/pictures/", passes_on=True)
 
     command(train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] [--minutes 15 | --steps N] [--batch-size 16] "
             "[--words 100] [--no-mirror] [--name NAME] [--out FILE] [--work FOLDER]; see docs/training.md", passes_on=True)

@@ -1,7 +1,7 @@
 """The promise of suite faces, measured: `python3 dev.py bench faces`.
 
 Over held-out conditions (maps from one drawing, words from another) it samples each expert alone and their fusion through
-the pack's nodes, and reads the pictures with a parser that is no diffusion network (mcdm/training/parser.py). Writes
+the pack's nodes, and reads the pictures with a parser that is no diffusion network (training/judges/faces.py). Writes
 bench/faces.json and a sheet, bench/faces.png.
 """
 import argparse
@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+
+from ..training.datasets import faces
+from ..training.judges import faces as parser
 
 HERE = Path(__file__).resolve().parent
 STEPS, SAMPLER, SCHEDULER = 24, "euler", "karras"
@@ -125,8 +128,7 @@ def sheet(conditions, results, path, columns=12):
 
 def measure(comfy, count, settings):
     """{setting: figures}, the ceiling (the parser on the drawings themselves) first; and {setting: pictures}."""
-    faces, parser = comfy.module("mcdm.training.faces"), comfy.module("mcdm.training.parser")
-    net, edges = parser.load_parser(HERE / "faces_parser.safetensors"), comfy.module("mcdm.experts.embedded").edges
+    net, edges = parser.load_parser(parser.FILE), comfy.module("mcdm.conditions.maps").edges
     conditions = held_out(faces, parser, count)
     maps, words = judge(parser, net, conditions, conditions.mapped, edges), judge(parser, net, conditions, conditions.described, edges)
     figures = {"real drawings (ceiling of the parser)": words | {k: v for k, v in maps.items() if k not in ("attributes", "groups")}}

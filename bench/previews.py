@@ -11,7 +11,7 @@ from pathlib import Path
 
 from test_http import face
 
-from host import Host
+from ..devtools.host import Host
 
 HERE = Path(__file__).resolve().parent
 

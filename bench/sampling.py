@@ -2,7 +2,7 @@
 
 In one run, interleaved, medians of `--rounds`: (a) the bare forwards of the networks, (b) the pack, (c) as many stock CFG samplings,
 and (d) ComfyUI-MixMod where a path to it is given; N networks, each with a condition and a null, the same steps. Then two cases in
-which predictions need not be evaluated. Writes bench/sampling.json and bench/pictures/sampling.png.
+which predictions need not be evaluated. Writes bench/sampling.json and docs/images/sampling.png.
 """
 import argparse
 import importlib.util
@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 import torch
-from tiny_sd15 import conditioning, tiny_unet
+
+from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = {"sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
@@ -119,4 +120,4 @@ def main(comfy, arguments):
         print(f"{name}: pack / MixMod {saved[name]['pack / MixMod']:.3f}")
     settings = {"parameters": parameters, "steps": args.steps, "rounds": args.rounds, "threads": torch.get_num_threads()}
     (HERE / "sampling.json").write_text(json.dumps({**settings, "rows": rows, "saved": saved}, indent=1))
-    plot(rows, HERE / "pictures" / "sampling.png")
+    plot(rows, HERE.parent / "docs" / "images" / "sampling.png")

@@ -1,10 +1,10 @@
 """What a user wires. The mathematics is in mcdm/."""
 from comfy_api.latest import ComfyExtension
 
+from ..mcdm.host.examples import copy_example_pictures
 from .compare import CompareExperts
 from .conditions import ClassCondition, MapCondition, TextCondition
 from .embedding import EmbeddingCondition
-from .examples import copy_example_pictures
 from .loading import LoadExpert
 from .mixing import ConditionExpert, EmptyExpertLatent, ReliabilityMixer
 from .options import MCDMAncestral, MixtureOptions

@@ -1,7 +1,7 @@
 """From one seed, the fused picture and what each expert alone makes of it."""
 from comfy_api.latest import io
 
-from . import sheets
+from ..mcdm.drawing import sheets
 from .common import CATEGORY, search
 from .sampling import check, settings
 from .sweep import OUTPUTS, VAE, draw

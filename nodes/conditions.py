@@ -56,7 +56,7 @@ class TextCondition(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, text, condition=None) -> io.NodeOutput:
-        from ..mcdm.experts.vocabulary import parse
+        from ..mcdm.conditions.words import parse
         modality = find_modality(model, "text", encoded=True)
         if not modality.labels:
             tokens, message = _tokens(text, modality.null)
@@ -75,7 +75,7 @@ class TextCondition(io.ComfyNode):
 
 def _tokens(text, null):
     """The network's tokens and their mask for a text, and a line for the user. null: [1, L], the end token, which pads."""
-    from ..mcdm.experts.tokenizer import encode
+    from ..mcdm.conditions.tokens import encode
     end, length = int(null[0, 0]), null.shape[1]
     found = encode(text, end + 1)
     if len(found) > length:
@@ -162,7 +162,7 @@ class MapCondition(io.ComfyNode):
 def _encode(modality, pixels, region):
     """{input of the network: map in [-1, 1]}. pixels: [B, 1 or 3, H, W], region: [B, 1, H, W], both in [0, 1]."""
     if modality.encoding in ("binary", "edges"):
-        from ..mcdm.experts.embedded import binary, edges, fit  # as in training, to the pixel
+        from ..mcdm.conditions.maps import binary, edges, fit  # as in training, to the pixel
         channels, height, width = modality.null.shape[1:]
         on = edges(fit(pixels, height, width)) if modality.encoding == "edges" else binary(pixels, height, width)
         return {modality.key: (2 * on - 1).expand(-1, channels, -1, -1)}

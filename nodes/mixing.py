@@ -6,10 +6,10 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
+from ..mcdm.host.models import check_spaces, is_pixel, noise_levels
 from ..mcdm.mixture import Expert as ExpertData
 from ..mcdm.mixture import Mixture as MixtureData
 from ..mcdm.mixture import parse_reliabilities
-from ..mcdm.voices import check_spaces, is_pixel, noise_levels
 from .common import CATEGORY, Expert, Mixture, modalities, search
 
 SLOTS = 8

@@ -5,10 +5,11 @@ import math
 import latent_preview
 from comfy_api.latest import io, ui
 
-from ..mcdm import guider, report
-from . import sheets
+from ..mcdm import analysis
+from ..mcdm.drawing import sheets
+from ..mcdm.drawing.previews import previewer
+from ..mcdm.host import guider
 from .common import CATEGORY, search
-from .previews import previewer
 from .sampling import check, sample, settings
 
 
@@ -46,20 +47,20 @@ class MixtureReport(io.ComfyNode):
         fused.all_nulls = True
         patcher = fused.model_patcher
         space = patcher.get_model_object("latent_format")
-        recorder = report.Recorder(len(mixture.experts))
+        recorder = analysis.Recorder(len(mixture.experts))
         progress, maps = latent_preview.prepare_callback(patcher, steps), []
 
         def after_step(step, x0, x, total):
             progress(step, x0, x, total)
             if step + 1 in chosen:
-                maps.append((step + 1, recorder.sigmas[-1], *report.disagreement([g[:1] for g in recorder.asked]), _estimate(space, recorder.fused)))
+                maps.append((step + 1, recorder.sigmas[-1], *analysis.disagreement([g[:1] for g in recorder.asked]), _estimate(space, recorder.fused)))
         latent = sample(fused, seed, steps, sampler_name, scheduler, denoise, latent_image, observe=recorder, callback=after_step)[0]
         if not recorder.sigmas:
             raise ValueError(f"Nothing was sampled at denoise {denoise:g}, so there is nothing to report on; raise it.")
         figures = recorder.figures()
         names = sheets.labels([e.name for e in mixture.experts])
         page = sheets.image(_page(figures, names, maps))
-        words = report.sentence(figures, [e.name for e in mixture.experts])
+        words = analysis.sentence(figures, [e.name for e in mixture.experts])
         return io.NodeOutput(latent, page, json.dumps(_plain(mixture, figures, maps, words), indent=1), ui=_Shown(page, cls, words))
 
 
@@ -106,16 +107,16 @@ def _share(lost, strength):
 
 
 def _page(figures, names, maps):
-    from .plots import heat
-    from .plots import report as plot
+    from ..mcdm.drawing.charts import heat
+    from ..mcdm.drawing.charts import report as plot
     pairs = sorted(figures["pairs"].items(), key=lambda p: -1.0 if math.isnan(p[1]["opposition"]) else p[1]["opposition"], reverse=True)
-    found = report.contradictions(figures)
+    found = analysis.contradictions(figures)
     band = (found[0][3], figures["decides"][0]) if found else None
     pictures = []
     for step, sigma, lost, strength, estimate in maps:
         title = f"step {step}, sigma {sigma:.3g}: {_share(lost, strength):.0%} cancels"
         pictures.append((title, [p for p in (estimate, heat(_flat(lost), float(_flat(strength).max()))) if p]))
-    return plot(report.sentence(figures, names), bool(found), figures["sigmas"], list(zip(names, figures["pulls"], strict=True)),
+    return plot(analysis.sentence(figures, names), bool(found), figures["sigmas"], list(zip(names, figures["pulls"], strict=True)),
                 [(f"{names[i]} / {names[j]}", p["condition_cosine"]) for (i, j), p in pairs], band, pictures)
 
 
@@ -127,7 +128,7 @@ def _plain(mixture, figures, maps, words):
         if isinstance(value, dict):
             return {k: clean(v) for k, v in value.items()}
         return [clean(v) for v in value] if isinstance(value, (list, tuple)) else value
-    found = {(i, j): sigma for i, j, _, sigma in report.contradictions(figures)}
+    found = {(i, j): sigma for i, j, _, sigma in analysis.contradictions(figures)}
     return clean({
         "verdict": words,
         "sigma": figures["sigmas"],

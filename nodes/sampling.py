@@ -6,9 +6,9 @@ import comfy.utils
 import latent_preview
 from comfy_api.latest import io
 
-from ..mcdm import guider
+from ..mcdm.drawing.previews import observer
+from ..mcdm.host import guider
 from .common import CATEGORY, Mixture, choice, search
-from .previews import observer
 
 _MIXTURE = Mixture.Input("mixture", tooltip="The experts, from a Reliability Mixer.")
 _CLIP = io.Boolean.Input("clip_denoised", optional=True, default=False,

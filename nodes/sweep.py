@@ -8,9 +8,9 @@ import torch
 from comfy_api.latest import io, ui
 from comfy_execution.utils import get_executing_context
 
-from ..mcdm import guider
-from ..mcdm.voices import is_pixel
-from . import sheets
+from ..mcdm.drawing import sheets
+from ..mcdm.host import guider
+from ..mcdm.host.models import is_pixel
 from .common import CATEGORY, choice, search
 from .sampling import check, sample, settings
 

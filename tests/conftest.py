@@ -25,14 +25,15 @@ ROOT = TESTS.parent
 if not os.environ.get("MCDM_COMFYUI"):
     pytest.exit("The tests need ComfyUI: run them by `python3 dev.py test [pytest arguments]`.", returncode=4)
 
-sys.path.insert(0, str(TESTS))
-import inprocess  # noqa: E402  (puts the host's tree first on sys.path)
-
 # The checkout as a package, without running its __init__.py, which is the host's way in.
 package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
 package.__path__ = [str(ROOT)]
+sys.path.insert(0, str(TESTS))
+sys.path[1:1] = [str(folder) for folder in TESTS.iterdir() if folder.is_dir()]
 
 import torch  # noqa: E402
+
+from unite_and_conquer.devtools import inprocess  # noqa: E402  (puts the host's tree first on sys.path)
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
@@ -73,7 +74,7 @@ def as_the_host_runs_its_nodes() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from host import Host
+    from unite_and_conquer.devtools.host import Host
     with Host(tmp_path_factory.mktemp("host base")) as running:
         yield running
 
@@ -81,15 +82,15 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def pack_nodes(host: Any) -> dict[str, Any]:
     """The pack's nodes as the page sees them: {id: what /object_info says}."""
-    from host import dev
+    from unite_and_conquer.devtools.host import dev
     return {name: info for name, info in host.object_info().items() if info["python_module"].endswith(dev.PACK)}
 
 
 @pytest.fixture(scope="module")
 def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
     """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them."""
-    import tiny_experts
-    import tiny_sd15
+    from unite_and_conquer.devtools.stand_ins import experts as tiny_experts
+    from unite_and_conquer.devtools.stand_ins import sd15 as tiny_sd15
     text = "".join(path.read_text("utf-8") for path in (inprocess.ROOT / "example_workflows" / "api").glob("*.json"))
     models = host.base / "models"
     files = {file for name in tiny_experts.named(text) for file in tiny_experts.write(models / "experts", name)}

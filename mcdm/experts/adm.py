@@ -2,8 +2,8 @@
 from dataclasses import replace
 
 from .model import Family, classes
-from .openai_table import Table
-from .openai_unet import Signals, UNet, beside
+from .networks.openai_table import Table
+from .networks.openai_unet import Signals, UNet, beside
 from .pixel import channels, expert, heads, low_resolution
 
 _ADM = {"noise_schedule": "linear", "diffusion_steps": 1000, "rescale_timesteps": False, "prediction": "eps", "use_new_attention_order": False}

@@ -8,8 +8,8 @@ from torch import nn
 
 from .adm import released
 from .model import Family, Modality
-from .openai_table import Table
-from .openai_unet import CHANNELS, Signals, UNet, beside
+from .networks.openai_table import Table
+from .networks.openai_unet import CHANNELS, Signals, UNet, beside
 from .pixel import Given, channels, expert, heads, low_resolution
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from .model import CONDITION, ExpertModel, Modality, conditioning, dtypes, fill, operations
-from .openai_unet import CHANNELS, UNet
+from .networks.openai_unet import CHANNELS, UNet
 from .schedules import PREDICTIONS, SCHEDULES, sampling
 
 UNET = {"time_embed.0.weight", "input_blocks.0.0.weight", "middle_block.1.qkv.weight", "output_blocks.0.0.out_layers.3.weight", "out.2.weight"}

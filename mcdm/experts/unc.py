@@ -8,8 +8,8 @@ import torch
 
 from .adm import released
 from .model import CONDITION, Family, Modality, conditioning
-from .openai_table import Table
-from .openai_unet import CHANNELS, Signals, UNet
+from .networks.openai_table import Table
+from .networks.openai_unet import CHANNELS, Signals, UNet
 from .pixel import PixelExpert, channels, expert, heads, picture
 
 _UNC = {"num_head_channels": 64, "use_new_attention_order": False, "noise_schedule": "linear", "diffusion_steps": 1000, "rescale_timesteps": True,

@@ -1,0 +1,20 @@
+"""Runs main(comfy, arguments) of one of this checkout's modules inside a real ComfyUI: `inside.py bench.faces [arguments]`."""
+import importlib
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
+package.__path__ = [str(Path(__file__).resolve().parents[1])]
+
+
+def main() -> None:
+    from unite_and_conquer.devtools import inprocess
+    with tempfile.TemporaryDirectory() as base:
+        comfy = inprocess.start(Path(base))
+        importlib.import_module(f"unite_and_conquer.{sys.argv[1]}").main(comfy, sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""The pack over HTTP, as a user's queue meets it: pictures, refusals, errors, interrupts, and the next prompt after each."""
+import copy
+import io
+import json
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from unite_and_conquer.devtools.host import Refused, error_of
+
+
+def face(words="red hair, glasses, blue background", steps=3, seed=1, **sampler):
+    """Two experts, a picture: the text expert and the hair expert with the map of a half-disc."""
+    return {
+        "text": {"class_type": "LoadExpert", "inputs": {"expert": "builtin/faces_text.safetensors", "weight_dtype": "default"}},
+        "hair": {"class_type": "LoadExpert", "inputs": {"expert": "builtin/faces_hair.safetensors", "weight_dtype": "default"}},
+        "words": {"class_type": "TextCondition", "inputs": {"model": ["text", 0], "text": words}},
+        "disc": {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 200, "height": 100}},
+        "map": {"class_type": "MapCondition", "inputs": {"model": ["hair", 0], "modality": "auto", "mask": ["disc", 0]}},
+        "a": {"class_type": "ConditionExpert", "inputs": {"model": ["text", 0], "condition": ["words", 0], "weight": 2.0, "start_percent": 0.0,
+                                                         "end_percent": 1.0, "name": "words"}},
+        "b": {"class_type": "ConditionExpert", "inputs": {"model": ["hair", 0], "condition": ["map", 0], "weight": 1.0, "start_percent": 0.0,
+                                                         "end_percent": 1.0, "name": "hair"}},
+        "mix": {"class_type": "ReliabilityMixer", "inputs": {"expert_1": ["a", 0], "expert_2": ["b", 0], "reliabilities": ""}},
+        "latent": {"class_type": "EmptyExpertLatent", "inputs": {"mixture": ["mix", 0], "width": 64, "height": 64, "batch_size": 1}},
+        "sample": {"class_type": "MCDMSampler", "inputs": {"mixture": ["mix", 0], "seed": seed, "steps": steps, "sampler_name": "euler", "scheduler": "karras",
+                                                          "denoise": 1.0, "latent_image": ["latent", 0], "clip_denoised": False} | sampler},
+        "vae": {"class_type": "VAELoader", "inputs": {"vae_name": "pixel_space"}},
+        "decode": {"class_type": "VAEDecode", "inputs": {"samples": ["sample", 0], "vae": ["vae", 0]}},
+        "save": {"class_type": "SaveImage", "inputs": {"images": ["decode", 0], "filename_prefix": "t"}},
+    }
+
+
+def changed(workflow, node, **inputs):
+    workflow = copy.deepcopy(workflow)
+    workflow[node]["inputs"] |= inputs
+    return workflow
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def works(host, seed):
+    """The next prompt runs and gives a picture."""
+    picture, = host.images(host.run(face(seed=seed)))
+    assert pixels(picture).shape == (64, 64, 3)
+    return picture
+
+
+def fails(host, workflow):
+    entry = host.wait(host.post_prompt(workflow))
+    sentence = error_of(entry)
+    assert entry["status"]["status_str"] == "error", "it should have failed"
+    assert "Traceback" not in sentence and len(sentence) < 900
+    return sentence
+
+
+def test_a_picture_twice_with_progress_and_previews(host):
+    first, = host.images(host.run(face(seed=5)))
+    prompt_id = host.post_prompt(changed(face(seed=5), "save", filename_prefix="again"))
+    entry = host.wait(prompt_id)
+    assert entry["status"]["status_str"] == "success"
+    host.run(face(seed=6))                                                   # something else in between: nothing is cached
+    again, = host.images(host.run(face(seed=5)))
+    assert np.array_equal(pixels(first), pixels(again))
+    prompt_id = host.post_prompt(face(seed=7, steps=4))
+    host.wait(prompt_id)
+    steps = [data for _, data in host.events_of(prompt_id, "progress") if data["max"] == 4]
+    assert [s["value"] for s in steps] == [1, 2, 3, 4]
+    assert any(kind == "binary" for kind, _ in host.events)
+
+
+def test_unknown_words_are_named_in_the_history(host):
+    entry = host.run(face("red hair and a monocle", seed=8))
+    text = json.dumps(entry["outputs"])
+    assert "red hair" in text and "monocle" in text
+
+
+@pytest.mark.parametrize("node, inputs, words", [
+    ("text", {"expert": "builtin/nothing.safetensors"}, ["nothing.safetensors"]),
+    ("text", {"expert": "../../../etc/passwd"}, ["passwd"]),
+    ("text", {"weight_dtype": "float7"}, ["float7"]),
+    ("sample", {"sampler_name": "nonsense"}, ["nonsense", "euler"]),
+    ("sample", {"scheduler": "nonsense"}, ["nonsense", "karras"]),
+    ("map", {"modality": "nonsense"}, ["nonsense", "auto"]),
+    ("a", {"weight": float("inf")}, ["weight"]),
+    ("a", {"weight": "abc"}, ["weight", "abc"]),
+    ("a", {"end_percent": 1.5}, ["end_percent"]),
+])
+def test_a_bad_value_is_refused_before_it_runs(host, node, inputs, words):
+    with pytest.raises(Refused) as refusal:
+        host.post_prompt(changed(face(), node, **inputs))
+    text = json.dumps(refusal.value.answer)
+    assert all(w in text for w in words), text
+
+
+@pytest.mark.parametrize("node, inputs, words", [
+    ("mix", {"reliabilities": "1, two"}, ["two", "1, 1"]),
+    ("mix", {"reliabilities": "-1 2"}, ["-1"]),
+    ("mix", {"reliabilities": "0, 0"}, ["zero"]),
+    ("mix", {"reliabilities": "1 2 3"}, ["3 numbers", "2 experts"]),
+    ("mix", {"reliabilities": "0,5 0,5"}, ["decimal"]),
+    ("a", {"weight": float("nan")}, ["'words'", "weight"]),
+    ("a", {"start_percent": 0.6, "end_percent": 0.4}, ["'words'", "0.6", "0.4"]),
+    ("words", {"text": "zzz"}, ["zzz", "red hair"]),
+    ("words", {"model": ["hair", 0]}, ["hair (map)"]),
+    ("map", {"model": ["text", 0]}, ["text (text)"]),
+    ("a", {"condition": ["map", 0]}, ["words", "made for another model"]),
+    ("latent", {"width": 128}, ["64 x 64", "128 x 64"]),
+])
+def test_an_error_names_its_expert_and_the_next_prompt_runs(host, node, inputs, words):
+    sentence = fails(host, changed(face(seed=20), node, **inputs))
+    assert all(w in sentence for w in words), sentence
+    works(host, seed=hash((node, *words)) % 1000)
+
+
+def test_a_latent_of_the_wrong_kind(host):
+    workflow = face(seed=21)
+    workflow["picture"] = {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255}}
+    workflow["latent"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["picture", 0], "vae": ["vae", 0]}}
+    host.run(workflow)                                                       # three channels, 64 x 64: image to image
+    workflow["latent"] = {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}}
+    sentence = fails(host, workflow)                                         # empty, so its channels are adapted; 8 x 8 it stays
+    assert "64 x 64" in sentence and "8 x 8" in sentence
+    workflow["latent"]["inputs"] |= {"width": 512, "height": 512}
+    host.run(workflow)
+
+
+HOSTILE = {
+    "truncated.safetensors": lambda good: good[:len(good) // 2],
+    "header.safetensors": lambda good: struct.pack("<Q", 3 << 30) + b"{" * 100,
+    "empty.safetensors": lambda good: b"",
+    "other.safetensors": lambda good: None,
+    "pickle.pt": lambda good: pickle.dumps(Bomb()),
+    "torch_pickle.pt": lambda good: None,
+}
+
+
+class Bomb:
+    def __reduce__(self):
+        return eval, ("open('/tmp/mcdm_bomb', 'w').write('ran')",)
+
+
+def test_hostile_expert_files_are_refused_and_nothing_runs(host, tmp_path):
+    from pathlib import Path
+
+    import safetensors.torch
+    marker = Path("/tmp/mcdm_bomb")
+    marker.unlink(missing_ok=True)
+    folder = host.base / "models" / "experts"
+    folder.mkdir(parents=True, exist_ok=True)
+    good = (Path(__file__).parents[2] / "mcdm" / "builtin" / "faces_text.safetensors").read_bytes()
+    for name, make in HOSTILE.items():
+        data = make(good)
+        if data is not None:
+            (folder / name).write_bytes(data)
+    safetensors.torch.save_file({"some.weight": torch.zeros(3)}, folder / "other.safetensors")
+    torch.save({"model": Bomb()}, folder / "torch_pickle.pt")
+    for name in HOSTILE:
+        sentence = fails(host, changed(face(seed=30), "text", expert=name))
+        assert name in sentence, sentence
+    assert not marker.exists()
+    works(host, seed=31)
+
+
+def test_a_replaced_expert_file_is_loaded_again(host):
+    from pathlib import Path
+    folder = host.base / "models" / "experts"
+    folder.mkdir(parents=True, exist_ok=True)
+    builtin = Path(__file__).parents[2] / "mcdm" / "builtin"
+    target = folder / "mine.safetensors"
+    target.write_bytes((builtin / "faces_text.safetensors").read_bytes())
+    workflow = changed(face(seed=40), "text", expert="mine.safetensors")
+    host.run(workflow)
+    target.write_bytes((builtin / "faces_hair.safetensors").read_bytes())
+    assert "hair (map)" in fails(host, workflow)
+
+
+def test_an_interrupt_stops_within_a_step_and_the_next_picture_is_the_same(host):
+    before = works(host, seed=50)
+    prompt_id = host.post_prompt(face(seed=51, steps=2000))
+    host.wait_event(prompt_id, "progress")
+    host.interrupt()
+    entry = host.wait(prompt_id, 30)
+    assert error_of(entry) == "interrupted"
+    host.run(face(seed=52))
+    assert np.array_equal(pixels(before), pixels(works(host, seed=50)))
+
+
+def test_every_node_is_described(host):
+    info = host.object_info()
+    ours = {k: v for k, v in info.items() if v["category"] == "unite and conquer"}
+    assert {"LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer", "EmptyExpertLatent", "MCDMGuider",
+            "MCDMSampler", "MixtureOptions", "MCDMAncestral"} <= ours.keys()
+    for name, node in ours.items():
+        assert node["display_name"] != name and node["description"]
+        for group in node["input"].values():
+            for key, (_, options) in ((k, v) for k, v in group.items() if k not in ("unique_id",) and isinstance(v, (list, tuple)) and len(v) == 2):
+                assert options.get("tooltip"), f"{name}.{key} has no tooltip"

@@ -1,0 +1,279 @@
+"""Grids over reliabilities and weights: each cell is the single run, to the last bit, and what is shared is what may be."""
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_guider import expert, latent, mix
+from test_http import face
+
+from unite_and_conquer.devtools.host import Refused, error_of
+from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from unite_and_conquer.mcdm.mixture import Expert, Mixture, Options
+
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
+
+RUN = {"seed": 3, "steps": 2, "sampler_name": "euler", "scheduler": "karras"}
+
+
+@pytest.fixture(scope="module")
+def unets(comfy):
+    return [tiny_unet(seed) for seed in range(3)]
+
+
+@pytest.fixture(scope="module")
+def pixel_space(comfy):
+    return comfy.call("VAELoader", vae_name="pixel_space")[0]
+
+
+def faces(comfy, text_weight=2.0, reliabilities="", names=("hair", "words")):
+    hair, text = (comfy.call("LoadExpert", expert=f"builtin/faces_{name}.safetensors")[0] for name in ("hair", "text"))
+    mask = torch.zeros(1, 64, 64)
+    mask[:, 8:24, 16:48] = 1.0
+    experts = [comfy.call("ConditionExpert", model=hair, condition=comfy.call("MapCondition", model=hair, mask=mask)[0], weight=1.5, name=names[0])[0],
+               comfy.call("ConditionExpert", model=text, condition=comfy.call("TextCondition", model=text, text="red hair, glasses")[0], weight=text_weight,
+                          name=names[1])[0]]
+    return mix(comfy, experts, reliabilities)
+
+
+def scenes(comfy, text_weight=3.0, reliabilities=""):
+    objects, places = (comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text"))
+    experts = [comfy.call("ConditionExpert", model=objects, condition=comfy.call("ClassCondition", model=objects, label="penguin")[0], weight=3.0)[0],
+               comfy.call("ConditionExpert", model=places, condition=comfy.call("TextCondition", model=places, text="a penguin on the beach")[0],
+                          weight=text_weight, name="words")[0]]
+    return mix(comfy, experts, reliabilities)
+
+
+def empty(batch=1):
+    return {"samples": torch.zeros(batch, 3, 64, 64)}
+
+
+def count_forwards(monkeypatch, unets):
+    seen = []
+    for unet in unets:
+        forward = type(unet.model.diffusion_model).forward
+        monkeypatch.setattr(unet.model.diffusion_model, "forward",
+                            lambda x, *a, _self=unet.model.diffusion_model, _f=forward, **k: (seen.append(len(x)), _f(_self, x, *a, **k))[1])
+    return seen
+
+
+# ------------------------------------------------------------------------------------------------ a cell is a single run
+
+@pytest.mark.parametrize("suite, sampler", [(faces, "euler"), (faces, "dpmpp_2m_sde"), (scenes, "euler"), (scenes, "ddim")])
+def test_nine_cells_are_nine_single_runs(comfy, pixel_space, suite, sampler):
+    run = RUN | {"sampler_name": sampler}
+    sheet, images, latents = comfy.call("ReliabilitySweep", mixture=suite(comfy), **run, latent_image=empty(), x_expert="words", x_from=0.0, x_to=1.0,
+                                        y_vary="weight", y_expert="2", y_from=0.0, y_to=4.0)
+    assert sheet.shape[0] == 1 and images.shape == (9, 64, 64, 3)
+    cells = [(w, a) for w in (0.0, 2.0, 4.0) for a in (0.0, 0.5, 1.0)]
+    for i, (w, a) in enumerate(cells):
+        single = comfy.call("MCDMSampler", mixture=suite(comfy, w, f"{1 - a}, {a}"), **run, latent_image=empty())[0]["samples"]
+        assert torch.equal(latents["samples"][i:i + 1], single), (w, a)
+        assert torch.equal(images[i:i + 1], comfy.call("VAEDecode", samples={"samples": single}, vae=pixel_space)[0])
+    assert len({c.numpy().tobytes() for c in images}) == 9
+
+
+def test_experts_of_one_model_share_calls_and_stay_exact(comfy, unets, monkeypatch):
+    """Weight 0 and reliability 0 change which rows one call has, and with it the last bits: those cells are asked anew."""
+    def mixture(weight, a):
+        experts = [comfy.call("ConditionExpert", model=unets[0], condition=conditioning(i), null_condition=conditioning(100 + i), weight=w)[0]
+                   for i, w in enumerate((2.0, weight))]
+        return mix(comfy, experts, f"{1 - a} {a}")
+    singles = [comfy.call("MCDMSampler", mixture=mixture(w, a), **RUN, latent_image=latent())[0]["samples"] for w in (0.0, 3.0) for a in (0.0, 0.5, 1.0)]
+    seen = count_forwards(monkeypatch, unets)
+    latents = comfy.call("ReliabilitySweep", mixture=mixture(1.0, 0.5), **RUN, latent_image=latent(), vae=Decoder(), x_expert="2", y_vary="weight",
+                         y_expert="2", y_from=0.0, y_to=3.0, y_cells=2)[2]
+    assert torch.equal(latents["samples"], torch.cat(singles))
+    assert len(seen) == 6 + 6           # six different sets of rows at the first step, six cells at the second
+
+
+class Decoder:
+    """Stands for the VAE of a latent space: the first three channels."""
+
+    def decode(self, samples):
+        return samples[:, :3].movedim(1, -1).sigmoid()
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_first_step_is_evaluated_once(comfy, unets, monkeypatch, steps):
+    mixture = mix(comfy, [expert(comfy, u, i, 2.0) for i, u in enumerate(unets[:2])])
+    seen = count_forwards(monkeypatch, unets)
+    comfy.call("ReliabilitySweep", mixture=mixture, **RUN | {"steps": steps}, latent_image=latent(), vae=Decoder(), x_from=0.2, x_to=0.8, x_cells=4)
+    assert len(seen) == 2 + 4 * 2 * (steps - 1)
+
+
+def hung_in(model, how, asked):
+    """The model with something that notes in `asked` whenever the network is asked."""
+    model, forward = model.clone(), model.model.diffusion_model.forward
+    if how == "wrapper":
+        model.set_model_unet_function_wrapper(lambda f, args: (asked.append(1), f(args["input"], args["timestep"], **args["c"]))[1])
+    elif how == "patch":
+        model.set_model_input_block_patch_after_skip(lambda h, options: (asked.extend([1] * (options["block"] == ("input", 0))), h)[1])
+    elif how == "object patch":
+        model.add_object_patch("diffusion_model.forward", lambda *a, **k: (asked.append(1), forward(*a, **k))[1])
+    return model
+
+
+@pytest.mark.parametrize("how", ["wrapper", "patch", "object patch", "control"])
+def test_what_may_keep_a_state_is_asked_in_every_cell(comfy, unets, monkeypatch, how):
+    from comfy.controlnet import ControlBase
+    asked: list[int] = []
+
+    class Control(ControlBase):
+        def get_control(self, *args):
+            asked.append(1)
+
+        def copy(self):
+            return Control()
+
+        def get_models(self):
+            return []
+    condition = conditioning(0)
+    if how == "control":
+        condition = [[condition[0][0], condition[0][1] | {"control": Control()}]]
+    first = comfy.call("ConditionExpert", model=hung_in(unets[0], how, asked), condition=condition, null_condition=conditioning(100), weight=2.0)[0]
+    seen = count_forwards(monkeypatch, unets[1:])
+    comfy.call("ReliabilitySweep", mixture=mix(comfy, [first, expert(comfy, unets[1], 1, 2.0)]), **RUN | {"steps": 1}, latent_image=latent(), vae=Decoder(),
+               x_from=0.2, x_to=0.8, x_cells=3)
+    assert len(asked) == 3 and len(seen) == 1       # the second expert, a plain one, is asked once
+
+
+# ------------------------------------------------------------------------------------------------ who shares the rest
+
+def numbers(reliabilities, options=None, weights=(1.0, 2.0, 3.0)):
+    return Mixture(tuple(Expert(None, [], weight=w, name=str(i)) for i, w in enumerate(weights)), reliabilities, options=options or Options())
+
+
+@pytest.mark.parametrize("own, given, wanted", [
+    ((1, 1, 1), {0: 0.5}, (0.5, 0.25, 0.25)), ((0, 1, 3), {0: 0.2}, (0.2, 0.2, 0.6)), ((1, 0, 0), {0: 0.4}, (0.4, 0.3, 0.3)),
+    ((1, 1, 1), {0: 1.0}, (1.0, 0.0, 0.0)), ((2, 1, 1), {1: 0.3, 2: 0.3}, (0.4, 0.3, 0.3)), ((1, 1, 1), {0: 0.7, 1: 0.3}, (0.7, 0.3, 0.0)),
+])
+def test_the_others_share_the_rest_in_proportion(own, given, wanted):
+    varied = numbers(own).varied({}, given)
+    assert varied.reliabilities == pytest.approx(wanted, abs=1e-12) and math.fsum(varied.reliabilities) == pytest.approx(1.0)
+    assert [e.weight for e in varied.experts] == [1.0, 2.0, 3.0]
+
+
+def test_what_is_varied_holds_throughout_the_schedule():
+    options = Options(weights_end=(5.0, 6.0, 7.0), reliabilities_end=(1.0, 2.0, 1.0))
+    weights, reliabilities = numbers((1, 1, 2), options).varied({1: 4.0}, {2: 0.5}).at(1.0)
+    assert weights == (5.0, 4.0, 7.0) and reliabilities == pytest.approx((1 / 6, 1 / 3, 0.5))
+
+
+def test_two_reliabilities_are_a_triangle(comfy, unets):
+    mixture = mix(comfy, [expert(comfy, u, i, 2.0) for i, u in enumerate(unets)])
+    latents = comfy.call("ReliabilitySweep", mixture=mixture, **RUN | {"steps": 1}, latent_image=latent(), vae=Decoder(), y_vary="reliability", y_expert="2",
+                         y_from=0.0, y_to=1.0)[2]["samples"]
+    assert len(latents) == 6            # 0 + 0, 0.5 + 0, 1 + 0, 0 + 0.5, 0.5 + 0.5, 0 + 1
+    single = comfy.call("MCDMSampler", mixture=mix(comfy, mixture.experts, "0.5 0.5 0"), **RUN | {"steps": 1}, latent_image=latent())[0]["samples"]
+    assert torch.equal(latents[4:5], single)
+
+
+# ------------------------------------------------------------------------------------------------ the sheet
+
+@pytest.mark.parametrize("height, width, factor", [(64, 64, 3), (50, 20, 3), (192, 192, 1)])
+def test_the_cells_are_on_the_sheet_pixel_by_pixel(comfy, height, width, factor):
+    generator = torch.Generator().manual_seed(0)
+    cells = [[torch.rand(height, width, 3, generator=generator).mul(255).round() / 255 for _ in range(2)] for _ in range(3)]
+    cells[1][0] = None
+    rows = ["0", "0.5", "a longer title of a row"]
+    page = np.asarray(comfy.module("mcdm.drawing.sheets").sheet(rows, ["first", "second"], cells, "weight of b", "reliability of a"))
+    places = {}
+    for r, row in enumerate(cells):
+        for c, cell in enumerate(row):
+            if cell is not None:
+                block = (cell * 255).to(torch.uint8).numpy().repeat(factor, 0).repeat(factor, 1)
+                corners = np.argwhere((page == block[0, 0]).all(-1))
+                places[r, c], = {(y, x) for y, x in corners.tolist() if np.array_equal(page[y:y + len(block), x:x + block.shape[1]], block)}
+    assert len({y for (r, _), (y, _) in places.items() if r == 0}) == 1 and len({x for (_, c), (_, x) in places.items() if c == 1}) == 1
+    assert places[0, 0][0] < places[2, 0][0] and places[0, 0][1] < places[0, 1][1]
+
+
+def test_large_pictures_make_no_huge_sheet(comfy):
+    page = comfy.module("mcdm.drawing.sheets").sheet(["1"], ["1"] * 8, [[torch.zeros(640, 1024, 3)] * 8])
+    assert page.width < 5000 and page.height < 1000
+
+
+@pytest.mark.parametrize("names, wanted", [
+    (["hair", "text"], ["hair", "text"]), (["text", "text"], ["text (1)", "text (2)"]), (["Frisur f\u00fcr zwei", "\u9aee"], ["Frisur fur zwei", "expert 2"]),
+])
+def test_labels_can_be_read_and_told_apart(comfy, names, wanted):
+    assert comfy.module("mcdm.drawing.sheets").labels(names) == wanted
+
+
+def test_a_batch_has_a_sheet_for_each_picture(comfy):
+    sheet, images, _ = comfy.call("ReliabilitySweep", mixture=faces(comfy), **RUN | {"steps": 1}, latent_image=empty(2), x_cells=2)
+    alone = comfy.call("ReliabilitySweep", mixture=faces(comfy), **RUN | {"steps": 1}, latent_image=empty(1), x_cells=2)[0]
+    assert sheet.shape == (2, *alone.shape[1:]) and images.shape[0] == 4
+    assert not torch.equal(sheet[0], sheet[1]) and (sheet[0] - alone[0]).abs().max() <= 0.02
+
+
+# ------------------------------------------------------------------------------------------------ bad input
+
+@pytest.mark.parametrize("inputs, words", [
+    ({"x_expert": "3"}, ["'3'", "1 'hair'", "2 'words'"]), ({"x_expert": "0"}, ["'0'"]), ({"x_expert": "beard"}, ["'beard'", "1 'hair'"]),
+    ({"x_expert": ""}, ["''"]), ({"x_from": -0.5}, ["-0.5", "0 to 1"]), ({"x_to": 1.5}, ["1.5"]), ({"x_vary": "weight", "x_to": math.inf}, ["inf", "finite"]),
+    ({"x_to": math.nan}, ["nan"]),
+    ({"y_vary": "reliability", "y_expert": "hair", "y_from": 0.0, "y_to": 1.0}, ["Both axes", "'hair'"]),
+    ({"y_vary": "reliability", "y_expert": "words", "y_from": 0.0, "y_to": 1.0}, ["two experts", "weight"]),
+    ({"x_cells": 100, "y_vary": "weight", "y_cells": 100}, ["10000", "max_cells is 64"]), ({"x_cells": 0}, ["at least one"]),
+    ({"x_vary": "colour"}, ["colour", "reliability"]), ({"sampler_name": "nonsense"}, ["nonsense"]),
+])
+def test_a_sweep_that_cannot_be_is_refused_in_words(comfy, inputs, words):
+    with pytest.raises(ValueError) as error:
+        comfy.call("ReliabilitySweep", **{"mixture": faces(comfy), **RUN, "latent_image": empty()} | inputs)
+    assert all(w in str(error.value) for w in words), error.value
+
+
+def test_two_experts_of_one_name_go_by_number(comfy):
+    with pytest.raises(ValueError, match="names several experts.*1 'same', 2 'same'"):
+        comfy.call("ReliabilitySweep", mixture=faces(comfy, names=("same", "same")), **RUN, latent_image=empty(), x_expert="same")
+
+
+def test_a_single_expert_and_a_latent_space_without_vae(comfy, unets):
+    single = mix(comfy, [expert(comfy, unets[0], 0)])
+    with pytest.raises(ValueError, match="only expert"):
+        comfy.call("ReliabilitySweep", mixture=single, **RUN, latent_image=latent(), vae=Decoder())
+    with pytest.raises(ValueError, match="SD15.*VAE"):
+        comfy.call("ReliabilitySweep", mixture=single, **RUN, latent_image=latent(), x_vary="weight")
+
+
+# ------------------------------------------------------------------------------------------------ over HTTP
+
+def sweep(seed=1, steps=2, **inputs):
+    workflow = face(seed=seed)
+    for name in ("sample", "vae", "decode"):
+        del workflow[name]
+    workflow["sweep"] = {"class_type": "ReliabilitySweep", "inputs": {
+        "mixture": ["mix", 0], "seed": seed, "steps": steps, "sampler_name": "euler", "scheduler": "karras", "latent_image": ["latent", 0]} | inputs}
+    workflow["save"]["inputs"] = {"images": ["sweep", 1], "filename_prefix": "cells"}
+    return workflow
+
+
+def test_ten_thousand_cells_are_refused_at_once(host):
+    start = time.monotonic()
+    with pytest.raises(Refused) as refusal:
+        host.post_prompt(sweep(x_cells=100, y_vary="weight", y_cells=100))
+    assert "10000 sampling runs" in json.dumps(refusal.value.answer) and time.monotonic() - start < 5
+
+
+def test_an_interrupt_keeps_the_cells_that_are_done(host):
+    prompt_id = host.post_prompt(sweep(steps=40, x_cells=5))
+    end = time.monotonic() + 120
+    while not any(d["value"] > 60 for _, d in host.events_of(prompt_id, "progress")):       # in the second cell of five, 200 steps in all
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    host.interrupt()
+    entry = host.wait(prompt_id, 60)
+    assert error_of(entry) == "interrupted"
+    assert {d["max"] for _, d in host.events_of(prompt_id, "progress")} == {200}
+    shown, = [d["output"]["images"] for _, d in host.events_of(prompt_id, "executed") if d["node"] == "sweep"]
+    picture = Path(host.base) / "output" / shown[0]["subfolder"] / shown[0]["filename"]
+    with Image.open(picture) as kept:
+        assert kept.width > 5 * 192 and "prompt" in kept.info
+    entry = host.run(sweep(seed=2, x_cells=2))
+    assert len(host.images(entry)) >= 2

@@ -1,0 +1,333 @@
+"""dev.py: the set-up that heals itself, the lock, the /ws client, and what `demo` leaves out."""
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from unite_and_conquer.devtools.host import ROOT, dev
+
+
+# ------------------------------------------------------------------------------------------------------------- set-up
+@pytest.fixture
+def fake_setup(tmp_path, monkeypatch):
+    """A cache of our own, where every slow step leaves its mark instead of a gigabyte."""
+    done = []
+
+    def unpack(_python, tree):
+        done.append("unpack")
+        tree.mkdir(parents=True)
+        (tree / "main.py").touch()
+
+    def make(label, *command):
+        done.append(label.split()[0])
+        python = dev.venv_python(Path(command[-1]))
+        python.parent.mkdir(parents=True)
+        python.symlink_to(sys.executable)
+
+    monkeypatch.setenv("MCDM_CACHE", str(tmp_path / "a cache"))
+    monkeypatch.setattr(dev, "run", make)
+    monkeypatch.setattr(dev, "unpack_comfyui", unpack)
+    monkeypatch.setattr(dev, "install_requirements", lambda *_: done.append("install"))
+    return done
+
+
+def test_set_up_once(fake_setup):
+    first = dev.cached_comfy()
+    assert fake_setup == ["Making", "unpack", "install"]
+    assert dev.cached_comfy() == first
+    assert len(fake_setup) == 3
+
+
+def test_a_set_up_that_broke_off_is_made_again(fake_setup, monkeypatch):
+    def breaks(*_):
+        raise dev.Trouble("no network")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dev, "install_requirements", breaks)
+        with pytest.raises(dev.Trouble, match="no network"):
+            dev.cached_comfy()
+    home, = (path for path in dev.cache_root().iterdir() if path.is_dir())
+    (home / "venv" / "half-made").touch()
+    dev.cached_comfy()
+    assert fake_setup == ["Making", "unpack", "Making", "unpack", "install"]
+    assert not (home / "venv" / "half-made").exists()
+
+
+@pytest.mark.parametrize("spoil", ["python has gone", "tree has gone", "another recipe"])
+def test_a_spoilt_set_up_is_made_again(fake_setup, monkeypatch, spoil):
+    comfy = dev.cached_comfy()
+    if spoil == "python has gone":
+        comfy.python.unlink()
+        comfy.python.symlink_to(comfy.python.with_name("no such python"))
+    elif spoil == "tree has gone":
+        (comfy.tree / "main.py").unlink()
+    else:
+        monkeypatch.setattr(dev, "ALSO", (*dev.ALSO, "something-new"))
+    dev.cached_comfy()
+    assert fake_setup == ["Making", "unpack", "install"] * 2
+
+
+def test_two_set_ups_at_once_make_one(fake_setup):
+    threads = [threading.Thread(target=dev.cached_comfy) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert fake_setup == ["Making", "unpack", "install"]
+
+
+def test_the_lock_holds_between_processes_and_falls_with_one(tmp_path):
+    path = tmp_path / "a.lock"
+    code = ("import importlib.util, pathlib, sys, time; spec = importlib.util.spec_from_file_location('dev', sys.argv[1]);"
+            "dev = sys.modules['dev'] = importlib.util.module_from_spec(spec); spec.loader.exec_module(dev);\n"
+            "with dev.locked(pathlib.Path(sys.argv[2])): print('held', flush=True); time.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", code, str(ROOT / "dev.py"), str(path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline().strip() == b"held"
+        with path.open("a+b") as file:
+            assert not dev.try_lock(file)
+            other.kill()
+            other.wait()
+            assert dev.try_lock(file)
+
+
+def test_children_see_nothing_that_leads_them_astray(monkeypatch):
+    for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONPATH", "PYTHONHOME"):
+        monkeypatch.setenv(name, "/somewhere")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
+    env = dev.clean_env()
+    assert not {"PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME"} & set(env)
+    assert env["PIP_USER"] == "0"
+    assert env["PIP_FIND_LINKS"] == "/wheels"
+
+
+# ------------------------------------------------------------------------------------------------------ with or without a browser
+
+THREE_TESTS = """
+import pytest
+
+@pytest.fixture
+def page(browser):
+    return browser.new_page()
+
+def test_plain(): pass
+def test_direct(browser): raise AssertionError
+@pytest.mark.parametrize("n", [1, 2])
+def test_through_another(page, n): raise AssertionError
+"""
+
+
+def test_no_browser_leaves_out_what_needs_one_and_says_so(tmp_path):
+    (tmp_path / "test_three.py").write_text(THREE_TESTS)
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "--rootdir", tmp_path, "--no-browser", tmp_path]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "MCDM_BROWSER": "/nowhere"}
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert result.returncode == 0, result.stdout
+    *_, said, total = result.stdout.splitlines()
+    assert "1 passed, 3 deselected" in total
+    assert said == "--no-browser: left out 3 tests that need a browser: 3 in test_three.py"
+
+
+@pytest.fixture
+def no_browser_here(monkeypatch):
+    """A machine without a browser; what `test` would run there, and whether apt brings one."""
+    ran, machine = [], {"browser": None, "apt": "works"}
+
+    def run(_label, *command):
+        ran.append(command)
+        if machine["apt"] == "fails":
+            raise dev.Trouble("no network")
+        if "chromium" in command:
+            machine["browser"] = "/usr/bin/chromium"
+
+    monkeypatch.delenv("CHROME", raising=False)
+    monkeypatch.setattr(dev, "find_comfy", lambda: dev.Comfy(Path(sys.executable), ROOT, own=False))
+    monkeypatch.setattr(dev, "tools_python", lambda comfy: comfy.python)
+    monkeypatch.setattr(dev, "comfy_cli", lambda: None)
+    monkeypatch.setattr(dev, "runs", lambda *_: True)
+    monkeypatch.setattr(dev, "run", run)
+    monkeypatch.setattr(dev.shutil, "which", lambda name: {"chromium": machine["browser"], "git": "/usr/bin/git", "apt-get": "/usr/bin/apt-get"}.get(name))
+    monkeypatch.setattr(dev, "BROWSERS", ("chromium", "google-chrome"))
+    monkeypatch.setattr(dev.subprocess, "run", lambda command, **_: ran.append(command) or subprocess.CompletedProcess(command, 0))
+    return ran, machine
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no root")
+@pytest.mark.parametrize("who, apt", [("a user", "works"), ("root", "fails")])
+def test_a_missing_browser_is_one_sentence(no_browser_here, monkeypatch, who, apt):
+    ran, machine = no_browser_here
+    machine["apt"] = apt
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 0 if who == "root" else 1000)
+    with pytest.raises(dev.Trouble, match=r"^There is no browser: .* CHROME, .* --no-browser\.$"):
+        dev.test(None, ["-x"])
+    assert not [command for command in ran if "pytest" in command] and bool(ran) == (who == "root")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no root")
+def test_root_gets_debians_browser(no_browser_here, monkeypatch):
+    ran, _ = no_browser_here
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
+    assert dev.test(None, ["-x"]) == 0
+    assert [command[:2] for command in ran[:2]] == [("apt-get", "update"), ("apt-get", "install")] and ran[1][-1] == "chromium"
+    assert ran[-1][-2:] == ["pytest", "-x"]
+
+
+def test_without_browser_tests_no_browser_is_missed(no_browser_here, capsys):
+    ran, _ = no_browser_here
+    assert dev.test(None, ["--no-browser", "-k", "a or b"]) == 0
+    assert not [command for command in ran if "apt-get" in command] and ran[-1][-4:] == ["pytest", "--no-browser", "-k", "a or b"]
+    assert "browser were left out" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_env_prints_json_and_nothing_else():
+    result = subprocess.run([sys.executable, ROOT / "dev.py", "env"], capture_output=True, text=True, check=True, cwd="/")
+    paths = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert set(paths) == {"python", "comfyui", "pack"}
+    assert Path(paths["pack"]) == ROOT
+    assert Path(paths["comfyui"], "main.py").is_file()
+    assert subprocess.run([paths["python"], "-c", "import torch"]).returncode == 0
+
+
+def test_comfyui_path_that_is_none_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    with pytest.raises(dev.Trouble, match=r"no main\.py"):
+        dev.own_comfy()
+
+
+@pytest.mark.parametrize("arguments", [["demo", "no-such-workflow"], ["demo", "--no-such-option"], ["env", "more"], []])
+def test_wrong_arguments_are_refused(arguments):
+    result = subprocess.run([sys.executable, ROOT / "dev.py", *arguments], capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+# ----------------------------------------------------------------------------------------------------------- workflows
+
+INFO = {
+    "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["here.safetensors"], {"tooltip": "..."}]}}},
+    "LoadExpert": {"input": {"required": {"expert": ["COMBO", {"options": ["builtin/hair.safetensors"]}]},
+                             "optional": {"weight_dtype": ["COMBO", {"options": ["default"]}]}}},
+    "LoadImage": {"input": {"required": {"image": [["x.png"], {"image_upload": True}]}}},
+}
+
+
+@pytest.mark.parametrize(("class_type", "inputs", "absent"), [
+    ("CheckpointLoaderSimple", {"ckpt_name": "here.safetensors"}, False),
+    ("CheckpointLoaderSimple", {"ckpt_name": "sd15.ckpt"}, True),
+    ("CheckpointLoaderSimple", {"ckpt_name": ["4", 0]}, False),  # a wire
+    ("LoadExpert", {"expert": "builtin/hair.safetensors", "weight_dtype": "default"}, False),
+    ("LoadExpert", {"expert": "mine/sketch.safetensors", "weight_dtype": "default"}, True),
+    ("LoadExpert", {"expert": "builtin/hair.safetensors", "weight_dtype": "fp7"}, False),  # wrong, but no file: the host says so
+    ("LoadImage", {"image": "mcdm/x.png"}, False),  # likewise
+    ("NodeOfAnotherPack", {"model": "a.safetensors"}, False),  # likewise
+])
+def test_absent_files(class_type, inputs, absent):
+    found = dev.absent_files({"7": {"class_type": class_type, "inputs": inputs}}, INFO)
+    assert bool(found) == absent
+    assert all("node 7" in line and class_type in line and next(iter(inputs.values())) in line for line in found)
+
+
+def test_the_hosts_combos_are_understood(host):
+    info = host.object_info()
+    old = dev.combo_options(info["KSampler"]["input"]["required"]["sampler_name"])
+    assert "euler" in old
+    assert dev.combo_options(info["KSampler"]["input"]["required"]["steps"]) is None
+    workflow = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "no-such.safetensors"}}}
+    assert len(dev.absent_files(workflow, info)) == 1
+
+
+# ------------------------------------------------------------------------------------------------------------- the host
+
+def test_events_of_a_real_websocket_server():
+    """Every frame length, continued and binary messages, pings in between: against aiohttp's server."""
+    sent = [{"type": "a", "data": "x" * size} for size in (0, 95, 200, 70_000)]
+    pongs = []
+
+    async def handler(request):
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        for event in sent:
+            await socket.send_json(event)
+            await socket.ping(b"are you there")
+            pongs.append((await socket.receive()).data)
+        await socket.send_bytes(bytes(range(256)) * 2)
+        writer = request.transport
+        writer.write(b"\x01\x09" + b'{"type": ' + b"\x80\x11" + b'"b", "data": "z"}')  # one message in two frames
+        await socket.close()
+        return socket
+
+    async def serve(ready, stop):
+        app = web.Application()
+        app.router.add_get("/ws", handler)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        ready.set_result(site._server.sockets[0].getsockname()[1])
+        await stop.wait()
+        await runner.cleanup()
+
+    loop = asyncio.new_event_loop()
+    ready, stop = loop.create_future(), asyncio.Event()
+    port_known = threading.Event()
+    ready.add_done_callback(lambda _: port_known.set())
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(ready, stop)))
+    thread.start()
+    assert port_known.wait(10)
+    events = dev.Events(ready.result(), "me")
+    try:
+        got = list(events)
+    finally:
+        events.close()
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+    assert got == [*((e["type"], e["data"]) for e in sent), ("binary", bytes(range(256)) * 2), ("b", "z")]
+    assert pongs == [b"are you there"] * len(sent)
+
+
+SIX_GREY_PIXELS = {
+    "1": {"class_type": "EmptyImage", "inputs": {"width": 3, "height": 2, "batch_size": 2, "color": 0x808080}},
+    "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "grey"}},
+    "10": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+}
+
+
+def test_a_prompt_from_queue_to_picture(host):
+    entry = host.server.watch(SIX_GREY_PIXELS, lambda _: None)
+    images = host.images(entry)
+    assert len(images) == 2  # the preview is not among them
+    assert all(image.startswith(b"\x89PNG") for image in images)
+
+
+def test_refusals_are_sentences(host):
+    with pytest.raises(dev.Trouble, match=r"node 1 \(EmptyImage\).*width"):
+        host.server.queue({**SIX_GREY_PIXELS, "1": {"class_type": "EmptyImage", "inputs": {"width": "wide", "height": 2, "batch_size": 1, "color": 0}}})
+    with pytest.raises(dev.Trouble, match="NoSuchNode"):
+        host.server.queue({"1": {"class_type": "NoSuchNode", "inputs": {}}})
+
+
+def test_the_host_leaves_nothing_behind(tmp_path):
+    """Ended early, it takes its processes and its link with it, and the checkout stays."""
+    comfy = dev.Comfy(Path(sys.executable), Path(os.environ["MCDM_COMFYUI"]), own=False)
+    server = dev.Server(comfy, tmp_path)
+    server.wait_until_ready = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt), server:
+        pass
+    assert server.process.returncode is not None
+    assert not os.path.lexists(server.link)
+    assert (ROOT / "dev.py").is_file()
+
+
+def test_a_host_that_dies_shows_its_log(tmp_path):
+    (tmp_path / "main.py").write_text("raise SystemExit('this tree is broken')")
+    with pytest.raises(dev.Trouble, match="this tree is broken"), dev.Server(dev.Comfy(Path(sys.executable), tmp_path, own=False), tmp_path / "base"):
+        pass

@@ -1,0 +1,31 @@
+"""What loading the pack costs the host's start: little time, and nothing heavy before it is used."""
+import json
+import os
+import subprocess
+import sys
+
+SCRIPT = """
+import json, sys, tempfile, time
+sys.path.insert(0, sys.argv[1])
+import inprocess
+from pathlib import Path
+finish, noted = inprocess.finish, {}
+def timed(work):
+    before, start = set(sys.modules), time.perf_counter()
+    result = finish(work)
+    noted.update(seconds=time.perf_counter() - start, modules=sorted(set(sys.modules) - before))
+    return result
+inprocess.finish = timed
+inprocess.start(Path(tempfile.mkdtemp()))
+print(json.dumps(noted))
+"""
+
+
+def test_the_pack_loads_fast_and_imports_nothing_heavy():
+    devtools = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "devtools")
+    out = subprocess.run([sys.executable, "-c", SCRIPT, devtools], capture_output=True, text=True, check=True, timeout=180)
+    noted = json.loads(out.stdout.splitlines()[-1])         # of the last that was loaded, the pack
+    assert any(m.endswith("mcdm.host.guider") for m in noted["modules"])
+    assert noted["seconds"] < 0.5
+    heavy = ("training", "kornia", "skia", "experts.model", "openai_unet", "torchvision", "matplotlib", "tokenizers")
+    assert not [m for m in noted["modules"] if any(h in m for h in heavy)]

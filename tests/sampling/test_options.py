@@ -1,0 +1,270 @@
+"""What may be done on top of eq. 10 (MixtureOptions), and the paper's own sampler (MCDMAncestral)."""
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_guider import alone, ask, eq10, expert, latent, mix, parameterised, relative
+
+from support.openai_experts import recorded
+from unite_and_conquer.devtools.stand_ins import vectors
+from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
+
+X = latent(2, seed=1)["samples"]
+SETTINGS = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "latent_image": latent()}
+
+
+@pytest.fixture(scope="module")
+def unets(comfy):
+    return [tiny_unet(0), tiny_unet(1)]
+
+
+def two(comfy, models, weights=(2.0, 3.0), reliabilities="1 3", **options):
+    mixture = mix(comfy, [expert(comfy, m, i, w) for i, (m, w) in enumerate(zip(models, weights, strict=True))], reliabilities)
+    return comfy.call("MixtureOptions", mixture=mixture, **options)[0] if options else mixture
+
+
+def estimates(models, x, levels):
+    return [[alone(m, conditioning(i + k), x, s) for i, (m, s) in enumerate(zip(models, levels, strict=True))] for k in (0, 100)]
+
+
+# ------------------------------------------------------------------------------------------------ off is off, to the last bit
+
+@pytest.mark.parametrize("options", [
+    {"rescale": 0.0}, {"sigma_low": 0.0, "sigma_high": 1e9}, {"curve": "cosine"}, {"weights_end": " ", "reliabilities_end": ""},
+])
+def test_the_defaults_change_nothing(comfy, unets, options):
+    plain, optional = two(comfy, unets), two(comfy, unets, **options)
+    assert torch.equal(*(comfy.call("MCDMSampler", mixture=m, **SETTINGS)[0]["samples"] for m in (plain, optional)))
+
+
+# ------------------------------------------------------------------------------------------------ weights over the schedule
+
+@pytest.mark.parametrize("curve", ["linear", "cosine"])
+@pytest.mark.parametrize("percent", [0.0, 0.1, 0.5, 0.83, 1.0])
+def test_weights_and_reliabilities_over_the_schedule(comfy, unets, curve, percent):
+    sampling = unets[0].get_model_object("model_sampling")
+    sigma = {0.0: float(sampling.sigma_max), 1.0: float(sampling.sigma_min)}.get(percent) or sampling.percent_to_sigma(percent)
+    share = percent if curve == "linear" else 0.5 - 0.5 * math.cos(math.pi * percent)
+    weights = [2.0 + share * (-1.0 - 2.0), 3.0 + share * (0.5 - 3.0)]
+    a = [0.25 + share * (0.8 - 0.25), 0.75 + share * (0.2 - 0.75)]
+    mixture = two(comfy, unets, weights_end="-1, 0.5", reliabilities_end="4, 1", curve=curve)
+    assert relative(ask(comfy, mixture, X * sigma, sigma), eq10(*estimates(unets, X * sigma, [sigma] * 2), weights, a)) <= 2e-5
+
+
+def test_weights_over_the_schedule_of_a_flow(comfy):
+    """Shift 3: a quarter of the schedule is at t = 3 s / (1 + 2 s), s = 3/4."""
+    flows = [parameterised(1, "flow"), parameterised(2, "flow")]
+    t = 3 * 0.75 / (1 + 2 * 0.75)
+    assert math.isclose(flows[0].get_model_object("model_sampling").percent_to_sigma(0.25), t, rel_tol=1e-6)
+    mixture = two(comfy, flows, weights_end="6 3")
+    assert relative(ask(comfy, mixture, X, t), eq10(*estimates(flows, X, [t] * 2), (3.0, 3.0), (0.25, 0.75))) <= 2e-5
+
+
+# ------------------------------------------------------------------------------------------------ rescale
+
+@pytest.mark.parametrize("phi", [0.3, 1.0])
+@pytest.mark.parametrize("weights", [(2.0, 3.0), (2.0, -1.0), (0.3, 0.7)], ids=["guided", "without a null", "a mean"])
+def test_rescale_is_lin_et_al(comfy, unets, phi, weights):
+    d, null = estimates(unets, X * 2, [2.0, 2.0])
+    fused = eq10(d, null, weights, (0.25, 0.75))
+    ratio = torch.stack([(0.5 * (d[0] + d[1]))[i].std() / fused[i].std() for i in range(2)])[:, None, None, None]
+    assert relative(ask(comfy, two(comfy, unets, weights, rescale=phi), X * 2, 2.0), phi * ratio * fused + (1 - phi) * fused) <= 2e-5
+
+
+# ------------------------------------------------------------------------------------------------ guidance interval
+
+@pytest.mark.parametrize("sigma, guided", [(0.5, False), (0.5000001, True), (1.0, True), (4.0, True), (4.0000005, False), (14.0, False)])
+def test_outside_the_interval_the_weights_are_divided_by_their_sum_and_no_null_is_asked(comfy, unets, monkeypatch, sigma, guided):
+    rows = []
+    for unet in unets:
+        forward = unet.model.diffusion_model.forward
+        monkeypatch.setattr(unet.model.diffusion_model, "forward", lambda x, *a, _f=forward, **k: (rows.append(len(x)), _f(x, *a, **k))[1])
+    answer = ask(comfy, two(comfy, unets, sigma_low=0.5, sigma_high=4.0), X * sigma, sigma)
+    assert sum(rows) == 2 * (4 if guided else 2)
+    d, null = estimates(unets, X * sigma, [sigma] * 2)
+    assert relative(answer, eq10(d, null, (2.0, 3.0), (0.25, 0.75)) if guided else 0.4 * d[0] + 0.6 * d[1]) <= 2e-5
+
+
+def test_the_interval_of_a_flow_is_in_sigma(comfy):
+    """t = 0.75 is sigma 3; t = 1 is infinitely far above."""
+    flows = [parameterised(1, "flow"), parameterised(2, "flow")]
+    for t, guided in ((0.74, True), (0.76, False), (1.0, False)):
+        d, null = estimates(flows, X, [t] * 2)
+        answer = ask(comfy, two(comfy, flows, sigma_high=3.0), X, t)
+        assert relative(answer, eq10(d, null, (2.0, 3.0), (0.25, 0.75)) if guided else 0.4 * d[0] + 0.6 * d[1]) <= 2e-5
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"weights_end": "1"}, "weights_end.*1 numbers for 2 experts"), ({"weights_end": "1 x"}, "'x' is not a number"), ({"weights_end": "1 inf"}, "'inf'"),
+    ({"reliabilities_end": "1 -1"}, "'-1'"), ({"reliabilities_end": "0 0"}, "all be zero"), ({"rescale": 1.5}, "rescale"),
+    ({"rescale": float("nan")}, "rescale"),
+    ({"sigma_low": 2.0, "sigma_high": 2.0}, "interval"), ({"sigma_low": float("nan")}, "interval"), ({"curve": "bent"}, "curve 'bent'"),
+    ({"weights_end": "-2 2", "sigma_low": 1.0}, "sum"),
+])
+def test_options_that_make_no_sense(comfy, unets, options, words):
+    with pytest.raises(ValueError, match=words) as error:
+        two(comfy, unets, **options)
+    assert "\n" not in str(error.value)
+
+
+# ------------------------------------------------------------------------------------------------ the paper's sampler
+
+SIGMAS = [10.0, 3.0, 0.8, 0.1, 0.0]
+
+
+def noises():
+    return [torch.randn(X.shape, generator=torch.Generator().manual_seed(50 + i)) for i in range(len(SIGMAS))]
+
+
+def run(comfy, mixture, sampler, levels, noise=None):
+    """The host's SamplerCustomAdvanced; the noise of step k is noise[k]."""
+    order = iter(noise or ())
+    if noise is not None:
+        sampler.extra_options["noise_sampler"] = lambda level, following: next(order)
+    start = type("Noise", (), {"seed": 7, "generate_noise": lambda self, image: X})()
+    guider = comfy.call("MCDMGuider", mixture=mixture)[0]
+    return comfy.call("SamplerCustomAdvanced", noise=start, guider=guider, sampler=sampler, sigmas=torch.tensor(levels),
+                      latent_image={"samples": torch.zeros_like(X)})[0]["samples"]
+
+
+def ddpm(models, levels, eta, share, noise):
+    """Ho et al. 2020, eq. 6 and 7, and Song et al. 2021, eq. 12 and 16, in the variance preserving frame x = z / sqrt(1 + sigma^2), in float64.
+
+    A flow at t is at sigma = t / (1 - t), its image is z (1 - t). share(x): that of log beta in the logarithm of the variance.
+    """
+    flow = hasattr(models[0].get_model_object("model_sampling"), "shift")
+    sigmas = [s / (1 - s) for s in levels] if flow else levels
+    x = X.double() * sigmas[0] / math.sqrt(1 + sigmas[0] ** 2)
+    for k, (sigma, following) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        asked = x * math.sqrt(1 + sigma ** 2) / (1 + sigma if flow else 1.0)
+        d = eq10(*estimates(models, asked.float(), [levels[k]] * 2), (2.0, 3.0), (0.25, 0.75))
+        bar, bar_next = 1 / (1 + sigma ** 2), 1 / (1 + following ** 2)
+        beta = 1 - bar / bar_next
+        posterior = beta * (1 - bar_next) / (1 - bar)
+        if eta == 1.0:
+            mean = math.sqrt(bar_next) * beta / (1 - bar) * d + math.sqrt(bar / bar_next) * (1 - bar_next) / (1 - bar) * x
+        else:
+            eps = (x - math.sqrt(bar) * d) / math.sqrt(1 - bar)
+            mean = math.sqrt(bar_next) * d + math.sqrt(1 - bar_next - eta ** 2 * posterior) * eps
+        if following == 0:
+            return mean / 0.18215
+        part = share(asked.float())
+        x = mean + eta * noise[k].double() * beta ** (part / 2) * posterior ** ((1 - part) / 2)
+    raise AssertionError("the levels must end in 0")
+
+
+@pytest.mark.parametrize("eta, variance", [(1.0, "fixed_small"), (1.0, "fixed_large"), (0.5, "fixed_small"), (0.0, "fixed_small")])
+@pytest.mark.parametrize("lead", ["eps", "flow"])
+def test_a_run_by_hand_in_the_variance_preserving_frame(comfy, lead, eta, variance):
+    models = [parameterised(1, lead), parameterised(2, lead)]
+    levels = SIGMAS if lead == "eps" else [s / (1 + s) for s in SIGMAS]
+    answer = run(comfy, two(comfy, models), comfy.call("MCDMAncestral", eta=eta, variance=variance)[0], levels, noises())
+    assert relative(answer, ddpm(models, levels, eta, lambda x: {"fixed_small": 0.0, "fixed_large": 1.0}[variance], noises())) <= 2e-5
+
+
+@pytest.mark.parametrize("lead", ["eps", "flow"])
+def test_eta_0_is_the_hosts_euler(comfy, lead):
+    models = [parameterised(1, lead), parameterised(2, lead)]
+    levels = SIGMAS if lead == "eps" else [1.0, *(s / (1 + s) for s in SIGMAS)]
+    ours = run(comfy, two(comfy, models), comfy.call("MCDMAncestral", eta=0.0)[0], levels)
+    assert relative(ours, run(comfy, two(comfy, models), comfy.call("KSamplerSelect", sampler_name="euler")[0], levels)) <= 2e-5
+
+
+def test_eta_1_is_the_hosts_ddpm_with_its_seeded_noise(comfy, unets):
+    ours = run(comfy, two(comfy, unets), comfy.call("MCDMAncestral")[0], SIGMAS)
+    assert relative(ours, run(comfy, two(comfy, unets), comfy.call("KSamplerSelect", sampler_name="ddpm")[0], SIGMAS)) <= 1e-4
+
+
+def test_deterministic_steps_keep_their_digits_from_sigma_2e4_down(comfy):
+    """In float32 from where the picture is 5e-5 of the noise, against z' = D + (s'/s)(z - D) in float64. D of pictures N(mean, 1)."""
+    step = comfy.module("mcdm.ancestral").step
+    sigmas = torch.logspace(math.log10(2e4), -2, 30, dtype=torch.float64).tolist() + [0.0]
+    mean, z = noises()[0].double(), X * sigmas[0]
+    exact = z.double()
+    for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+        ours, theirs = ((image.double() + sigma ** 2 * mean) / (1 + sigma ** 2) for image in (z, exact))
+        z = step(z, ours.float(), (1.0, sigma), (1.0, following), eta=0.0)
+        exact = theirs + following / sigma * (exact - theirs)
+    assert relative(z, exact) <= 1e-6
+
+
+@pytest.mark.parametrize("variance", ["", "Learned", "fixed"])
+def test_an_unknown_variance_is_refused(comfy, variance):
+    with pytest.raises(ValueError, match=f"variance '{variance}' is not one of"):
+        comfy.call("MCDMAncestral", variance=variance)
+
+
+# ------------------------------------------------------------------------------------------------ learned variance
+
+def share_of(x, context):
+    """The share of log beta in the logarithm of the variance of a made-up network: another one for each condition."""
+    return torch.sigmoid(x + 3 * context[:, :1, :1, None])
+
+
+def with_variance(model):
+    """A MODEL that predicts a variance as ADM does, in [-1, 1] around the middle of the two logarithms."""
+    def wrapper(apply, args):
+        c = args["c"]
+        kept = c["transformer_options"].get("mcdm_learned_variance")
+        if kept is not None:
+            kept.append((c["transformer_options"]["cond_or_uncond"], 2 * share_of(args["input"], c["c_crossattn"]) - 1))
+        return apply(args["input"], args["timestep"], **c)
+    model = model.clone()
+    model.set_model_unet_function_wrapper(wrapper)
+    return model
+
+
+@pytest.mark.parametrize("seats, rows", [("lead alone", 99), ("one model", 99), ("one model", 1), ("one model", 2)])
+def test_the_learned_variance_is_that_of_the_leads_condition(comfy, monkeypatch, seats, rows):
+    """Whoever shares its calls, and however the host splits them."""
+    import comfy.model_base as base
+    monkeypatch.setattr(base.BaseModel, "memory_required", lambda self, input_shape, cond_shapes={}: 0 if input_shape[0] <= 2 * rows else 1e30)
+    told = with_variance(tiny_unet(0))
+    models = [told, tiny_unet(1)] if seats == "lead alone" else [told, told]
+    plain = [tiny_unet(0), tiny_unet(1 if seats == "lead alone" else 0)]
+    answer = run(comfy, two(comfy, models), comfy.call("MCDMAncestral", variance="learned")[0], SIGMAS, noises())
+    wanted = ddpm(plain, SIGMAS, 1.0, lambda x: share_of(x, conditioning(0)[0][0]).double(), noises())
+    assert relative(answer, wanted) <= 2e-5
+
+
+def test_a_lead_without_a_variance_cannot_lend_one(comfy, unets):
+    with pytest.raises(ValueError, match="does not predict a variance; choose fixed_small or fixed_large"):
+        run(comfy, two(comfy, unets), comfy.call("MCDMAncestral", variance="learned")[0], SIGMAS)
+    with pytest.raises(ValueError, match="does not predict a variance"):
+        run(comfy, two(comfy, [unets[0], with_variance(tiny_unet(1))]), comfy.call("MCDMAncestral", variance="learned")[0], SIGMAS)
+
+
+# ------------------------------------------------------------------------------------------------ the recorded trajectories
+
+SAMPLING = vectors.GOLDEN / "sampling"
+RUNS = {name: entry for file in ("s1_ddim", "s2_ddpm", "s3_fusion") for name, entry in json.loads((SAMPLING / f"{file}.json").read_text())["runs"].items()}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_recorded_trajectories(comfy, name):
+    """x at every step, within the recorded tolerance."""
+    entry, told = RUNS[name], load_file(SAMPLING / f"{name}.safetensors")
+    module = comfy.module("mcdm.experts.model")
+    models = {"adm_classcond": "adm", "glide_base": "glide"}
+    conditions = [{"y": told["y"]}, {k: told[k] for k in ("tokens", "mask") if k in told}]
+    experts = [comfy.call("ConditionExpert", model=recorded(comfy, network, models[network], noise_schedule=entry.get("noise_schedule", "cosine")),
+                          condition=module.conditioning(c), weight=w)[0]
+               for network, c, w in zip(entry.get("models", ["adm_classcond"]), conditions, entry.get("w", [1.0]), strict=False)]
+    mixture = mix(comfy, experts, " ".join(map(repr, entry.get("a", [1.0]))))
+    guider = comfy.call("MCDMGuider", mixture=mixture, clip_denoised=entry["clip_denoised"])[0]
+    ancestral = "step_noise" in told
+    sampler = comfy.call("MCDMAncestral", eta=float(ancestral), variance="learned" if ancestral else "fixed_small")[0]
+    order = iter(told["step_noise"] if ancestral else ())
+    sampler.extra_options["noise_sampler"] = lambda level, following: next(order)
+    bar = told["spaced_alphas_cumprod"].flip(0).double()
+    sigmas = torch.cat([((1 - bar) / bar).sqrt(), bar.new_zeros(1)]).float()
+    seen = []
+    final = guider.sample(told["noise"], torch.zeros_like(told["noise"]), sampler, sigmas, seed=0, disable_pbar=True,
+                          callback=lambda i, denoised, x, total: seen.append(x.double() * bar[i].sqrt()))
+    assert len(seen) == len(bar)
+    for x, wanted in zip([*seen, final.double()], told["x"].double(), strict=True):
+        assert (x - wanted).abs().max() <= entry["recommended_atol"]

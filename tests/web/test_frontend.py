@@ -1,0 +1,159 @@
+"""The pack in the real web page: headless Chromium with the frontend that the host serves."""
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from unite_and_conquer.devtools.host import ROOT, dev
+
+WORKFLOWS = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
+# Playwright hands over undefined as null, which is not what a file holds: so everything crosses as text.
+LOAD = "text => app.loadGraphData(JSON.parse(text))"
+PROMPT = "async () => JSON.stringify((await app.graphToPrompt()).output)"
+
+
+class Page:
+    """ComfyUI's page, and what it complains about."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page, self.errors = page, []
+        page.on("console", lambda message: message.type == "error" and self.errors.append(f"{message.text} {message.location.get('url')}"))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(url)
+        page.wait_for_function("() => !!(window.app?.graph && window.app.extensionManager && window.LiteGraph?.registered_node_types?.MCDMSampler)")
+        self.at_start = list(self.errors)
+
+    def load(self, workflow: Any) -> None:
+        """Opens a drawing as dragging its file into the page would, and gives the page the time to complain."""
+        for button in self.page.locator(".p-dialog-close-button, .p-toast-close-button").all():
+            button.click()
+        self.errors.clear()
+        self.page.evaluate(LOAD, json.dumps(workflow))
+        self.page.wait_for_timeout(1000)
+
+    def complaints(self) -> list[str]:
+        """Dialogs, toasts, nodes drawn in red, and errors in the console but for what a closed network causes."""
+        red = self.page.evaluate("() => app.graph.nodes.filter(node => node.has_errors).map(node => node.type)")
+        said = self.page.locator(".p-dialog, .p-toast-message").all_inner_texts()
+        return red + said + [e for e in self.errors if "Failed to load resource" not in e and "Content Security Policy" not in e]
+
+    def prompt(self) -> dict[str, Any]:
+        return json.loads(self.page.evaluate(PROMPT))
+
+    def run(self) -> dict[str, str]:
+        """Presses the run button, waits for the end, which must be a good one, and returns the one file that the Save Image wrote."""
+        save, = (node for node, call in self.prompt().items() if call["class_type"] == "SaveImage")
+        self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
+        self.page.get_by_test_id("queue-button").click()
+        self.page.wait_for_function("save => Object.keys(app.lastNodeErrors ?? {}).length || app.lastExecutionError || app.nodeOutputs[save]?.images",
+                                    arg=save, timeout=120_000)
+        assert self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]") == [{}, None]
+        assert self.complaints() == []
+        picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
+        return picture
+
+
+@pytest.fixture(scope="module")
+def page(stand_ins, host, browser):
+    host.server.post("/settings", {"Comfy.TutorialCompleted": True})       # else a first visit opens the templates
+    window = browser.new_page(viewport={"width": 1600, "height": 1000})
+    yield Page(window, host.url)
+    window.close()
+
+
+def read(name: str, folder: str = "") -> Any:
+    return json.loads((ROOT / "example_workflows" / folder / f"{name}.json").read_text("utf-8"))
+
+
+def test_the_page_starts_without_an_error_of_the_pack(page):
+    assert [e for e in page.at_start if dev.PACK in e] == []
+
+
+def test_every_workflow_has_both_formats_and_is_a_template(host):
+    assert sorted(host.get_json("/workflow_templates")[dev.PACK]) == sorted(WORKFLOWS)
+    assert {path.stem for path in (ROOT / "example_workflows" / "api").glob("*.json")} == set(WORKFLOWS)
+    assert {"face_from_three_experts", "face_mask_and_window", "one_expert_stock_ksampler", "two_stable_diffusion_prompts", "imagenet_class_and_prompt",
+            "class_with_unconditional_null", "class_and_text_64_to_256"} <= set(WORKFLOWS)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflow_loads_and_is_what_the_api_file_says(page, name):
+    page.load(read(name))
+    assert page.complaints() == []
+    assert page.prompt() == read(name, "api"), "a node has changed: load the drawing, save it anew, and export it as example_workflows/api/..."
+
+
+def test_complaints_are_seen(page):
+    drawing = read("face_from_three_experts")
+    drawing["nodes"][0]["type"] = "NoSuchExpert"
+    page.load(drawing)
+    red, dialog, *_ = page.complaints()
+    assert red == "NoSuchExpert"
+    assert "NoSuchExpert" in dialog
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
+    page.load(read(name))
+    box = "x => [x.title, x.boundingRect[0], x.boundingRect[1], x.boundingRect[0] + x.boundingRect[2], x.boundingRect[1] + x.boundingRect[3]]"
+    nodes, groups = page.page.evaluate(f"() => [app.graph.nodes.map({box}), app.graph.groups.map({box})]")
+
+    def meet(a, b):
+        return a[1] < b[3] and b[1] < a[3] and a[2] < b[4] and b[2] < a[4]
+
+    def holds(a, b):
+        return a[1] <= b[1] and a[2] <= b[2] and b[3] <= a[3] and b[4] <= a[4]
+    assert [(a[0], b[0]) for kind in (nodes, groups) for a, b in itertools.combinations(kind, 2) if meet(a, b)] == []
+    assert [(g[0], n[0]) for g in groups for n in nodes if meet(g, n) and not holds(g, n)] == []
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_run_button_makes_a_picture(page, host, name):
+    """As a user does, but for the number of steps and the size of the picture: the released checkpoints are stood in for by tiny ones."""
+    page.load(read(name))
+    page.page.evaluate("""() => {
+        for (const node of app.graph.nodes)
+            for (const widget of node.widgets ?? []) {
+                if (widget.name === "steps") widget.value = 2;
+                if (node.type === "EmptyExpertLatent" && ["width", "height"].includes(widget.name)) widget.value = 64;
+            }
+    }""")
+    picture = page.run()
+    assert (picture["type"], picture["subfolder"]) == ("output", "mcdm")
+    assert picture["filename"].startswith(name)
+    assert host.get("/view", **picture).startswith(b"\x89PNG")
+
+
+def test_text_condition_says_what_it_understood(page):
+    """Under the text, on the node itself."""
+    page.load(read("face_from_three_experts"))
+    words, = (node for node, call in page.prompt().items() if call["class_type"] == "TextCondition")
+    page.page.evaluate("words => { app.graph.getNodeById(words).widgets[0].value = 'red hair and a purple elephant' }", words)
+    page.page.get_by_test_id("queue-button").click()
+    page.page.wait_for_function("words => app.graph.getNodeById(words).widgets.some(w => String(w.value).includes('not known: purple elephant'))", arg=words)
+
+
+def test_the_node_library_shows_every_node_and_its_help(page, pack_nodes):
+    category, = {info["category"] for info in pack_nodes.values()}
+    page.load(read("one_expert_stock_ksampler"))
+    page.page.locator(".node-library-tab-button").click()
+    page.page.get_by_text(category, exact=True).click()
+    leaves = page.page.locator(".side-bar-panel .tree-leaf")
+    leaves.first.wait_for()
+    assert sorted(leaves.all_inner_texts()) == sorted(info["display_name"] for info in pack_nodes.values())
+    leaf = leaves.filter(has_text="MCDM Sampler")
+    leaf.hover()
+    leaf.locator(".help-button").click()
+    page.page.get_by_role("heading", name="If it goes wrong").wait_for()
+
+
+def test_every_node_has_a_help_page(host, pack_nodes):
+    assert {"LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer", "EmptyExpertLatent",
+            "MCDMGuider", "MCDMSampler"} <= set(pack_nodes)
+    for name, info in pack_nodes.items():
+        text = host.get(f"/extensions/{dev.PACK}/docs/{name}.md").decode()
+        inputs = [i for kind in ("required", "optional") for i in info["input"].get(kind, {})]
+        assert [i for i in [*inputs, *info["output_name"]] if f"| {i}" not in text and "expert_" not in i] == [], name

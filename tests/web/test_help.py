@@ -1,0 +1,195 @@
+"""What a user finds without a manual: help pages with pictures, words that the search finds, templates with thumbnails, the blueprint."""
+import copy
+import dataclasses
+import io
+import re
+import sys
+import urllib.error
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_frontend import WORKFLOWS, Page, read
+from test_http import pixels
+
+from unite_and_conquer.devtools.host import ROOT, dev
+
+DOCS = ROOT / "web" / "docs"
+PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
+IMAGE = re.compile(r"!\[(.+?)\]\((\S+?)\)")
+BLUEPRINT = "Unite two checkpoints"
+EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
+
+SEARCHES = {
+    "MCDM": "MCDMSampler", "unite": BLUEPRINT, "guider": "MCDMGuider", "mixer": "ReliabilityMixer", "reliability": "ReliabilityMixer",
+    "mixture": "MixtureOptions", "condition expert": "ConditionExpert", "expert": "LoadExpert", "sweep": "ReliabilitySweep", "compare": "CompareExperts",
+    "report": "MixtureReport", "ancestral": "MCDMAncestral", "two checkpoints": BLUEPRINT,
+}
+
+
+@pytest.fixture(scope="module")
+def page(stand_ins, host, browser):
+    for key, value in {"Comfy.TutorialCompleted": True, "Comfy.NodeSearchBoxImpl": "default"}.items():
+        host.server.post("/settings", {key: value})
+    window = browser.new_page(viewport={"width": 1600, "height": 1000})
+    window.set_default_timeout(60_000)
+    yield Page(window, host.url)
+    window.close()
+
+
+# ------------------------------------------------------------------------------------------------ pages and tooltips
+
+def test_every_node_has_a_page_and_every_page_a_node(pack_nodes):
+    assert sorted(pack_nodes) == PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_pictures_and_they_are_served(host, name):
+    pictures = IMAGE.findall((DOCS / f"{name}.md").read_text("utf-8"))
+    assert pictures and all(file.startswith(name) for _, file in pictures)
+    for _, file in pictures:
+        served = host.get(f"/extensions/{dev.PACK}/docs/{file}")
+        assert served == (DOCS / file).read_bytes()
+        assert len(served) <= 60_000, file
+        assert 500 <= Image.open(io.BytesIO(served)).width <= 900, file
+
+
+def test_no_picture_lies_about_unused():
+    used = {file for name in PAGES for _, file in IMAGE.findall((DOCS / f"{name}.md").read_text("utf-8"))}
+    assert used == {path.name for path in DOCS.iterdir() if path.suffix != ".md"}
+
+
+def test_every_input_and_output_has_a_tooltip_and_a_line_in_its_page(pack_nodes):
+    for name, info in pack_nodes.items():
+        rows = re.findall(r"^\| (\S+)(?: \.\.\. (\S+))? \|", (DOCS / f"{name}.md").read_text("utf-8"), re.MULTILINE)
+        told = {word for row in rows for word in row}
+        inputs = {i: spec for kind in ("required", "optional") for i, spec in info["input"].get(kind, {}).items()}
+        assert [i for i in [*inputs, *info["output_name"]] if i not in told and not re.fullmatch("expert_[3-7]", i)] == [], name
+        assert [i for i, spec in inputs.items() if not spec[1].get("tooltip")] == [], name
+        assert len(info["output_tooltips"]) == len(info["output"]) and all(info["output_tooltips"]), name
+
+
+@pytest.mark.parametrize("name", ["MCDMSampler", "ReliabilityMixer"])
+def test_the_help_panel_shows_the_pictures(page, pack_nodes, name):
+    page.load(EMPTY)
+    panel = page.page.locator(".side-bar-panel")
+    if not panel.is_visible():
+        page.page.locator(".node-library-tab-button").click()
+    panel.locator("input").fill(pack_nodes[name]["display_name"])
+    leaf = panel.locator(".tree-leaf").filter(has_text=pack_nodes[name]["display_name"]).first
+    leaf.hover()
+    leaf.locator(".help-button").click()
+    pictures = IMAGE.findall((DOCS / f"{name}.md").read_text("utf-8"))
+    shown = panel.locator(".node-help-content img")
+    page.page.wait_for_function("count => [...document.querySelectorAll('.node-help-content img')].filter(i => i.naturalWidth > 0).length === count",
+                                arg=len(pictures))
+    assert [shown.nth(i).get_attribute("alt") for i in range(len(pictures))] == [alt for alt, _ in pictures]
+    box, inside = shown.first.bounding_box(), panel.bounding_box()
+    assert inside["x"] <= box["x"] and box["x"] + box["width"] <= inside["x"] + inside["width"], "it is cut off"
+    panel.locator("button:has(.pi-arrow-left)").click()
+
+
+# ------------------------------------------------------------------------------------------------ the search
+
+def search(page):
+    """The field of the dialog that a double click on the canvas opens."""
+    page.load(EMPTY)
+    field = page.page.locator(".comfy-vue-node-search-container input")
+    for _ in range(20):                                 # a busy machine takes the two clicks for two
+        page.page.mouse.dblclick(1100, 600)
+        page.page.wait_for_timeout(500)
+        if field.is_visible():
+            return field
+    pytest.fail("The search does not open.")
+
+
+def found(page, wanted):
+    """The line of the search that names what is wanted, once it is there."""
+    line = page.page.locator(".p-autocomplete-option").filter(has_text=wanted).first
+    line.wait_for()
+    return line
+
+
+def test_the_search_finds(page, pack_nodes):
+    field = search(page)
+    for words, node in SEARCHES.items():
+        field.fill("nothing is called that")
+        page.page.locator(".p-autocomplete-option").first.wait_for(state="detached")
+        field.fill(words)
+        found(page, pack_nodes[node]["display_name"] if node in pack_nodes else node)
+    page.page.keyboard.press("Escape")
+
+
+def test_hosts_that_search_for_more_than_names_get_more_words(comfy, monkeypatch):
+    """Their Schema has a field for them: https://github.com/Comfy-Org/ComfyUI/pull/12010."""
+    api = sys.modules["comfy_api.latest"].io
+    monkeypatch.setattr(api, "Schema", dataclasses.make_dataclass("Schema", [("search_aliases", list, dataclasses.field(default_factory=list))],
+                                                                   bases=(api.Schema,)))
+    words = {name: node.define_schema().search_aliases for name, node in comfy.nodes.items() if name in PAGES}
+    assert sorted(words) == PAGES and all(words.values())
+    assert "multi-modal" in words["MCDMSampler"] and "combine models" in words["ReliabilityMixer"] and "guidance" in words["MCDMGuider"]
+
+
+# ------------------------------------------------------------------------------------------------ templates
+
+def test_templates_have_thumbnails(host):
+    names = host.get_json("/workflow_templates")[dev.PACK]
+    assert sorted(names) == sorted(WORKFLOWS)
+    for name in names:
+        thumbnail = Image.open(io.BytesIO(host.get(f"/api/workflow_templates/{dev.PACK}/{name}.jpg")))
+        assert thumbnail.format == "JPEG" and min(thumbnail.size) >= 200, name
+    with pytest.raises(urllib.error.HTTPError):
+        host.get(f"/api/workflow_templates/{dev.PACK}/no_such_template.jpg")
+
+
+def test_the_template_browser_shows_them(page):
+    page.load(EMPTY)
+    page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    browser = page.page.get_by_role("dialog")
+    browser.get_by_text(dev.PACK, exact=True).click()
+    for name in WORKFLOWS:              # a picture is fetched when its card comes into view
+        card = browser.get_by_test_id(f"template-workflow-{name}")
+        card.scroll_into_view_if_needed()
+        card.locator("img").wait_for()
+        page.page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
+    browser.locator("button:has(.pi-times)").first.click()
+    browser.wait_for(state="detached")
+
+
+# ------------------------------------------------------------------------------------------------ the blueprint
+
+def test_the_host_lists_the_blueprint(host):
+    (key, entry), = host.get_json("/global_subgraphs").items()
+    assert (entry["name"], entry["info"]["node_pack"]) == (BLUEPRINT, f"custom_nodes.{dev.PACK}")
+    assert host.get_json(f"/global_subgraphs/{key}")["data"] == (ROOT / "subgraphs" / f"{BLUEPRINT}.json").read_text("ascii")
+
+
+def test_the_blueprint_draws_what_the_same_nodes_draw_without_it(page, host):
+    """Taken from the search, given a Save Image, and queued by the button; beside it the API file of the same nodes."""
+    search(page).fill(BLUEPRINT)
+    found(page, BLUEPRINT).click()
+    page.page.locator(".comfy-vue-node-search-container").wait_for(state="detached")
+    values = {"prompt 1": "a cat", "prompt 2": "at night", "weight 1": 3, "weight 2": 2, "reliabilities": "1, 3", "width": 64, "height": 64,
+              "seed": 5, "steps": 2}
+    page.page.wait_for_function("() => app.graph.nodes.length === 1")
+    widgets = page.page.evaluate("""values => {
+        const [node] = app.graph.nodes, save = LiteGraph.createNode("SaveImage");
+        for (const [name, value] of Object.entries(values)) node.widgets.find(widget => widget.name === name).value = value;
+        save.pos = [node.pos[0] + 500, node.pos[1]];
+        app.graph.add(save);
+        node.connect(0, save, 0);
+        return node.widgets.map(widget => widget.name);
+    }""", values)
+    assert widgets == [f"{what} {i}" for i in (1, 2) for what in ("checkpoint", "prompt", "negative prompt", "weight")] + [
+        "reliabilities", "width", "height", "batch_size", "seed", "steps", "sampler_name", "scheduler"]
+    prompt, drawn = page.prompt(), host.get("/view", **page.run())
+
+    flat = copy.deepcopy(read("two_stable_diffusion_prompts", "api"))
+    changes = {"2": {"text": "a cat"}, "6": {"text": "at night"}, "4": {"weight": 3}, "8": {"weight": 2}, "9": {"reliabilities": "1, 3"},
+               "10": {"width": 64, "height": 64}, "11": {"seed": 5, "steps": 2}}
+    for node, inputs in changes.items():
+        assert inputs.keys() <= flat[node]["inputs"].keys()
+        flat[node]["inputs"] |= inputs
+    assert sorted(call["class_type"] for call in prompt.values()) == sorted(call["class_type"] for call in flat.values())
+    wanted, = host.images(host.run(flat))
+    assert np.array_equal(pixels(drawn), pixels(wanted))

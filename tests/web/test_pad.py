@@ -1,0 +1,400 @@
+"""The reliability pad with a real mouse and keyboard, on the classic canvas and on the newer one ("Vue nodes")."""
+from __future__ import annotations
+
+import copy
+import io
+import itertools
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_frontend import Page, read
+
+from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.mcdm.mixture import parse_reliabilities
+
+FACE = read("face_from_three_experts")
+NAMES = ["hair", "skin", "text", "sketch", "edges", "depth", "pose", "style"]
+MIXER = "app.graph.nodes.find(node => node.type === 'ReliabilityMixer')"
+TEXT = MIXER + ".widgets.find(widget => widget.name === 'reliabilities')"
+VUE = "Comfy.VueNodes.Enabled"
+
+
+class Pad(Page):
+    """A page with a mixer and its experts alone."""
+
+    def show(self, wires, text="", **changes):
+        """wires: the expert behind each slot, None = not connected."""
+        cards = {node["type"]: node for node in FACE["nodes"]}
+        mixer = copy.deepcopy(cards["ReliabilityMixer"]) | {"id": 100, "pos": [420, 60], "size": [270, 222], "widgets_values": [text, False]} | changes
+        mixer["outputs"][0]["links"] = []
+        for slot in mixer["inputs"]:
+            slot["link"] = None
+        nodes, links = [mixer], []
+        for number in sorted(set(wires) - {None}):
+            expert = copy.deepcopy(cards["ConditionExpert"]) | {"id": number + 1, "pos": [90, 60 + 100 * number], "flags": {"collapsed": True}}
+            expert["widgets_values"] = [1, 0, 1, NAMES[number]]
+            for slot in expert["inputs"]:
+                slot["link"] = None
+            expert["outputs"][0]["links"] = [slot + 1 for slot, wired in enumerate(wires) if wired == number]
+            nodes.append(expert)
+        for slot, number in enumerate(wires):
+            if number is not None:
+                mixer["inputs"][slot]["link"] = slot + 1
+                links.append([slot + 1, number + 1, 0, 100, slot, "MCDM_EXPERT"])
+        view = {"ds": {"scale": 1, "offset": [0, 60]}, **({"workflowRendererVersion": "Vue"} if self.vue else {})}
+        self.load(FACE | {"last_node_id": 100, "last_link_id": 9, "nodes": nodes, "links": links, "groups": [], "extra": view})
+        self.pad.wait_for()
+
+    @property
+    def pad(self):
+        return self.page.locator(".mcdm-pad")
+
+    @property
+    def text(self):
+        return self.page.evaluate(f"() => {TEXT}.value")
+
+    @property
+    def sliders(self):
+        return self.pad.get_by_role("slider")
+
+    @property
+    def numbers(self):
+        return [float(field.input_value()) for field in self.pad.get_by_role("spinbutton").all()]
+
+    def becomes(self, text):
+        self.page.wait_for_function(f"text => {TEXT}.value === text", arg=text, timeout=60_000)
+
+    def box(self, locator):
+        """Where it is once it has come to rest."""
+        before, after = None, locator.bounding_box()
+        while before != after:
+            self.page.wait_for_timeout(100)
+            before, after = after, locator.bounding_box()
+        return after
+
+    def drag(self, *points):
+        self.page.mouse.move(*points[0])
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*point, steps=4)
+        self.page.mouse.up()
+
+    def type(self, text):
+        """Into the node's own text field, as a user does."""
+        if self.vue:
+            field = self.page.locator(".lg-node input[aria-label='reliabilities']")
+            field.fill(text)
+            field.press("Tab")
+            return
+        self.page.mouse.click(*self.page.evaluate(f"""() => {{
+            const widget = {TEXT}, [x, y] = widget.node.pos, box = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds;
+            return [box.x + (x + 80 + ds.offset[0]) * ds.scale, box.y + (y + widget.y + 10 + ds.offset[1]) * ds.scale] }}"""))
+        self.page.locator(".graphdialog input").fill(text)
+        self.page.locator(".graphdialog input").press("Enter")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["classic", "vue"])
+def page(request, host, browser):
+    host.server.post("/history", {"clear": True})        # prompts of other tests hold NaN, which no browser reads
+    for key, value in {"Comfy.TutorialCompleted": True, VUE: request.param}.items():
+        host.server.post("/settings", {key: value})
+    window = browser.new_page(viewport={"width": 1600, "height": 1000})
+    window.set_default_timeout(120_000)
+    pad = Pad(window, host.url)
+    pad.vue = request.param
+    assert window.evaluate("() => !!LiteGraph.vueNodesMode") == request.param
+    yield pad
+    window.close()
+    host.server.post("/settings", {VUE: False})
+
+
+@pytest.fixture(autouse=True)
+def silence(request):
+    """No test of this file may make the page complain."""
+    yield
+    if "page" in request.fixturenames:
+        assert request.getfixturevalue("page").complaints() == []
+
+
+def test_crossfader(page):
+    page.show([0, 1])
+    assert page.numbers == [0.5, 0.5]
+    assert page.text == "", "nothing is written before somebody edits"
+    slider = page.pad.get_by_role("slider", name="Crossfader from hair to skin")
+    x, y, width, height = (page.box(slider)[key] for key in ("x", "y", "width", "height"))
+    page.drag((x + width / 2, y + height / 2), (x + 0.1 * width, y + 40), (x + 0.25 * width, y + 3))
+    assert page.text == "0.75, 0.25"
+    assert (page.numbers, slider.get_attribute("aria-valuenow"), slider.get_attribute("aria-valuetext")) == ([0.75, 0.25], "25", "hair 75 %, skin 25 %")
+    page.drag((x + width / 2, y + height / 2), (x + width + 300, y))
+    assert page.text == "0, 1"
+    for keys, text in [("Control+z", "0.75, 0.25"), ("Control+z", ""), ("Control+Shift+Z", "0.75, 0.25"), ("Control+y", "0, 1"), ("Control+z", "0.75, 0.25")]:
+        page.page.keyboard.press(keys)                  # a drag is one step
+        page.becomes(text)
+    page.page.wait_for_function("() => document.querySelector('.mcdm-pad input').value === '0.75'")
+    assert page.numbers == [0.75, 0.25], "undo moves the pad that is seen"
+
+
+def test_keyboard(page):
+    page.show([0, 1], "1, 3")
+    assert page.numbers == [0.25, 0.75]
+    assert page.text == "1, 3"
+    page.sliders.focus()
+    for key, text in [("ArrowLeft", "0.26, 0.74"), ("Shift+ArrowLeft", "0.36, 0.64"), ("ArrowUp", "0.35, 0.65"), ("PageDown", "0.45, 0.55"),
+                      ("End", "0, 1"), ("ArrowRight", "0, 1"), ("Home", "1, 0"), ("Shift+ArrowRight", "0.9, 0.1")]:
+        page.page.keyboard.press(key)
+        assert page.text == text, key
+    page.page.keyboard.press("Control+z")               # each key is one
+    page.becomes("1, 0")
+
+    page.show([0, 1, 2], "2, 1, 1")
+    slider = page.pad.get_by_role("slider", name="Reliabilities of hair, skin, text")
+    slider.focus()
+    for key, text in [("ArrowRight", "0.5, 0.24, 0.26"), ("Shift+ArrowLeft", "0.5, 0.34, 0.16"), ("ArrowDown", "0.49, 0.347, 0.163"), ("Home", "1, 0, 0"),
+                      ("ArrowLeft", "1, 0, 0"), ("Shift+ArrowDown", "0.9, 0.05, 0.05"), ("End", "0, 0, 1"), ("Shift+ArrowLeft", "0, 0.1, 0.9")]:
+        page.page.keyboard.press(key)
+        assert page.text == text, key
+    assert slider.get_attribute("aria-valuetext") == "hair 0 %, skin 10 %, text 90 %"
+
+
+def test_triangle(page):
+    page.show([0, 1, 2])
+    edge = page.box(page.pad.locator(".mcdm-pad-edge"))
+    corners = np.array([[edge["x"] + edge["width"] / 2, edge["y"]], [edge["x"], edge["y"] + edge["height"]],
+                        [edge["x"] + edge["width"], edge["y"] + edge["height"]]])
+    start = corners.mean(0)
+    for to, shares in [([0.2, 0.3, 0.5], None), ([0.6, 0.4, 0], None), ([1.5, -0.25, -0.25], [1, 0, 0]), ([-0.5, 0.75, 0.75], [0, 0.5, 0.5])]:
+        page.drag(start, np.array(to) @ corners)
+        got = [float(word) for word in page.text.split(",")]
+        assert np.abs(np.subtract(got, shares or to)).max() < 0.0101, page.text                     # a pixel is less than 0.01
+        assert sum(got) == pytest.approx(1, abs=1e-9)
+        assert page.numbers == got
+        thumb = page.box(page.pad.locator(".mcdm-pad-thumb"))
+        centre = np.array([thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2])
+        assert np.abs(centre - np.array(got) @ corners).max() < 1.5, "the mark stands where its numbers say"
+
+
+def test_linked_sliders(page):
+    page.show([0, 1, 2, 3], "4, 3, 2, 1")
+    assert page.numbers == [0.4, 0.3, 0.2, 0.1]
+    slider = page.pad.get_by_role("slider", name="Reliability of sketch")
+    x, y, width, height = (page.box(slider)[key] for key in ("x", "y", "width", "height"))
+    page.drag((x + 0.1 * width, y + height / 2), (x + width + 50, y), (x + 0.55 * width, y + height / 2))
+    assert page.text == "0.2, 0.15, 0.1, 0.55", "the others keep their proportion, and what a drag passes through leaves no trace"
+    page.pad.get_by_role("slider", name="Reliability of hair").press("Home")
+    assert page.text == "0, 0.188, 0.125, 0.687"
+    page.show(range(8))
+    page.pad.get_by_role("slider", name="Reliability of style").press("End")
+    assert page.text == "0, 0, 0, 0, 0, 0, 0, 1"
+
+
+def test_typed_numbers(page):
+    page.show([0, 1, 2], "2, 1, 1")
+    field = page.pad.get_by_role("spinbutton", name="Reliability of skin")
+    field.click()
+    page.page.keyboard.type("0.5")
+    page.page.keyboard.press("Enter")
+    assert page.text == "0.333, 0.5, 0.167"
+    for key, text in [("ArrowUp", "0.327, 0.51, 0.163"), ("Shift+ArrowDown", "0.393, 0.41, 0.197")]:
+        field.press(key)
+        assert page.text == text
+    field.press("Control+z")
+    page.becomes("0.327, 0.51, 0.163")
+    field = page.pad.get_by_role("spinbutton", name="Reliability of text")
+    field.click()
+    page.page.keyboard.type("7")
+    page.page.keyboard.press("Tab")
+    assert page.text == "0, 0, 1"
+    assert field.input_value() == "1"
+
+
+def test_typed_text_moves_the_pad(page):
+    page.show([0, 1, 2])
+    page.type("1 1,  2")
+    page.becomes("1 1,  2")
+    assert page.numbers == [0.25, 0.25, 0.5]
+    assert page.text == "1 1,  2", "as it was typed"
+    page.type("1;2")
+    page.becomes("1;2")
+    assert page.pad.get_by_text("'1;2' is not a non-negative number").is_visible()
+    page.type("0, 0, 3")
+    page.becomes("0, 0, 3")
+    assert page.numbers == [0, 0, 1]
+    assert not page.pad.get_by_text("not a non-negative").is_visible()
+
+
+BAD = ["0,5 0.5", "1;2", "nan", "1, inf", "1, -0.1", "1,,1", "1,", "1_0, 1", "0x1, 1", "1e999, 1", "one, two", "1, 2, 3", "1"]
+GOOD = ["1e-3 2", " .5 ,5. ", "+1, 1E2", "1\t2", "-0, 1", "1e308, 1"]
+
+
+def test_the_pad_reads_as_the_nodes_do(page):
+    """Same sentences, same numbers as mcdm/mixture.py."""
+    page.show([0, 1])
+    for text in BAD:
+        with pytest.raises(ValueError) as said:
+            parse_reliabilities(text, 2)
+        page.page.evaluate(f"text => {{ {TEXT}.value = text }}", text)
+        assert page.pad.get_by_role("status").inner_text() == str(said.value)
+        assert page.pad.locator(".mcdm-pad-body").get_attribute("inert") is not None
+        assert page.text == text, "nothing is lost"
+    for text in GOOD:
+        numbers = parse_reliabilities(text, 2)
+        page.page.evaluate(f"text => {{ {TEXT}.value = text }}", text)
+        assert page.pad.get_by_role("status").count() == 0, text
+        assert page.numbers == pytest.approx([a / sum(numbers) for a in numbers], abs=5.01e-4)
+    page.page.evaluate(f"() => {{ {TEXT}.value = '0 0' }}")
+    assert "must not all be zero" in page.pad.get_by_role("status").inner_text()
+    page.box(page.pad)
+    page.pad.get_by_role("button", name="All alike").click()
+    assert page.text == ""
+    assert page.numbers == [0.5, 0.5]
+    page.page.keyboard.press("Control+z")
+    page.becomes("0 0")
+
+
+def test_wires_and_names_are_followed(page):
+    page.show([0, None, 2], "0.9, 0.1")
+    assert page.pad.get_by_role("slider", name="Crossfader from hair to text").count() == 1
+    page.page.evaluate(f"() => {MIXER}.disconnectInput(2)")
+    assert "2 numbers for 1 experts" in page.pad.inner_text()
+    assert page.text == "0.9, 0.1", "never rewritten behind the back"
+    page.page.evaluate(f"() => app.graph.getNodeById(3).connect(0, {MIXER}, 5)")
+    assert page.numbers == [0.9, 0.1]
+    page.page.evaluate("""() => {
+        app.graph.getNodeById(3).widgets.find(widget => widget.name === "name").value = "a caption";
+        app.extensionManager.workflow.activeWorkflow.changeTracker.checkState() }""")         # as the host does after each click and key
+    assert page.pad.get_by_role("slider", name="Crossfader from hair to a caption").count() == 1
+    page.page.evaluate("() => { app.graph.getNodeById(1).mode = 4; app.extensionManager.workflow.activeWorkflow.changeTracker.checkState() }")
+    assert "Nothing arrives at expert_1" in page.pad.inner_text()
+    assert page.text == "0.9, 0.1"
+
+    page.show([0, 1, 0], "")
+    assert "'hair' is wired to expert_1 and expert_3: its weights and reliabilities add." in page.pad.get_by_role("status").inner_text()
+    assert page.pad.get_by_role("spinbutton", name="Reliability of hair (3)").count() == 1
+    page.show([])
+    assert "Connect experts" in page.pad.inner_text()
+    page.show([0])
+    assert "One expert, 'hair'" in page.pad.inner_text()
+
+
+def test_a_text_that_comes_by_a_wire(page):
+    page.show([0, 1], "0.9, 0.1")
+    page.page.evaluate(f"""() => {{
+        const text = LiteGraph.createNode("PrimitiveString");
+        app.graph.add(text);
+        text.connect(0, {MIXER}, {MIXER}.inputs.findIndex(input => input.name === "reliabilities")) }}""")
+    assert "come in by a wire" in page.pad.inner_text()
+    assert not page.sliders.first.is_visible()
+    page.page.evaluate(f"() => {MIXER}.disconnectInput({MIXER}.inputs.findIndex(input => input.name === 'reliabilities'))")
+    assert page.numbers == [0.9, 0.1]
+
+
+def test_through_reroutes_and_subgraphs(page):
+    page.show([0, 1], "0.9, 0.1")
+    names = "async () => (await import('/extensions/PACK/js/experts.js')).experts(NODE).map(e => e.name + e.slot)"
+    pack = page.page.evaluate("() => LiteGraph.registered_node_types.ReliabilityMixer.nodeData.python_module").split(".")[-1]
+    names = names.replace("PACK", pack)
+    inner = "[...app.graph.subgraphs.values()].flatMap(graph => graph.nodes).find(node => node.type === 'ReliabilityMixer')"
+    page.page.evaluate(f"""() => {{
+        const reroute = LiteGraph.createNode("Reroute");
+        app.graph.add(reroute);
+        app.graph.getNodeById(2).connect(0, reroute, 0);
+        reroute.connect(0, {MIXER}, 1) }}""")
+    assert page.page.evaluate(names.replace("NODE", MIXER)) == ["hair1", "skin2"]
+    page.page.evaluate("() => { app.graph.convertToSubgraph(new Set([app.graph.getNodeById(1)])) }")
+    assert page.page.evaluate(names.replace("NODE", MIXER)) == ["hair1", "skin2"]
+    page.page.evaluate(f"() => {{ app.graph.convertToSubgraph(new Set([{MIXER}])) }}")
+    assert page.page.evaluate(names.replace("NODE", inner)) == ["hair1", "skin2"]
+
+
+def test_saving_copying_and_queueing_see_nothing_new(page):
+    page.load(FACE)
+    page.pad.wait_for()
+    prompt = page.prompt()
+    assert prompt["12"] == read("face_from_three_experts", "api")["12"]
+    page.page.evaluate(f"() => {{ {TEXT}.value = '0.2, 0.3, 0.5' }}")
+    saved = json.loads(page.page.evaluate("() => JSON.stringify(app.graph.serialize())"))
+    mixer, = (node for node in saved["nodes"] if node["type"] == "ReliabilityMixer")
+    assert mixer["widgets_values"] == ["0.2, 0.3, 0.5", False]
+    assert [slot["name"] for slot in mixer["inputs"]] == [*(f"expert_{i}" for i in range(1, 9)), "reliabilities", "allow_mixed_latents"]
+    page.load(saved)
+    page.page.wait_for_function("() => document.querySelector('.mcdm-pad input')?.value === '0.2'")
+    assert page.numbers == [0.2, 0.3, 0.5]
+    prompt["12"]["inputs"]["reliabilities"] = "0.2, 0.3, 0.5"
+    assert page.prompt() == prompt
+    page.page.evaluate(f"() => {{ app.canvas.selectNode({MIXER}); app.canvas.copyToClipboard(); app.canvas.pasteFromClipboard({{connectInputs: true}}) }}")
+    page.page.wait_for_function("() => document.querySelectorAll('.mcdm-pad').length === 2")
+    assert page.page.evaluate("""() => app.graph.nodes.filter(node => node.type === "ReliabilityMixer").map(node =>
+        [node.widgets[0].value, node.widgets[2].element.querySelector("input").value])""") == [["0.2, 0.3, 0.5", "0.2"]] * 2
+
+
+def pixels(png):
+    return np.array(Image.open(io.BytesIO(png)))
+
+
+def test_a_queued_pad_is_the_headless_run(page, host):
+    """Bit for bit, and another picture than with the text left empty."""
+    page.load(FACE)
+    page.page.evaluate("""() => {
+        app.graph.nodes.find(node => node.type === "MCDMSampler").widgets.find(widget => widget.name === "steps").value = 2;
+        const {pos, size} = app.graph.nodes.find(node => node.type === "ReliabilityMixer");
+        app.canvas.ds.scale = 1; app.canvas.ds.offset = [600 - pos[0], 200 - pos[1]]; app.canvas.setDirty(true, true) }""")
+    edge = page.box(page.pad.locator(".mcdm-pad-edge"))
+    page.drag((edge["x"] + edge["width"] / 2, edge["y"] + edge["height"] / 2), (edge["x"] + 12, edge["y"] + edge["height"] - 9))
+    prompt = page.prompt()
+    mixer, = (call for call in prompt.values() if call["class_type"] == "ReliabilityMixer")
+    assert re.fullmatch(r"0\.\d+, 0\.\d+, 0\.\d+", mixer["inputs"]["reliabilities"])
+    drawn = pixels(host.get("/view", **page.run()))
+    host.server.post("/free", {"unload_models": True, "free_memory": True})             # else the second run would only read the first one's cache
+    assert np.array_equal(pixels(host.images(host.run(prompt))[0]), drawn)
+    mixer["inputs"]["reliabilities"] = ""
+    assert not np.array_equal(pixels(host.images(host.run(prompt))[0]), drawn)
+
+
+def test_touch(page):
+    page.show([0, 1])
+    slider = page.box(page.sliders)
+    finger = page.page.context.new_cdp_session(page.page)
+    y = slider["y"] + slider["height"] / 2
+    for kind, share in [("touchStart", 0.5), ("touchMove", 0.6), ("touchMove", 0.8), ("touchEnd", None)]:
+        points = [] if share is None else [{"x": slider["x"] + share * slider["width"], "y": y}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.becomes("0.2, 0.8")
+    page.page.keyboard.press("Control+z")
+    page.becomes("")
+
+
+def test_the_help_page_has_its_picture(host):
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", host.get(f"/extensions/{dev.PACK}/docs/ReliabilityMixer.md").decode())
+    assert pictures
+    for name in pictures:
+        assert Image.open(io.BytesIO(host.get(f"/extensions/{dev.PACK}/docs/{name}"))).size[0] >= 600
+
+
+# What a red-, green- or blue-blind eye makes of linear RGB: Machado et al. 2009, severity 1.
+EYES = [np.eye(3), [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]]
+# OKLab: https://bottosson.github.io/posts/oklab/
+CONES = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]
+LAB = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]]
+
+
+def linear(colour):
+    rgb = np.array([int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def test_colours_for_every_eye_and_both_themes():
+    """Differences in OKLab (0.02 is just seen), and WCAG's contrast to the host's default node colours."""
+    source = (ROOT / "web" / "js" / "experts.js").read_text("utf-8")
+    colours = np.array([linear(colour) for colour in re.findall(r'"(#[0-9a-f]{6})"', source)])
+    assert colours.shape == (8, 3)
+    for eye in EYES:
+        seen = np.cbrt(np.clip(colours @ np.transpose(eye), 0, 1) @ np.transpose(CONES)) @ np.transpose(LAB)
+        assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 0.1
+    for ground in ("#353535", "#f5f5f5"):
+        luminances = np.array([colours, np.broadcast_to(linear(ground), colours.shape)]) @ [0.2126, 0.7152, 0.0722]
+        assert ((luminances.max(0) + 0.05) / (luminances.min(0) + 0.05)).min() > 2

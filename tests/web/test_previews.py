@@ -1,0 +1,412 @@
+"""What each expert alone thinks, while a picture is sampled: the figures against closed forms, the cost by a clock of our own, the strip in the real page."""
+import base64
+import io
+import json
+import math
+import types
+
+import pytest
+import torch
+from PIL import Image
+from test_guider import latent, mix
+from test_http import error_of, face
+
+from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.devtools.stand_ins.sd15 import tiny_unet
+
+RUN = {"seed": 4, "steps": 3, "sampler_name": "euler", "scheduler": "karras"}
+EVENT = "mcdm.previews"
+
+
+def picture(image):
+    """The pixels of a data URL."""
+    head, data = image.split(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+
+
+# ------------------------------------------------------------------------------------------------ experts whose answers are known
+
+class Gaussian:
+    """A MODEL of pictures that are N(mean, spread^2) in every number, the mean that of its conditioning: D is known in closed form."""
+
+    def __init__(self, seed, spread):
+        self.spread, self.asked = spread, []
+        self.model = tiny_unet(seed)
+
+        def answer(network, args):          # a function: the host copies a method together with its object
+            x, sigma = args["input"].double(), args["timestep"].double().view(-1, 1, 1, 1)
+            self.asked.append((x[:1], sigma[:1]))
+            return self.denoised(x, sigma, args["c"]["c_crossattn"].double().mean((1, 2)).view(-1, 1, 1, 1)).to(args["input"])
+        self.model.set_model_unet_function_wrapper(answer)
+
+    def denoised(self, x, sigma, mean):
+        return (self.spread ** 2 * x + sigma ** 2 * mean) / (self.spread ** 2 + sigma ** 2)
+
+    def expert(self, comfy, mean, null, weight, **more):
+        words = [[[torch.full((1, 4, 768), float(m)), {}]] for m in (mean, null)]
+        return comfy.call("ConditionExpert", model=self.model, condition=words[0], null_condition=words[1], weight=weight, **more)[0]
+
+
+MEANS, NULLS, WEIGHTS, SPREADS, SHARES = (1.0, -2.0, 0.5), (0.0, 0.5, -0.25), (4.0, 1.0, -3.0), (0.3, 0.7, 1.5), (0.2, 0.5, 0.3)
+
+
+@pytest.fixture(scope="module")
+def gaussians(comfy):
+    return [Gaussian(seed, spread) for seed, spread in enumerate(SPREADS)]
+
+
+def left_half():
+    mask = torch.zeros(1, 64, 64)
+    mask[..., :32] = 1.0
+    return mask
+
+
+def observed(comfy, mixture, batch=1, **run):
+    """(pulls, observation) of every evaluation of a run of the sampler."""
+    sampling, previews = comfy.module("nodes.sampling"), comfy.module("mcdm.drawing.previews")
+    seen = []
+    sampling.sample(comfy.module("mcdm.host.guider").MCDMGuider(mixture), **(RUN | {"denoise": 1.0} | run), latent_image=latent(batch),
+                    observe=lambda o: seen.append((previews.pulls(o, len(mixture.experts)), o)))
+    return seen
+
+
+def test_pulls_are_the_norms_of_the_guidance_in_float64(comfy, gaussians):
+    """Three experts, one under a mask, in a batch of two: |w_i m_i (D_i - D_0)| of the first picture, in shares."""
+    experts = [g.expert(comfy, m, n, w, **({"mask": left_half()} if i == 1 else {}))
+               for i, (g, m, n, w) in enumerate(zip(gaussians, MEANS, NULLS, WEIGHTS, strict=True))]
+    for g in gaussians:
+        g.asked.clear()
+    seen = observed(comfy, mix(comfy, experts, "0.2, 0.5, 0.3"), batch=2)
+    assert len(seen) == 3
+    inside = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
+    inside[..., :4] = 1.0
+    masks = [1.0, inside, 1.0]
+    total = sum(a * m for a, m in zip(SHARES, masks, strict=True))
+    for (pulls, _), (x, sigma) in zip(seen, gaussians[0].asked, strict=True):
+        null = sum(a * m / total * g.denoised(x, sigma, n) for a, m, g, n in zip(SHARES, masks, gaussians, NULLS, strict=True))
+        norms = [float((w * m * (g.denoised(x, sigma, mean) - null)).square().sum().sqrt())
+                 for w, m, g, mean in zip(WEIGHTS, masks, gaussians, MEANS, strict=True)]
+        assert pulls == pytest.approx([n / sum(norms) for n in norms], rel=1e-5)
+        assert sum(pulls) == pytest.approx(1.0)
+        assert min(pulls) > 0.01 and max(pulls) - min(pulls) > 0.1          # three figures that differ
+
+
+def test_an_expert_outside_its_window_pulls_nothing_and_shows_nothing(comfy, gaussians):
+    early = gaussians[1].expert(comfy, -2.0, 0.5, 1.0, end_percent=0.2)
+    seen = observed(comfy, mix(comfy, [gaussians[0].expert(comfy, 1.0, 0.0, 2.0), early], "1, 0"))
+    assert 0.0 < seen[0][0][1] < 1.0
+    assert seen[-1][0] == [1.0, 0.0]
+    assert list(seen[-1][1].denoised) == [0]
+
+
+def test_without_a_null_the_pull_is_from_the_fused_estimate(comfy, gaussians):
+    """w = 0.25, 0.75 sum to one: fused = sum w_i D_i, so |w_i (D_i - fused)| is 0.25 * 0.75 |D_0 - D_1| for both. Nothing is evaluated for it."""
+    gaussians[0].asked.clear()
+    seen = observed(comfy, mix(comfy, [gaussians[0].expert(comfy, 1.0, 0.0, 0.25), gaussians[1].expert(comfy, -2.0, 0.5, 0.75)]))
+    assert [o.null for _, o in seen] == [None] * 3
+    assert [p for p, _ in seen] == [pytest.approx([0.5, 0.5])] * 3
+    assert len(gaussians[0].asked) == 3
+    alone = observed(comfy, mix(comfy, [gaussians[0].expert(comfy, 1.0, 0.0, 1.0)]))
+    assert [p for p, _ in alone] == [[1.0]] * 3                             # nobody moves anything: whoever was asked has all of it
+
+
+# ------------------------------------------------------------------------------------------------ the throttle, by a clock of our own
+
+def observation(comfy, count=2, shape=(1, 4, 8, 8)):
+    torch.manual_seed(count)
+    denoised = {i: torch.randn(shape) for i in range(count)}
+    pulls = {i: (1.0 + i, d) for i, d in denoised.items()}
+    return comfy.module("mcdm.host.guider").Observation(sigma=1.0, denoised=denoised, pulls=pulls, null=torch.zeros(shape), fused=torch.ones(shape))
+
+
+def previews_of(comfy, send, names=("a", "b"), space="SD15", **more):
+    import comfy.latent_formats as formats
+    return comfy.module("mcdm.drawing.previews").Previews(names, getattr(formats, space)(), send, **more)
+
+
+@pytest.mark.parametrize("evaluations", [1, 2, 7, 50, 1000])
+@pytest.mark.parametrize("step, costs", [
+    (0.05, [0.004]), (0.05, [0.2, 0.01]), (2.0, [0.03]), (0.002, [0.0002]), (0.3, [0.01, 0.05]), (0.01, [0.001, 0.02, 0.001]), (30.0, [1.5]), (0.001, [0.05]),
+])
+def test_previews_take_at_most_three_percent_and_the_end_is_shown(comfy, step, costs, evaluations):
+    """Evaluations of `step` seconds, previews that cost what `costs` says in turn, at any end of the run."""
+    now, sent = [100.0], []
+
+    def send(experts):
+        sent.append(costs[len(sent) % len(costs)])
+        now[0] += sent[-1]
+    watch, seen = previews_of(comfy, send, clock=lambda: now[0]), observation(comfy)
+    for i in range(evaluations):
+        now[0] += step
+        before = len(sent)
+        watch(seen)
+        # at any moment at most one preview, whose cost nobody could know, is above what the time so far allows
+        assert len(sent) == before or sum(sent[:-1]) <= 0.03 * step * i
+    watch.show()
+    shown = len(sent)
+    watch.show()
+    assert len(sent) == shown >= 1                                          # how it ended, and that once
+    off = step * (evaluations - 1)                                          # since the first evaluation was seen
+    if len(costs) == 1 and 0.02 * off >= costs[0]:
+        assert sum(sent) <= 0.03 * off
+        assert len(sent) >= min(evaluations, 0.02 * (off - 0.5) / costs[0]) / 2 - 3     # and they do come, after half a second
+
+
+def test_nobody_looks_nothing_is_kept_or_done(comfy):
+    sent, looks, now = [], [False], [0.0]
+    watch = previews_of(comfy, sent.append, watched=lambda: looks[0], clock=lambda: now[0])
+    for now[0] in range(0, 1000, 10):
+        watch(observation(comfy))
+    watch.show()
+    assert not sent and watch.newest is None
+    looks[0] = True                                                         # the page is loaded again
+    for now[0] in range(1000, 1030, 10):
+        watch(observation(comfy))
+    assert sent
+
+
+@pytest.mark.parametrize("space, channels, shape, seen", [
+    ("SD15", 4, (2, 8, 12), (12, 8)), ("ChromaRadiance", 3, (1, 300, 600), (128, 64)), ("Wan21", 16, (1, 3, 8, 12), (12, 8)),
+    ("StableAudio1", 64, (1, 32), None),
+])
+def test_pictures_are_the_first_of_the_batch_in_the_colours_of_the_latent_space(comfy, space, channels, shape, seen):
+    import comfy.latent_formats as formats
+    sent = []
+    watch = previews_of(comfy, sent.append, ("a", "b", "c"), space)
+    state = observation(comfy, 2, (shape[0], channels, *shape[1:]))
+    watch(state)
+    watch.show()
+    (a, b, c), = sent
+    assert (a["name"], b["name"], c["name"], c["pull"], c["image"]) == ("a", "b", "c", 0.0, None)
+    assert a["pull"] + b["pull"] == pytest.approx(1.0, abs=1e-3)
+    if seen is None:
+        assert a["image"] is b["image"] is None                             # a latent space without colours: pulls only
+        return
+    assert picture(a["image"]).size == picture(b["image"]).size == seen
+    space = getattr(formats, space)()
+    flat = {i: torch.cat([torch.full_like(d[:1], 0.3 * (i - 0.5)), torch.full_like(d[1:], 5.0)]) for i, d in state.denoised.items()}
+    watch(state._replace(denoised=flat))
+    watch.show()
+    for i, sent_image in enumerate((sent[1][0]["image"], sent[1][1]["image"])):
+        colour = 0.3 * (i - 0.5) * torch.tensor(space.latent_rgb_factors).sum(0) + torch.tensor(space.latent_rgb_factors_bias or [0.0] * 3)
+        wanted = ((colour + 1) / 2).clamp(0, 1) * 255
+        assert max(abs(g - w) for g, w in zip(picture(sent_image).getpixel((3, 3)), wanted.tolist(), strict=True)) <= 4      # JPEG
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_what_is_not_finite_is_not_sent(comfy, broken):
+    sent = []
+    watch = previews_of(comfy, sent.append)
+    state = observation(comfy)
+    state.denoised[1][0, 0, 0, 0] = broken
+    watch(state)
+    watch.show()
+    assert not sent
+
+
+# ------------------------------------------------------------------------------------------------ the node, in the host's own process
+
+@pytest.fixture
+def page_of_a_run(comfy, monkeypatch):
+    """What is sent to the page "tab" while a node of prompt "p" runs: [(event, data, client)]. Only how it ended, however slow this machine is."""
+    import comfy_execution.utils
+    import server
+    sent, instance = [], server.PromptServer.instance
+    monkeypatch.setattr(comfy.module("mcdm.drawing.previews"), "SHARE", 0.0)
+    monkeypatch.setattr(instance, "client_id", "tab")
+    monkeypatch.setattr(instance, "sockets", {"tab": None, "other": None})
+    monkeypatch.setattr(instance, "send_sync", lambda event, data, client=None: sent.append((event, data, client)))
+    with comfy_execution.utils.CurrentNodeContext("p", "12:5"):
+        yield types.SimpleNamespace(sent=sent, server=instance)
+
+
+def two(comfy, gaussians):
+    return mix(comfy, [g.expert(comfy, m, n, w) for g, m, n, w in zip(gaussians[:2], MEANS, NULLS, WEIGHTS, strict=False)])
+
+
+def live_tensors():
+    """How many tensors of the latent's shape there are."""
+    import gc
+    return sum(1 for o in gc.get_objects() if type(o) is torch.Tensor and o.shape == (1, 4, 8, 8))
+
+
+@pytest.mark.parametrize("case", ["off", "no client", "client gone", "outside a prompt"])
+def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_of_a_run, monkeypatch, case):
+    guider = comfy.module("mcdm.host.guider").MCDMGuider
+    observers, tensors, mixture = [], [], two(comfy, gaussians)
+    predict = guider.predict_noise
+
+    def watched(self, *args, **kwargs):
+        observers.append(self.observer)
+        tensors.append(live_tensors())
+        return predict(self, *args, **kwargs)
+    monkeypatch.setattr(guider, "predict_noise", watched)
+
+    def run(**more):
+        for g in gaussians:
+            g.asked.clear()
+        observers.clear()
+        tensors.clear()
+        result = comfy.call("MCDMSampler", mixture=mixture, latent_image=latent(1), **(RUN | more))
+        return result[0]["samples"], [len(g.asked) for g in gaussians[:2]], [count - tensors[0] for count in tensors]
+    samples, asked, kept = run(expert_previews=True)
+    assert [(event, data["node"], data["prompt_id"], client) for event, data, client in page_of_a_run.sent] == [(EVENT, "12:5", "p", "tab")]
+    assert all(observers) and len(observers) == 3
+    page_of_a_run.sent.clear()
+    if case == "no client":
+        monkeypatch.setattr(page_of_a_run.server, "client_id", None)
+    elif case == "client gone":
+        del page_of_a_run.server.sockets["tab"]
+    elif case == "outside a prompt":
+        import comfy_execution.utils
+        monkeypatch.setattr(comfy.module("mcdm.drawing.previews"), "get_executing_context", lambda: None)
+        assert comfy_execution.utils.get_executing_context()
+    off, asked_off, kept_off = run(expert_previews=case != "off")
+    assert page_of_a_run.sent == []
+    assert observers == [None] * 3 or case == "client gone"
+    assert torch.equal(samples, off)
+    assert asked == asked_off
+    # without an observer: as in a run that knows of none
+    monkeypatch.setattr(comfy.module("nodes.sampling"), "observer", None)
+    _, _, kept_bare = run(expert_previews=False)
+    assert kept_off == kept_bare
+    assert max(kept) > max(kept_bare)                                       # so that this can be seen at all: previews keep the newest
+
+
+@pytest.mark.parametrize("exception", ["interrupt", "nan"])
+def test_after_a_broken_run_nothing_is_sent_and_the_next_is_as_before(comfy, gaussians, page_of_a_run, exception):
+    from comfy.model_management import InterruptProcessingException
+    mixture = two(comfy, gaussians)
+    settings = {"mixture": mixture, "latent_image": latent(1), **RUN, "expert_previews": True}
+    before = comfy.call("MCDMSampler", **settings)[0]["samples"]
+    last = gaussians[1].model.model_options["model_function_wrapper"]
+
+    def breaks(network, args):
+        if len(page_of_a_run.asked) == 2:
+            if exception == "interrupt":
+                raise InterruptProcessingException()
+            return torch.full_like(args["input"], math.nan)
+        page_of_a_run.asked.append(1)
+        return last(network, args)
+    page_of_a_run.asked = []
+    page_of_a_run.sent.clear()
+    try:
+        gaussians[1].model.set_model_unet_function_wrapper(breaks)
+        with pytest.raises(InterruptProcessingException if exception == "interrupt" else ValueError, match="^$|NaN"):
+            comfy.call("MCDMSampler", **settings)
+    finally:
+        gaussians[1].model.set_model_unet_function_wrapper(last)
+    assert page_of_a_run.sent == []
+    assert torch.equal(comfy.call("MCDMSampler", **settings)[0]["samples"], before)
+    assert len(page_of_a_run.sent) == 1
+
+
+# ------------------------------------------------------------------------------------------------ over HTTP
+
+def sent_to(host, prompt_id):
+    return [data for _, data in host.events_of(prompt_id, EVENT)]
+
+
+def test_events_come_to_the_client_that_queued_and_to_no_other(host):
+    import threading
+    other, heard = dev.Events(host.server.port, "somebody_else"), []
+    listener = threading.Thread(target=lambda: heard.extend(other), daemon=True)
+    listener.start()
+    prompt_id = host.post_prompt(face(seed=70, steps=12))
+    assert host.wait(prompt_id)["status"]["status_str"] == "success"
+    host.wait_event(prompt_id, "execution_success")
+    last = sent_to(host, prompt_id)[-1]
+    assert last["node"] == "sample"
+    assert [e["name"] for e in last["experts"]] == ["words", "hair"]
+    assert sum(e["pull"] for e in last["experts"]) == pytest.approx(1.0, abs=1e-3)
+    first, second = (picture(e["image"]) for e in last["experts"])
+    assert first.size == second.size == (64, 64)
+    assert first.tobytes() != second.tobytes()
+    other.close()
+    listener.join(10)
+    assert heard and EVENT not in [kind for kind, _ in heard]
+    # off, and for nobody
+    prompt_id = host.post_prompt(face(seed=70, steps=12, expert_previews=False))
+    off = host.wait(prompt_id)
+    host.wait_event(prompt_id, "execution_success")
+    assert sent_to(host, prompt_id) == []
+    everything = len([kind for kind, _ in host.events if kind == EVENT])
+    prompt_id = host.server.queue(face(seed=71, steps=3), "nobody")
+    assert error_of(host.wait(prompt_id)) == ""
+    assert len([kind for kind, _ in host.events if kind == EVENT]) == everything
+    assert off["status"]["status_str"] == "success"
+
+
+# ------------------------------------------------------------------------------------------------ in the real page
+
+STRIP = """() => [...document.querySelectorAll(".mcdm-previews figure")].map(figure => {
+    const image = figure.querySelector("img"), meter = figure.querySelector("[role=meter]"), bar = meter.firstElementChild;
+    return {name: figure.innerText.trim().split("\\n")[0], alt: image.alt, source: image.src, width: image.naturalWidth, seen: figure.checkVisibility(),
+            box: image.getBoundingClientRect().toJSON(), now: Number(meter.ariaValueNow ?? meter.getAttribute("aria-valuenow")), label: meter.ariaLabel,
+            bar: bar.getBoundingClientRect().width / meter.getBoundingClientRect().width, color: getComputedStyle(bar).backgroundColor};
+})"""
+NODE = "() => [app.graph, ...app.graph.subgraphs.values()].flatMap(graph => graph.nodes).find(node => node.type === 'MCDMSampler')"
+
+
+@pytest.fixture(scope="module", params=["classic", "vue"])
+def page(host, browser, request):
+    from test_frontend import Page
+    host.server.post("/history", {"clear": True})        # prompts of other tests hold NaN, which no browser reads
+    for key, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": request.param == "vue"}.items():
+        host.server.post("/settings", {key: value})
+    window = browser.new_page(viewport={"width": 1600, "height": 1000})
+    window.set_default_timeout(120_000)
+    yield Page(window, host.url)
+    window.close()
+    host.server.post("/settings", {"Comfy.VueNodes.Enabled": False})
+
+
+def run_in_page(page, **values):
+    """Presses the run button and waits for the end; the widgets of the sampler get values first."""
+    page.page.evaluate(f"values => {{ const node = ({NODE})(); for (const widget of node.widgets)"
+                       " if (widget.name in values) { widget.value = values[widget.name]; widget.callback?.(widget.value) } }", values)
+    page.run()
+    page.page.wait_for_timeout(300)
+
+
+def test_a_strip_comes_under_the_sampler_and_goes(page):
+    drawing = json.loads((ROOT / "example_workflows" / "face_from_three_experts.json").read_text("utf-8"))
+    page.load(drawing)
+    page.errors.clear()
+    read = f"() => {{ const node = ({NODE})(); return JSON.stringify([node.serialize().widgets_values, node.size[1]]) }}"
+    (values, height), prompt = json.loads(page.page.evaluate(read)), page.prompt()
+    assert page.page.evaluate(STRIP) == []
+    run_in_page(page, seed=8, steps=8)
+    figures = page.page.evaluate(STRIP)
+    assert [f["name"] for f in figures] == ["hair", "skin", "text"]
+    assert [f["alt"] for f in figures] == [f"What {n} alone thinks the picture is" for n in ("hair", "skin", "text")]
+    assert [f["label"] for f in figures] == [f"Pull of {n}" for n in ("hair", "skin", "text")]
+    assert all(f["width"] == 64 and f["seen"] and min(f["box"]["width"], f["box"]["height"]) > 30 for f in figures)
+    assert len({f["source"] for f in figures}) == len({f["color"] for f in figures}) == 3
+    assert sum(f["now"] for f in figures) == pytest.approx(100.0, abs=0.1)
+    assert [f["bar"] for f in figures] == pytest.approx([f["now"] / 100 for f in figures], abs=0.03)
+    # inside the node, and of what is saved or queued nothing has another shape
+    left, top, right, bottom = page.page.evaluate(f"""() => {{
+        const node = ({NODE})(), [x, y] = app.canvasPosToClientPos(node.pos), scale = app.canvas.ds.scale;
+        return [x, y, x + node.size[0] * scale, y + node.size[1] * scale];
+    }}""")
+    assert all(left <= f["box"]["left"] and f["box"]["right"] <= right + 1 and top <= f["box"]["top"] and f["box"]["bottom"] <= bottom + 1 for f in figures)
+    (now, taller), queued = json.loads(page.page.evaluate(read)), page.prompt()
+    assert now[:1] + now[3:] == [8] + values[3:] and len(now) == len(values) and taller > height
+    assert {k: {**v["inputs"], "seed": 0, "steps": 0} for k, v in queued.items()} == {k: {**v["inputs"], "seed": 0, "steps": 0} for k, v in prompt.items()}
+    # another run starts anew; switched off it is gone, and stays away
+    run_in_page(page, seed=9)
+    assert {f["source"] for f in page.page.evaluate(STRIP)}.isdisjoint(f["source"] for f in figures)
+    run_in_page(page, seed=10, expert_previews=False)
+    assert page.page.evaluate(STRIP) == []
+    assert json.loads(page.page.evaluate(read))[1] < taller
+
+
+def test_inside_a_subgraph_it_finds_its_node(page):
+    page.load(json.loads((ROOT / "example_workflows" / "face_from_three_experts.json").read_text("utf-8")))
+    page.page.evaluate(f"() => app.graph.convertToSubgraph(new Set([({NODE})()]))")
+    assert [key for key, call in page.prompt().items() if call["class_type"] == "MCDMSampler"][0].count(":") == 1
+    run_in_page(page, seed=11, steps=4)
+    pictures = page.page.evaluate(f"() => [...({NODE})().widgets.at(-1).element.querySelectorAll('img')].map(image => image.src.slice(0, 15))")
+    assert pictures == ["data:image/jpeg"] * 3
