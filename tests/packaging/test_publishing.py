@@ -58,7 +58,7 @@ def test_one_address_everywhere():
     texts = [README, *(path.read_text("utf-8") for path in (ROOT / "pyproject.toml", ROOT / "CONTRIBUTING.md", *(ROOT / ".github").rglob("*.yml")))]
     addresses = {a.removesuffix(".git") for text in texts for a in re.findall(r"github(?:usercontent)?\.com/([\w.-]+/comfyui-unite-and-conquer[\w.-]*)", text)}
     assert addresses == {REPOSITORY.removeprefix("https://github.com/")}
-    assert f"git clone {REPOSITORY}\n" in README
+    assert REPOSITORY not in README             # its commands are true wherever the repository lies
 
 
 @pytest.mark.parametrize("key", ["Icon", "Banner"])
