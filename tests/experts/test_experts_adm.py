@@ -1,40 +1,163 @@
-"""Ablated diffusion models and their upsamplers against the recorded vectors, and networks of other shapes against a second implementation."""
+"""Ablated diffusion models and their upsamplers against the recorded vectors.
+
+Networks of other shapes are compared with a second implementation.
+"""
 import logging
 
 import pytest
 import torch
 
-from support.openai_experts import answer, check_recorded, denoised, draw, folder, invented, load, noise, recorded, same_shapes, state
+from support.openai_experts import (
+    answer,
+    check_recorded,
+    denoised,
+    draw,
+    folder,
+    invented,
+    load,
+    noise,
+    recorded,
+    same_shapes,
+    state,
+)
 from support.reference_unet import Reference
 from unite_and_conquer.devtools.stand_ins import vectors
 
-NETWORKS = [("adm_classcond", "adm"), ("adm_oldorder_classcond", "adm"), ("adm_oldorder_uncond", "adm"), ("adm_superres", "adm_superres")]
-README = {      # the flags of guided-diffusion's README as constructor arguments, and what must be known of each released file
-    "64x64_diffusion": ({"model_channels": 192, "num_res_blocks": 3, "channel_mult": (1, 2, 3, 4), "attention_resolutions": (2, 4, 8),
-                         "num_classes": 1000}, {"num_head_channels": 64, "use_new_attention_order": True, "noise_schedule": "cosine"}),
-    "128x128_diffusion": ({"model_channels": 256, "num_res_blocks": 2, "channel_mult": (1, 1, 2, 3, 4), "attention_resolutions": (4, 8, 16),
-                           "num_classes": 1000}, {"num_heads": 4}),
-    "256x256_diffusion": ({"model_channels": 256, "num_res_blocks": 2, "channel_mult": (1, 1, 2, 2, 4, 4), "attention_resolutions": (8, 16, 32),
-                           "num_classes": 1000}, {"num_head_channels": 64}),
-    "256x256_diffusion_uncond": ({"model_channels": 256, "num_res_blocks": 2, "channel_mult": (1, 1, 2, 2, 4, 4), "attention_resolutions": (8, 16, 32)},
-                                 {"num_head_channels": 64}),
-    "512x512_diffusion": ({"model_channels": 256, "num_res_blocks": 2, "channel_mult": (.5, 1, 1, 2, 2, 4, 4), "attention_resolutions": (16, 32, 64),
-                           "num_classes": 1000}, {"num_head_channels": 64}),
-    "64_256_upsampler": ({"kind": "superres", "model_channels": 192, "num_res_blocks": 2, "channel_mult": (1, 1, 2, 2, 4, 4),
-                          "attention_resolutions": (8, 16, 32), "num_classes": 1000}, {"num_heads": 4}),
-    "128_512_upsampler": ({"kind": "superres", "model_channels": 192, "num_res_blocks": 2, "channel_mult": (1, 1, 2, 2, 4, 4),
-                           "attention_resolutions": (16, 32), "num_classes": 1000}, {"num_head_channels": 64}),
+NETWORKS = [
+    ("adm_classcond", "adm"),
+    ("adm_oldorder_classcond", "adm"),
+    ("adm_oldorder_uncond", "adm"),
+    ("adm_superres", "adm_superres"),
+]
+# The flags of guided-diffusion's README as constructor arguments, and what must be known of each released file.
+README = {
+    "64x64_diffusion": (
+        {
+            "model_channels": 192,
+            "num_res_blocks": 3,
+            "channel_mult": (1, 2, 3, 4),
+            "attention_resolutions": (2, 4, 8),
+            "num_classes": 1000,
+        },
+        {"num_head_channels": 64, "use_new_attention_order": True, "noise_schedule": "cosine"},
+    ),
+    "128x128_diffusion": (
+        {
+            "model_channels": 256,
+            "num_res_blocks": 2,
+            "channel_mult": (1, 1, 2, 3, 4),
+            "attention_resolutions": (4, 8, 16),
+            "num_classes": 1000,
+        },
+        {"num_heads": 4},
+    ),
+    "256x256_diffusion": (
+        {
+            "model_channels": 256,
+            "num_res_blocks": 2,
+            "channel_mult": (1, 1, 2, 2, 4, 4),
+            "attention_resolutions": (8, 16, 32),
+            "num_classes": 1000,
+        },
+        {"num_head_channels": 64},
+    ),
+    "256x256_diffusion_uncond": (
+        {
+            "model_channels": 256,
+            "num_res_blocks": 2,
+            "channel_mult": (1, 1, 2, 2, 4, 4),
+            "attention_resolutions": (8, 16, 32),
+        },
+        {"num_head_channels": 64},
+    ),
+    "512x512_diffusion": (
+        {
+            "model_channels": 256,
+            "num_res_blocks": 2,
+            "channel_mult": (0.5, 1, 1, 2, 2, 4, 4),
+            "attention_resolutions": (16, 32, 64),
+            "num_classes": 1000,
+        },
+        {"num_head_channels": 64},
+    ),
+    "64_256_upsampler": (
+        {
+            "kind": "superres",
+            "model_channels": 192,
+            "num_res_blocks": 2,
+            "channel_mult": (1, 1, 2, 2, 4, 4),
+            "attention_resolutions": (8, 16, 32),
+            "num_classes": 1000,
+        },
+        {"num_heads": 4},
+    ),
+    "128_512_upsampler": (
+        {
+            "kind": "superres",
+            "model_channels": 192,
+            "num_res_blocks": 2,
+            "channel_mult": (1, 1, 2, 2, 4, 4),
+            "attention_resolutions": (16, 32),
+            "num_classes": 1000,
+        },
+        {"num_head_channels": 64},
+    ),
 }
-OTHERS = [      # (constructor arguments, sidecar, size of the picture)
-    ({"model_channels": 64, "num_classes": None, "out_channels": 3, "num_heads": 2, "resblock_updown": False, "use_scale_shift_norm": False},
-     {"num_head_channels": -1, "num_heads": 2, "use_new_attention_order": False}, (16, 24)),
-    ({"model_channels": 64, "channel_mult": (.5, 1, 2), "num_res_blocks": 2, "attention_resolutions": (1, 4), "num_classes": 7, "num_head_channels": 8,
-      "use_new_attention_order": True}, {"num_head_channels": 8, "use_new_attention_order": True, "noise_schedule": "cosine"}, (8, 20)),
-    ({"channel_mult": (2, 1, 3), "num_res_blocks": 1, "attention_resolutions": (), "num_heads": 4, "resblock_updown": False, "conv_resample": False},
-     {"num_head_channels": -1, "num_heads": 4, "use_new_attention_order": False}, (12, 8)),
-    ({"channel_mult": (2,), "num_res_blocks": 3, "attention_resolutions": (1,), "num_heads": 2, "use_new_attention_order": True, "num_classes": 3},
-     {"num_head_channels": -1, "num_heads": 2, "use_new_attention_order": True}, (7, 5)),
-    ({"num_res_blocks": 0, "num_head_channels": 32, "num_classes": 2}, {"num_head_channels": 32, "use_new_attention_order": False}, (8, 8)),
+OTHERS = [  # (constructor arguments, sidecar, size of the picture)
+    (
+        {
+            "model_channels": 64,
+            "num_classes": None,
+            "out_channels": 3,
+            "num_heads": 2,
+            "resblock_updown": False,
+            "use_scale_shift_norm": False,
+        },
+        {"num_head_channels": -1, "num_heads": 2, "use_new_attention_order": False},
+        (16, 24),
+    ),
+    (
+        {
+            "model_channels": 64,
+            "channel_mult": (0.5, 1, 2),
+            "num_res_blocks": 2,
+            "attention_resolutions": (1, 4),
+            "num_classes": 7,
+            "num_head_channels": 8,
+            "use_new_attention_order": True,
+        },
+        {"num_head_channels": 8, "use_new_attention_order": True, "noise_schedule": "cosine"},
+        (8, 20),
+    ),
+    (
+        {
+            "channel_mult": (2, 1, 3),
+            "num_res_blocks": 1,
+            "attention_resolutions": (),
+            "num_heads": 4,
+            "resblock_updown": False,
+            "conv_resample": False,
+        },
+        {"num_head_channels": -1, "num_heads": 4, "use_new_attention_order": False},
+        (12, 8),
+    ),
+    (
+        {
+            "channel_mult": (2,),
+            "num_res_blocks": 3,
+            "attention_resolutions": (1,),
+            "num_heads": 2,
+            "use_new_attention_order": True,
+            "num_classes": 3,
+        },
+        {"num_head_channels": -1, "num_heads": 2, "use_new_attention_order": True},
+        (7, 5),
+    ),
+    (
+        {"num_res_blocks": 0, "num_head_channels": 32, "num_classes": 2},
+        {"num_head_channels": 32, "use_new_attention_order": False},
+        (8, 8),
+    ),
 ]
 
 
@@ -48,10 +171,17 @@ def test_recorded_vectors(comfy, network, family, suffix):
 def test_the_second_implementation_against_the_recorded_vectors(network, family):
     """So that it may judge the networks below."""
     told, meta = vectors.cases(network), vectors.meta(network)
-    reference = Reference("superres" if family == "adm_superres" else "adm", state=state(network), **meta["constructor_kwargs"])
+    reference = Reference(
+        "superres" if family == "adm_superres" else "adm", state=state(network), **meta["constructor_kwargs"]
+    )
     for case in told.values():
         conditions = {k: case[k] for k in ("y", "low_res") if k in case}
-        torch.testing.assert_close(reference(case["x"], case["t"], **conditions).float(), case["out"], rtol=0, atol=meta["tolerance"]["recommended_atol"])
+        torch.testing.assert_close(
+            reference(case["x"], case["t"], **conditions).float(),
+            case["out"],
+            rtol=0,
+            atol=meta["tolerance"]["recommended_atol"],
+        )
 
 
 @pytest.mark.parametrize(("arguments", "sidecar", "size"), OTHERS)
@@ -63,7 +193,9 @@ def test_other_shapes_and_sizes(comfy, arguments, sidecar, size):
     assert vectors.relative(answer(model, **inputs), want) < 1e-5
 
 
-@pytest.mark.parametrize(("classes", "size", "small"), [(5, (16, 16), (4, 4)), (None, (16, 24), (4, 6)), (None, (16, 16), (5, 16))])
+@pytest.mark.parametrize(
+    ("classes", "size", "small"), [(5, (16, 16), (4, 4)), (None, (16, 24), (4, 6)), (None, (16, 16), (5, 16))]
+)
 def test_upsamplers_of_other_shapes_with_and_without_classes(comfy, classes, size, small):
     inputs = {**draw(size=size), "low_res": noise(9, 2, 3, *small)} | ({"y": torch.tensor([4, 2])} if classes else {})
     reference = Reference("superres", num_classes=classes, num_head_channels=16)
@@ -90,7 +222,9 @@ def test_a_row_does_not_depend_on_its_neighbours(comfy, network, family):
     inputs = {k: v for k, v in case.items() if k in ("x", "t", "y", "low_res")}
     both = answer(model, **inputs)
     for i in range(2):
-        torch.testing.assert_close(answer(model, **{k: v[i:i + 1] for k, v in inputs.items()}), both[i:i + 1], rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            answer(model, **{k: v[i : i + 1] for k, v in inputs.items()}), both[i : i + 1], rtol=0, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("name", README)
@@ -105,7 +239,13 @@ def test_released_checkpoints_are_known_by_their_shapes(comfy, name):
         inputs["low_res"] = torch.empty(1, 3, 1, 1, device="meta")
     reference(**inputs)
     adm, table = comfy.module("mcdm.experts.adm"), comfy.module("mcdm.experts.networks.openai_table").Table
-    expected = {"noise_schedule": "linear", "diffusion_steps": 1000, "rescale_timesteps": False, "prediction": "eps", "use_new_attention_order": False} | told
+    expected = {
+        "noise_schedule": "linear",
+        "diffusion_steps": 1000,
+        "rescale_timesteps": False,
+        "prediction": "eps",
+        "use_new_attention_order": False,
+    } | told
     shape = table.read(reference.state)
     assert adm.KNOWN[shape] == expected
     assert len(adm.KNOWN) == len(README)
@@ -116,20 +256,34 @@ def test_heads_by_number_beside_the_file_overrule_a_known_shape(comfy):
     """A network of a released shape, trained anew with other heads."""
     pixel, config, table = (comfy.module(f"mcdm.experts.{name}") for name in ("pixel", "config", "openai_table"))
     shape = table.Table(3, 6, 64, (64,), 1, (True,), "resblock", True)
-    for told, heads in (({}, 2), ({"num_heads": 4}, 4), ({"num_head_channels": 8}, 8), ({"num_heads": 4, "num_head_channels": 8}, 8)):
+    for told, heads in (
+        ({}, 2),
+        ({"num_heads": 4}, 4),
+        ({"num_head_channels": 8}, 8),
+        ({"num_heads": 4, "num_head_channels": 8}, 8),
+    ):
         assert pixel.heads(shape, config.Config({}, told), {"num_head_channels": 32}).heads(64) == heads
     assert pixel.heads(shape, config.Config({}, {"num_head_channels": 16}), {"num_heads": 2}).heads(64) == 4
 
 
-@pytest.mark.parametrize("key", ["num_head_channels", "use_new_attention_order", "noise_schedule", "diffusion_steps", "prediction"])
+@pytest.mark.parametrize(
+    "key", ["num_head_channels", "use_new_attention_order", "noise_schedule", "diffusion_steps", "prediction"]
+)
 def test_a_choice_that_nobody_made_is_named(comfy, key):
     with pytest.raises(ValueError, match=key):
         recorded(comfy, "adm_classcond", "adm", num_heads=None, **{key: None})
 
 
-@pytest.mark.parametrize(("changes", "words"), [({"num_head_channels": 48}, "num_head_channels 48"), ({"num_head_channels": -1, "num_heads": 5}, "num_heads 5"),
-                                                ({"learn_sigma": False}, "learn_sigma"), ({"noise_schedule": "sigmoid"}, "noise_schedule"),
-                                                ({"num_head_channels": 0}, "num_head_channels 0")])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_head_channels": 48}, "num_head_channels 48"),
+        ({"num_head_channels": -1, "num_heads": 5}, "num_heads 5"),
+        ({"learn_sigma": False}, "learn_sigma"),
+        ({"noise_schedule": "sigmoid"}, "noise_schedule"),
+        ({"num_head_channels": 0}, "num_head_channels 0"),
+    ],
+)
 def test_an_impossible_choice_is_named(comfy, changes, words):
     with pytest.raises(ValueError, match=words):
         recorded(comfy, "adm_classcond", "adm", **changes)
@@ -139,8 +293,14 @@ def test_six_channels_without_classes_need_a_family(comfy):
     with pytest.raises(ValueError, match="unc_sketch or adm_superres"):
         recorded(comfy, "unc_sketch", None)
     case = vectors.cases("unc_sketch")["case1"]
-    sketch, upsampler = (recorded(comfy, "unc_sketch", family, use_new_attention_order=False) for family in ("unc_sketch", "adm_superres"))
-    torch.testing.assert_close(answer(sketch, case["x"], case["t"], sketch=case["sketch"]), answer(upsampler, case["x"], case["t"], low_res=case["sketch"]))
+    sketch, upsampler = (
+        recorded(comfy, "unc_sketch", family, use_new_attention_order=False)
+        for family in ("unc_sketch", "adm_superres")
+    )
+    torch.testing.assert_close(
+        answer(sketch, case["x"], case["t"], sketch=case["sketch"]),
+        answer(upsampler, case["x"], case["t"], low_res=case["sketch"]),
+    )
 
 
 def test_a_size_that_cannot_be_halved_is_refused_in_words(comfy):
@@ -152,7 +312,9 @@ def test_rescaled_time_and_another_number_of_steps(comfy):
     """250 steps, rescaled: the network is given t * 4; the schedule's betas are four times as large."""
     inputs = draw(t=(40.0, 1000 - 4.0))
     reference = Reference(num_head_channels=16)
-    model, want = invented(comfy, reference, inputs, diffusion_steps=250, rescale_timesteps=True, use_new_attention_order=False)
+    model, want = invented(
+        comfy, reference, inputs, diffusion_steps=250, rescale_timesteps=True, use_new_attention_order=False
+    )
     acp = (1 - torch.linspace(4e-4, 0.08, 250, dtype=torch.float64)).cumprod(0)[[10, 249]]
     sigma = ((1 - acp) / acp).sqrt()[:, None, None, None]
     got = denoised(model, inputs["x"], torch.tensor([10.0, 249.0]))
@@ -172,9 +334,13 @@ def test_class_condition_gives_the_index(comfy):
 
 def test_imagenet_classes_by_name(comfy):
     arguments = {"num_classes": 1000, "num_head_channels": 16}
-    model, _ = invented(comfy, Reference(**arguments), {**draw(), "y": torch.tensor([1, 2])}, use_new_attention_order=False)
+    model, _ = invented(
+        comfy, Reference(**arguments), {**draw(), "y": torch.tensor([1, 2])}, use_new_attention_order=False
+    )
     conditions = comfy.module("mcdm.experts.model").CONDITION
-    assert comfy.call("ClassCondition", model=model, label="Golden Retriever")[0][0][1][conditions]["y"].tolist() == [207]
+    assert comfy.call("ClassCondition", model=model, label="Golden Retriever")[0][0][1][conditions]["y"].tolist() == [
+        207
+    ]
     with pytest.raises(ValueError, match="from 0 to 999 or a name such as tench"):
         comfy.call("ClassCondition", model=model, label="unicorn")
 
@@ -190,13 +356,23 @@ def run(comfy, expert, sigmas, x, reliabilities="", **others):
     sampler = comfy.call("KSamplerSelect", sampler_name="euler")[0]
     fixed = type("Noise", (), {"seed": 0, "generate_noise": lambda self, latent: x})()
     latent = {"samples": torch.zeros_like(x)}
-    return comfy.call("SamplerCustomAdvanced", noise=fixed, guider=guider, sampler=sampler, sigmas=torch.tensor(sigmas), latent_image=latent)[0]["samples"]
+    return comfy.call(
+        "SamplerCustomAdvanced",
+        noise=fixed,
+        guider=guider,
+        sampler=sampler,
+        sigmas=torch.tensor(sigmas),
+        latent_image=latent,
+    )[0]["samples"]
 
 
 def test_no_trained_null_is_class_0_and_said_once(comfy, caplog):
     model, x = recorded(comfy, "adm_classcond", "adm"), noise(1, 2, 3, 16, 16)
     with caplog.at_level(logging.INFO):
-        experts = [comfy.call("ConditionExpert", model=model, condition=condition(comfy, model), weight=3.0)[0] for _ in range(2)]
+        experts = [
+            comfy.call("ConditionExpert", model=model, condition=condition(comfy, model), weight=3.0)[0]
+            for _ in range(2)
+        ]
         got = run(comfy, experts[0], [2.0, 0.0], x)
     said = [r.message for r in caplog.records if "without a null condition" in r.message]
     assert len(said) == 1 and "class 0" in said[0]
@@ -207,7 +383,11 @@ def test_no_trained_null_is_class_0_and_said_once(comfy, caplog):
 
 
 def test_an_unconditional_expert_needs_no_condition_and_serves_as_the_null(comfy):
-    model, plain, x = recorded(comfy, "adm_oldorder_classcond", "adm"), recorded(comfy, "adm_oldorder_uncond", "adm"), noise(2, 1, 3, 16, 16)
+    model, plain, x = (
+        recorded(comfy, "adm_oldorder_classcond", "adm"),
+        recorded(comfy, "adm_oldorder_uncond", "adm"),
+        noise(2, 1, 3, 16, 16),
+    )
     wish = comfy.call("ConditionExpert", model=model, condition=condition(comfy, model, "5"), weight=4.0)[0]
     null = comfy.call("ConditionExpert", model=plain, weight=0.0)[0]
     got = run(comfy, wish, [2.0, 0.0], x, "0, 1", expert_2=null)
@@ -256,7 +436,9 @@ def test_weight_patches_by_the_reference_s_keys(comfy):
     patched.detach()
     weights = state("adm_classcond")
     weights[key] = weights[key] + 0.05 * (up @ down)[:, :, None]
-    want = Reference(state=weights, **vectors.meta("adm_classcond")["constructor_kwargs"])(case["x"], case["t"], y=case["y"])
+    want = Reference(state=weights, **vectors.meta("adm_classcond")["constructor_kwargs"])(
+        case["x"], case["t"], y=case["y"]
+    )
     assert vectors.relative(got, want) < 1e-4
     assert vectors.relative(got, case["out"]) > 1e-3
 

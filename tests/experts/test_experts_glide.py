@@ -1,23 +1,75 @@
-"""GLIDE against the recorded vectors, networks of other shapes against a second implementation, and its text against byte pairs by hand."""
+"""GLIDE against the recorded vectors, and its text against byte pairs by hand.
+
+Networks of other shapes are compared with a second implementation.
+"""
 import gzip
 import logging
 
 import pytest
 import torch
 
-from support.openai_experts import answer, check_recorded, draw, folder, invented, load, noise, recorded, same_shapes, state
+from support.openai_experts import (
+    answer,
+    check_recorded,
+    draw,
+    folder,
+    invented,
+    load,
+    noise,
+    recorded,
+    same_shapes,
+    state,
+)
 from support.reference_unet import Reference
 from unite_and_conquer.devtools.stand_ins import vectors
 
 NETWORKS = [("glide_base", "glide"), ("glide_upsampler", "glide_upsampler")]
 INPUTS = ("x", "t", "tokens", "mask", "low_res")
 TEXT = {"text_ctx": 8, "xf_width": 64, "xf_layers": 2, "xf_heads": 8, "n_vocab": 260, "num_head_channels": 16}
-MERGES = ["c o", "r g", "co rg", "corg i", "\u0120 corgi", "\u0120 a", "f i", "fi e", "\u0120 fie", "e d", "l d", "' s", "1 2"]
-OTHERS = [      # (family, constructor arguments, sidecar)
-    ("glide", {"kind": "glide", "model_channels": 64, "channel_mult": (1, 1, 2), "attention_resolutions": (1, 4), "num_head_channels": 32},
-     {"num_head_channels": 32}),
-    ("glide", {"kind": "glide", "xf_final_ln": False, "xf_padding": False, "xf_heads": 1, "use_scale_shift_norm": False, "num_res_blocks": 2}, {"xf_heads": 1}),
-    ("glide", {"kind": "glide", "num_head_channels": -1, "num_heads": 8, "xf_layers": 0, "out_channels": 3}, {"num_head_channels": -1, "num_heads": 8}),
+MERGES = [
+    "c o",
+    "r g",
+    "co rg",
+    "corg i",
+    "\u0120 corgi",
+    "\u0120 a",
+    "f i",
+    "fi e",
+    "\u0120 fie",
+    "e d",
+    "l d",
+    "' s",
+    "1 2",
+]
+OTHERS = [  # (family, constructor arguments, sidecar)
+    (
+        "glide",
+        {
+            "kind": "glide",
+            "model_channels": 64,
+            "channel_mult": (1, 1, 2),
+            "attention_resolutions": (1, 4),
+            "num_head_channels": 32,
+        },
+        {"num_head_channels": 32},
+    ),
+    (
+        "glide",
+        {
+            "kind": "glide",
+            "xf_final_ln": False,
+            "xf_padding": False,
+            "xf_heads": 1,
+            "use_scale_shift_norm": False,
+            "num_res_blocks": 2,
+        },
+        {"xf_heads": 1},
+    ),
+    (
+        "glide",
+        {"kind": "glide", "num_head_channels": -1, "num_heads": 8, "xf_layers": 0, "out_channels": 3},
+        {"num_head_channels": -1, "num_heads": 8},
+    ),
     ("glide", {"kind": "glide_inpaint"}, {}),
     ("glide_upsampler", {"kind": "glide_superres", "resblock_updown": False, "attention_resolutions": ()}, {}),
 ]
@@ -26,7 +78,10 @@ OTHERS = [      # (family, constructor arguments, sidecar)
 def prompt(batch=2, length=8, size=260):
     generator = torch.Generator().manual_seed(5)
     mask = torch.arange(length) < torch.tensor([[length], [3]])[:batch]
-    return {"tokens": torch.randint(0, size - 1, (batch, length), generator=generator).where(mask, size - 1), "mask": mask}
+    return {
+        "tokens": torch.randint(0, size - 1, (batch, length), generator=generator).where(mask, size - 1),
+        "mask": mask,
+    }
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
@@ -48,7 +103,9 @@ def test_the_text_encoder(comfy, network, family):
 @pytest.mark.parametrize(("network", "family"), NETWORKS)
 def test_the_second_implementation_against_the_recorded_vectors(network, family):
     meta = vectors.meta(network)
-    reference = Reference("glide_superres" if family == "glide_upsampler" else "glide", state=state(network), **meta["constructor_kwargs"])
+    reference = Reference(
+        "glide_superres" if family == "glide_upsampler" else "glide", state=state(network), **meta["constructor_kwargs"]
+    )
     for case in vectors.cases(network).values():
         want = reference(**{k: v for k, v in case.items() if k in INPUTS})
         torch.testing.assert_close(want.float(), case["out"], rtol=0, atol=meta["tolerance"]["recommended_atol"])
@@ -95,33 +152,63 @@ def test_a_choice_that_nobody_made_is_named(comfy, key):
             recorded(comfy, "glide_base", "glide", xf_heads=heads)
 
 
-@pytest.mark.parametrize(("kind", "depth", "mult", "attention", "schedule"), [
-    ("glide", 3, (1, 2, 3, 4), (2, 4, 8), "squaredcos_cap_v2"), ("glide_inpaint", 3, (1, 2, 3, 4), (2, 4, 8), "squaredcos_cap_v2"),
-    ("glide_superres", 2, (1, 1, 2, 2, 4, 4), (8, 16, 32), "linear")])
+@pytest.mark.parametrize(
+    ("kind", "depth", "mult", "attention", "schedule"),
+    [
+        ("glide", 3, (1, 2, 3, 4), (2, 4, 8), "squaredcos_cap_v2"),
+        ("glide_inpaint", 3, (1, 2, 3, 4), (2, 4, 8), "squaredcos_cap_v2"),
+        ("glide_superres", 2, (1, 1, 2, 2, 4, 4), (8, 16, 32), "linear"),
+    ],
+)
 def test_released_checkpoints_are_known_by_their_shapes(comfy, kind, depth, mult, attention, schedule):
     """glide_text2im/model_creation.py, model_and_diffusion_defaults and model_and_diffusion_defaults_upsampler."""
-    reference = Reference(kind, model_channels=192, num_res_blocks=depth, channel_mult=mult, attention_resolutions=attention, num_head_channels=64,
-                          text_ctx=128, xf_width=512, xf_layers=16, xf_heads=8, n_vocab=50257, device="meta")
+    reference = Reference(
+        kind,
+        model_channels=192,
+        num_res_blocks=depth,
+        channel_mult=mult,
+        attention_resolutions=attention,
+        num_head_channels=64,
+        text_ctx=128,
+        xf_width=512,
+        xf_layers=16,
+        xf_heads=8,
+        n_vocab=50257,
+        device="meta",
+    )
     size = 2 ** (len(mult) - 1)
-    inputs = {"tokens": torch.empty(1, 128, dtype=torch.long, device="meta"), "mask": torch.empty(1, 128, dtype=torch.bool, device="meta"),
-              "x": torch.empty(1, 3, size, size, device="meta"), "t": torch.empty(1, device="meta")}
+    inputs = {
+        "tokens": torch.empty(1, 128, dtype=torch.long, device="meta"),
+        "mask": torch.empty(1, 128, dtype=torch.bool, device="meta"),
+        "x": torch.empty(1, 3, size, size, device="meta"),
+        "t": torch.empty(1, device="meta"),
+    }
     inputs |= {"low_res": inputs["x"]} if kind == "glide_superres" else {}
     inputs |= {"inpaint_image": inputs["x"], "inpaint_mask": inputs["x"][:, :1]} if kind == "glide_inpaint" else {}
     reference(**inputs)
     glide, table = comfy.module("mcdm.experts.glide"), comfy.module("mcdm.experts.networks.openai_table").Table
     shape, text = table.read(reference.state), glide.TextTable.read(reference.state)
-    assert glide.KNOWN[shape, text] == {"num_head_channels": 64, "xf_heads": 8, "noise_schedule": schedule, "diffusion_steps": 1000,
-                                        "rescale_timesteps": False, "prediction": "eps"}
+    assert glide.KNOWN[shape, text] == {
+        "num_head_channels": 64,
+        "xf_heads": 8,
+        "noise_schedule": schedule,
+        "diffusion_steps": 1000,
+        "rescale_timesteps": False,
+        "prediction": "eps",
+    }
     assert same_shapes(comfy, glide.GlideUNet, shape, reference, text=text)
 
 
 def by_hand(text):
-    """Byte pairs in the plainest way: words with the space before them, and the earliest merge of all, again and again."""
+    """Byte pairs in the plainest way: in each word, with the space before it, the earliest merge again and again."""
     pairs = [tuple(m.split()) for m in MERGES]
     printable = [chr(c) for c in (*range(33, 127), *range(161, 173), *range(174, 256))]
     others = [b for b in range(256) if chr(b) not in printable]
     letters = {ord(c): c for c in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
-    ids = {t: i for i, t in enumerate([*printable, *(chr(256 + i) for i in range(len(others))), *("".join(p) for p in pairs)])}
+    ids = {
+        t: i
+        for i, t in enumerate([*printable, *(chr(256 + i) for i in range(len(others))), *("".join(p) for p in pairs)])
+    }
     found = []
     for word in text:
         parts = [letters[b] for b in word.encode()]
@@ -135,19 +222,29 @@ def by_hand(text):
 
 @pytest.fixture
 def speaker(comfy):
-    """A network whose vocabulary is the 256 bytes, MERGES and the end token, and the MODEL's folder with that vocabulary in it."""
+    """A network whose vocabulary is the 256 bytes, MERGES and the end token; that vocabulary lies in a folder."""
     size = 256 + len(MERGES) + 1
     inputs = {**draw(), **prompt(size=size, length=12)}
-    model, _ = invented(comfy, Reference("glide", **TEXT | {"n_vocab": size, "text_ctx": 12}), inputs, family="glide", xf_heads=8)
+    model, _ = invented(
+        comfy, Reference("glide", **TEXT | {"n_vocab": size, "text_ctx": 12}), inputs, family="glide", xf_heads=8
+    )
     path = folder(comfy) / "vocab.bpe.gz"
     path.write_bytes(gzip.compress("\n".join(["#version: 0.2", *MERGES, ""]).encode()))
     yield model
     path.unlink()
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("a corgi", ["a", " corgi"]), ("A Corgi's 12 FIELDS", ["a", " corgi", "'s", " 12", " fields"]), ("", []), ("corgi  in", ["corgi", " ", " in"]),
-    ("caf\u00e9 \U0001f415", ["caf\u00e9", " \U0001f415"]), ("<|endoftext|>", ["<|", "endoftext", "|>"])])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a corgi", ["a", " corgi"]),
+        ("A Corgi's 12 FIELDS", ["a", " corgi", "'s", " 12", " fields"]),
+        ("", []),
+        ("corgi  in", ["corgi", " ", " in"]),
+        ("caf\u00e9 \U0001f415", ["caf\u00e9", " \U0001f415"]),
+        ("<|endoftext|>", ["<|", "endoftext", "|>"]),
+    ],
+)
 def test_text_becomes_tokens(comfy, speaker, text, words):
     held = comfy.call("TextCondition", model=speaker, text=text)[0][0][1][comfy.module("mcdm.experts.model").CONDITION]
     expected = by_hand(words)[:12]
@@ -158,7 +255,9 @@ def test_text_becomes_tokens(comfy, speaker, text, words):
 
 def test_a_long_text_is_cut_and_said(comfy, speaker, caplog):
     with caplog.at_level(logging.WARNING):
-        held = comfy.call("TextCondition", model=speaker, text="xyz " * 9)[0][0][1][comfy.module("mcdm.experts.model").CONDITION]
+        held = comfy.call("TextCondition", model=speaker, text="xyz " * 9)[0][0][1][
+            comfy.module("mcdm.experts.model").CONDITION
+        ]
     assert held["mask"].all() and "36 tokens, the expert reads the first 12" in caplog.text
 
 
@@ -168,14 +267,22 @@ def test_a_prompt_through_the_guider(comfy, speaker):
     expert = comfy.call("ConditionExpert", model=speaker, condition=condition, weight=3.0)[0]
     guider = comfy.call("MCDMGuider", mixture=comfy.call("ReliabilityMixer", expert_1=expert)[0])[0]
     fixed = type("Noise", (), {"seed": 0, "generate_noise": lambda self, latent: x})()
-    got = comfy.call("SamplerCustomAdvanced", noise=fixed, guider=guider, sampler=comfy.call("KSamplerSelect", sampler_name="euler")[0],
-                     sigmas=torch.tensor([2.0, 0.0]), latent_image={"samples": torch.zeros_like(x)})[0]["samples"]
+    got = comfy.call(
+        "SamplerCustomAdvanced",
+        noise=fixed,
+        guider=guider,
+        sampler=comfy.call("KSamplerSelect", sampler_name="euler")[0],
+        sigmas=torch.tensor([2.0, 0.0]),
+        latent_image={"samples": torch.zeros_like(x)},
+    )[0]["samples"]
     tokens = by_hand(["a", " corgi"])
     padded = torch.tensor([tokens + [256 + len(MERGES)] * (12 - len(tokens))])
     sigma = torch.tensor([2.0])
     with torch.no_grad():
         wish = speaker.model.apply_model(2 * x, sigma, tokens=padded, mask=torch.arange(12)[None] < len(tokens))
-        null = speaker.model.apply_model(2 * x, sigma, tokens=torch.full_like(padded, 256 + len(MERGES)), mask=torch.zeros(1, 12, dtype=torch.bool))
+        null = speaker.model.apply_model(
+            2 * x, sigma, tokens=torch.full_like(padded, 256 + len(MERGES)), mask=torch.zeros(1, 12, dtype=torch.bool)
+        )
     assert vectors.relative(got, null + 3 * (wish - null)) < 1e-5
     assert vectors.relative(wish, null) > 1e-3
 
@@ -187,7 +294,11 @@ def test_a_missing_or_foreign_vocabulary_is_named(comfy, monkeypatch):
         comfy.call("TextCondition", model=model, text="a corgi")
     path = folder(comfy) / "vocab.bpe"
     broken = "no list of byte pairs"
-    for content, words in (("\n".join(MERGES), "knows 60 tokens, but vocab.bpe has 270"), ("a b c\nd", broken), ("x yz\n", broken)):
+    for content, words in (
+        ("\n".join(MERGES), "knows 60 tokens, but vocab.bpe has 270"),
+        ("a b c\nd", broken),
+        ("x yz\n", broken),
+    ):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(ValueError, match=words):
             comfy.call("TextCondition", model=model, text="a corgi")
@@ -195,7 +306,12 @@ def test_a_missing_or_foreign_vocabulary_is_named(comfy, monkeypatch):
 
 
 def test_the_inpainting_network_keeps_what_is_known(comfy):
-    inputs = {**draw(), **prompt(), "inpaint_image": noise(7, 2, 3, 16, 16), "inpaint_mask": (noise(8, 2, 1, 16, 16) > 0).float()}
+    inputs = {
+        **draw(),
+        **prompt(),
+        "inpaint_image": noise(7, 2, 3, 16, 16),
+        "inpaint_mask": (noise(8, 2, 1, 16, 16) > 0).float(),
+    }
     model, _ = invented(comfy, Reference("glide_inpaint", **TEXT), inputs, family="glide", xf_heads=8)
     key = comfy.module("mcdm.experts.model").CONDITION
     image, paint = torch.rand(1, 16, 16, 3), torch.zeros(1, 16, 16)
@@ -213,7 +329,11 @@ def test_the_inpainting_network_keeps_what_is_known(comfy):
 def test_weight_patches_by_the_reference_s_keys(comfy):
     import comfy.model_management as management
     model, case = recorded(comfy, "glide_base", "glide"), vectors.cases("glide_base")["case1"]
-    changes = {"transformer.resblocks.1.attn.c_qkv.weight": (192, 64), "token_embedding.weight": (60, 64), "middle_block.1.encoder_kv.bias": (128,)}
+    changes = {
+        "transformer.resblocks.1.attn.c_qkv.weight": (192, 64),
+        "token_embedding.weight": (60, 64),
+        "middle_block.1.encoder_kv.bias": (128,),
+    }
     patched = model.clone()
     diffs = {key: noise(i, *shape) for i, (key, shape) in enumerate(changes.items())}
     assert len(patched.add_patches({f"diffusion_model.{k}": ("diff", (d,)) for k, d in diffs.items()}, 0.1)) == 3
@@ -221,7 +341,11 @@ def test_weight_patches_by_the_reference_s_keys(comfy):
     got = answer(patched, **{k: case[k] for k in ("x", "t", "tokens", "mask")})
     patched.detach()
     weights = state("glide_base")
-    want = Reference("glide", state=weights | {k: weights[k] + 0.1 * d for k, d in diffs.items()}, **vectors.meta("glide_base")["constructor_kwargs"])
+    want = Reference(
+        "glide",
+        state=weights | {k: weights[k] + 0.1 * d for k, d in diffs.items()},
+        **vectors.meta("glide_base")["constructor_kwargs"],
+    )
     assert vectors.relative(got, want(**{k: case[k] for k in ("x", "t", "tokens", "mask")})) < 1e-4
     assert vectors.relative(got, case["out"]) > 1e-3
 

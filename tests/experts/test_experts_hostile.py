@@ -1,4 +1,4 @@
-"""Every file of hostile_files.py: refused in one sentence or loaded right, the host alive, and no code of theirs run."""
+"""Every file of hostile_files.py is refused in one sentence or loaded right; none of their code runs."""
 import os
 import re
 

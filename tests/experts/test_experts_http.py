@@ -1,4 +1,7 @@
-"""The example workflows of released checkpoints over HTTP, with tiny networks in those formats; the class and the prompt by hand as well."""
+"""The example workflows of released checkpoints over HTTP, with tiny networks in those formats.
+
+The class and the prompt are checked by hand as well.
+"""
 from __future__ import annotations
 
 import io
@@ -42,7 +45,9 @@ class Graph:
     """An example workflow in API format, with its nodes by class."""
 
     def __init__(self, name: str) -> None:
-        self.calls: dict[str, Any] = json.loads((ROOT / "example_workflows" / "api" / f"{name}.json").read_text("utf-8"))
+        self.calls: dict[str, Any] = json.loads(
+            (ROOT / "example_workflows" / "api" / f"{name}.json").read_text("utf-8")
+        )
 
     def inputs(self, kind: str, number: int = 0) -> dict[str, Any]:
         return [call for call in self.calls.values() if call["class_type"] == kind][number]["inputs"]
@@ -80,18 +85,26 @@ def test_united_small_and_then_enlarged(host, files):
         graph.inputs("MCDMSampler", number).update(steps=2, seed=50)
         graph.inputs("EmptyExpertLatent", number).update(width=size, height=size)
     entry = host.run(graph.calls)
-    small, large = (picture(host.get("/view", **image)) for image in sorted(
-        (image for output in entry["outputs"].values() for image in output.get("images", ())), key=lambda image: image["type"] == "output"))
+    small, large = (
+        picture(host.get("/view", **image))
+        for image in sorted(
+            (image for output in entry["outputs"].values() for image in output.get("images", ())),
+            key=lambda image: image["type"] == "output",
+        )
+    )
     assert (small.shape, large.shape) == ((16, 16, 3), (32, 32, 3))
     assert "2 x 1 predictions" in plan(host)
     graph.inputs("MCDMSampler", 0)["seed"] += 1
     assert abs(drawn(host, graph) - large).max() > 1, "the upsampler does not see the small picture"
 
 
-# ----------------------------------------------------------------------------------- DiT or SiT, and Stable Diffusion 1.5
+# --------------------------------------------------------------------------------- DiT or SiT, and Stable Diffusion 1.5
 
 def asked(x, scale, level, sampling, flow):
-    """(input, level) with which a network is asked about x = scale * x0 + level * noise: at its own end of the range beyond it, and finite at scale 0."""
+    """(input, level) with which a network is asked about x = scale * x0 + level * noise.
+
+    Beyond its range it is asked at the end of the range; the input is finite at scale 0.
+    """
     if flow:
         return x / (scale + level), level / (scale + level)                             # t = sigma / (1 + sigma)
     sigma_max = float(sampling.sigma_max)
@@ -118,7 +131,9 @@ def test_a_class_and_a_prompt_are_the_picture_of_equation_10(host, comfy, files,
 
     transformer, = comfy.call("LoadExpert", expert=file)
     unet, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    label = get_weight("ResNet50_Weights.IMAGENET1K_V1").meta["categories"].index(graph.inputs("ClassCondition")["label"])
+    label = (
+        get_weight("ResNet50_Weights.IMAGENET1K_V1").meta["categories"].index(graph.inputs("ClassCondition")["label"])
+    )
     texts = [graph.inputs("CLIPTextEncode", number)["text"] for number in range(2)]
     models = {"class": transformer.model, "prompt": unet.model}
     w = {name: graph.inputs("ConditionExpert", number)["weight"] for number, name in enumerate(models)}
@@ -139,7 +154,9 @@ def test_a_class_and_a_prompt_are_the_picture_of_equation_10(host, comfy, files,
         for level, following in itertools.pairwise(levels):
             scale = 1 - level if isinstance(leader, CONST) else 1.0
             e0 = sum(a[name] * denoised(name, True, x, scale, level) for name in models)
-            fused = sum(w[name] * denoised(name, False, x, scale, level) for name in models) - (sum(w.values()) - 1) * e0
+            fused = (
+                sum(w[name] * denoised(name, False, x, scale, level) for name in models) - (sum(w.values()) - 1) * e0
+            )
             x = x + (following - level) * (x - fused) / level
         by_hand = vae.decode(transformer.model.process_latent_out(x))[0].clamp(0, 1).numpy() * 255
     assert by_hand.shape == (64, 64, 3)

@@ -1,4 +1,4 @@
-"""LoadExpert: what stands in its combo, what it makes of a file's name, number type and JSON, and whom it sends elsewhere."""
+"""LoadExpert: its combo, its use of a file's name, number type and JSON, and the files that it sends elsewhere."""
 import json
 import logging
 import os
@@ -12,8 +12,14 @@ from safetensors.torch import load_file, save_file
 from unite_and_conquer.devtools.stand_ins import vectors
 
 EMBEDDED = "builtin/faces_hair.safetensors"
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "fp8_e4m3fn": torch.float8_e4m3fn,
-          "fp8_e4m3fn_fast": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}
+DTYPES = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "fp8_e4m3fn": torch.float8_e4m3fn,
+    "fp8_e4m3fn_fast": torch.float8_e4m3fn,
+    "fp8_e5m2": torch.float8_e5m2,
+}
 
 
 @pytest.fixture
@@ -32,14 +38,16 @@ def combo(comfy):
     return [name.replace(os.sep, "/") for name in comfy.nodes["LoadExpert"].define_schema().inputs[0].options]
 
 
-# ------------------------------------------------------------------------------------------------------------------ the combo
+# ------------------------------------------------------------------------------------------------------------ the combo
 
 def test_files_in_subfolders_appear_and_go(comfy, experts):
     assert EMBEDDED in combo(comfy) and "far/down/x.safetensors" not in combo(comfy)
     (experts / "far" / "down").mkdir(parents=True)
     path = vectors.place("dit", experts / "far" / "down", "x.safetensors")
     (experts / "far" / "readme.txt").write_text("no expert")
-    assert "far/down/x.safetensors" in combo(comfy) and not any("readme" in name or name.endswith(".json") for name in combo(comfy))
+    assert "far/down/x.safetensors" in combo(comfy) and not any(
+        "readme" in name or name.endswith(".json") for name in combo(comfy)
+    )
     shutil.rmtree(experts / "far")
     assert "far/down/x.safetensors" not in combo(comfy)
     with pytest.raises(ValueError, match="choose one from the list"):
@@ -59,7 +67,9 @@ def test_extra_model_paths_add_to_models_experts(comfy, experts, tmp_path):
     try:
         utils.extra_config.load_extra_path_config(str(tmp_path / "paths.yaml"))
         comfy.module("nodes.loading")._register()
-        assert {"extra_dit.safetensors", "own_dit.safetensors", EMBEDDED} <= set(combo(comfy)) and "notes.txt" not in combo(comfy)
+        assert {"extra_dit.safetensors", "own_dit.safetensors", EMBEDDED} <= set(
+            combo(comfy)
+        ) and "notes.txt" not in combo(comfy)
         assert comfy.call("LoadExpert", expert="extra_dit.safetensors")[0].model.modalities
     finally:
         folder_paths.folder_names_and_paths["experts"] = before
@@ -98,11 +108,15 @@ def test_weights_in_memory_are_no_view_of_the_file(load, tmp_path):
         assert all(torch.equal(v, weights[k]) for k, v in model.model.diffusion_model.state_dict().items())
 
 
-# --------------------------------------------------------------------------------------------------------------- number types
+# --------------------------------------------------------------------------------------------------------- number types
 
 def test_number_types_are_those_of_the_hosts_loader_and_three_more(comfy):
     ours = comfy.nodes["LoadExpert"].define_schema().inputs[1].options
-    assert set(ours) == {*comfy.nodes["UNETLoader"].INPUT_TYPES()["required"]["weight_dtype"][0], "float32", "float16", "bfloat16"} and ours[0] == "default"
+    assert (
+        set(ours)
+        == {*comfy.nodes["UNETLoader"].INPUT_TYPES()["required"]["weight_dtype"][0], "float32", "float16", "bfloat16"}
+        and ours[0] == "default"
+    )
     assert set(DTYPES) | {"default"} == set(ours)
     assert "weight_dtype" in comfy.nodes["LoadExpert"].validate_inputs(expert=EMBEDDED, weight_dtype="int4")
 
@@ -141,11 +155,13 @@ def test_too_large_for_the_type(load, tmp_path):
     save_file(state, tmp_path / "x.safetensors")
     (tmp_path / "x.json").write_text(json.dumps(vectors.sidecar("dit")))
     load(str(tmp_path / "x.safetensors"), "x", torch.bfloat16)
-    with pytest.raises(ValueError, match="blocks.0.mlp.fc1.bias holds NaN, infinite values or values too large for float16"):
+    with pytest.raises(
+        ValueError, match="blocks.0.mlp.fc1.bias holds NaN, infinite values or values too large for float16"
+    ):
         load(str(tmp_path / "x.safetensors"), "x", torch.float16)
 
 
-# ----------------------------------------------------------------------------------------------------------------- the config
+# ----------------------------------------------------------------------------------------------------------- the config
 
 def test_metadata_counts_before_the_json_beside_the_file(load, tmp_path):
     state = load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")
@@ -161,15 +177,25 @@ def test_unknown_keys_of_the_json_are_named(load, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         load(str(vectors.place("dit", tmp_path, "x.safetensors", colour="red", num_head=4)), "x")
     warning = [r.getMessage() for r in caplog.records if "colour" in r.getMessage()]
-    assert len(warning) == 1 and "num_head" in warning[0] and "num_heads" not in warning[0] and "noise_schedule" not in warning[0]
+    assert (
+        len(warning) == 1
+        and "num_head" in warning[0]
+        and "num_heads" not in warning[0]
+        and "noise_schedule" not in warning[0]
+    )
 
 
-@pytest.mark.parametrize("network", [p.name for p in sorted(vectors.GOLDEN.iterdir()) if (p / "checkpoint.safetensors").exists()])
+@pytest.mark.parametrize(
+    "network", [p.name for p in sorted(vectors.GOLDEN.iterdir()) if (p / "checkpoint.safetensors").exists()]
+)
 def test_every_family_loads_from_both_kinds_of_files(load, tmp_path, caplog, network):
     for name in ("x.safetensors", "x.pt"):
         with caplog.at_level(logging.INFO):
             model = load(str(vectors.place(network, tmp_path, name)), name)
-        assert f"family {vectors.FAMILIES.get(network, network)}, conditions: {', '.join(model.model.modalities) or 'none'}" in caplog.text
+        assert (
+            f"family {vectors.FAMILIES.get(network, network)}, "
+            f"conditions: {', '.join(model.model.modalities) or 'none'}" in caplog.text
+        )
         state = load_file(vectors.GOLDEN / network / "checkpoint.safetensors")
         ours = model.model.diffusion_model.state_dict()
         assert ours.keys() == state.keys() and all(torch.equal(v, state[k]) for k, v in ours.items())
@@ -184,14 +210,38 @@ def test_nothing_is_guessed(load, tmp_path, network):
         load(str(path), "x")
 
 
-# --------------------------------------------------------------------------------------------------------------- at home elsewhere
+# ---------------------------------------------------------------------------------------------------- at home elsewhere
 
-SD15 = {"image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2] * 4, "channel_mult": (1, 2, 4, 4), "num_heads": 8,
-        "use_spatial_transformer": True, "context_dim": 768, "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
-        "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "use_linear_in_transformer": False, "legacy": False, "adm_in_channels": None}
-SDXL = SD15 | {"num_res_blocks": [2] * 3, "channel_mult": (1, 2, 4), "num_heads": -1, "num_head_channels": 64, "context_dim": 2048, "adm_in_channels": 2816,
-               "num_classes": "sequential", "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10, "use_linear_in_transformer": True,
-               "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10]}
+SD15 = {
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 320,
+    "num_res_blocks": [2] * 4,
+    "channel_mult": (1, 2, 4, 4),
+    "num_heads": 8,
+    "use_spatial_transformer": True,
+    "context_dim": 768,
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+    "use_linear_in_transformer": False,
+    "legacy": False,
+    "adm_in_channels": None,
+}
+SDXL = SD15 | {
+    "num_res_blocks": [2] * 3,
+    "channel_mult": (1, 2, 4),
+    "num_heads": -1,
+    "num_head_channels": 64,
+    "context_dim": 2048,
+    "adm_in_channels": 2816,
+    "num_classes": "sequential",
+    "transformer_depth": [0, 0, 2, 2, 10, 10],
+    "transformer_depth_middle": 10,
+    "use_linear_in_transformer": True,
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+}
 
 
 def networks():
@@ -203,14 +253,47 @@ def networks():
     import comfy.ops
     kw = {"device": "meta", "dtype": torch.float16, "operations": comfy.ops.disable_weight_init}
     sd3 = comfy.ldm.modules.diffusionmodules.mmdit.OpenAISignatureMMDITWrapper(
-        input_size=None, pos_embed_scaling_factor=None, pos_embed_offset=None, pos_embed_max_size=192, patch_size=2, in_channels=16, depth=24,
-        num_patches=36864, adm_in_channels=2048,
-        context_embedder_config={"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 1536}}, **kw)
-    flux = comfy.ldm.flux.model.Flux(image_model="flux", in_channels=16, patch_size=2, vec_in_dim=768, context_in_dim=4096, hidden_size=3072, mlp_ratio=4.0,
-                                     out_channels=16, num_heads=24, depth=19, depth_single_blocks=38, axes_dim=[16, 56, 56], theta=10000, qkv_bias=True,
-                                     guidance_embed=True, **kw)
-    pixart = comfy.ldm.pixart.pixartms.PixArtMS(input_size=64, patch_size=2, in_channels=4, hidden_size=1152, depth=28, num_heads=16, pe_interpolation=None,
-                                                micro_condition=True, **kw)
+        input_size=None,
+        pos_embed_scaling_factor=None,
+        pos_embed_offset=None,
+        pos_embed_max_size=192,
+        patch_size=2,
+        in_channels=16,
+        depth=24,
+        num_patches=36864,
+        adm_in_channels=2048,
+        context_embedder_config={"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 1536}},
+        **kw,
+    )
+    flux = comfy.ldm.flux.model.Flux(
+        image_model="flux",
+        in_channels=16,
+        patch_size=2,
+        vec_in_dim=768,
+        context_in_dim=4096,
+        hidden_size=3072,
+        mlp_ratio=4.0,
+        out_channels=16,
+        num_heads=24,
+        depth=19,
+        depth_single_blocks=38,
+        axes_dim=[16, 56, 56],
+        theta=10000,
+        qkv_bias=True,
+        guidance_embed=True,
+        **kw,
+    )
+    pixart = comfy.ldm.pixart.pixartms.PixArtMS(
+        input_size=64,
+        patch_size=2,
+        in_channels=4,
+        hidden_size=1152,
+        depth=28,
+        num_heads=16,
+        pe_interpolation=None,
+        micro_condition=True,
+        **kw,
+    )
     model = comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel
     return {"SD15": model(**SD15, **kw), "SDXL": model(**SDXL, **kw), "SD3": sd3, "Flux": flux, "PixArtAlpha": pixart}
 
@@ -234,13 +317,22 @@ def test_networks_of_the_host_are_named_with_their_node(comfy, host_networks, na
     assert class_id in comfy.nodes and node.startswith(__import__("nodes").NODE_DISPLAY_NAME_MAPPINGS[class_id])
 
 
-@pytest.mark.parametrize("key, node", [
-    ("lora_unet_down_blocks_0.lora_up.weight", "LoraLoader"), ("control_model.input_hint_block.0.weight", "ControlNetLoader"),
-    ("decoder.up.0.block.0.norm1.weight", "VAELoader"), ("text_model.encoder.layers.0.mlp.fc1.weight", "CLIPLoader"),
-])
+@pytest.mark.parametrize(
+    "key, node",
+    [
+        ("lora_unet_down_blocks_0.lora_up.weight", "LoraLoader"),
+        ("control_model.input_hint_block.0.weight", "ControlNetLoader"),
+        ("decoder.up.0.block.0.norm1.weight", "VAELoader"),
+        ("text_model.encoder.layers.0.mlp.fc1.weight", "CLIPLoader"),
+    ],
+)
 def test_other_files_of_the_host(load, comfy, tmp_path, key, node):
     save_file({key: torch.zeros(4, 4)}, tmp_path / "x.safetensors")
-    with pytest.raises(ValueError, match=rf"^Expert file 'x' is a.*, which ComfyUI loads itself; put it into models/\w+ and use its node .*\({node}\)\.$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^Expert file 'x' is a.*, which ComfyUI loads itself; "
+        rf"put it into models/\w+ and use its node .*\({node}\)\.$",
+    ):
         load(str(tmp_path / "x.safetensors"), "x")
     assert node in comfy.nodes
 
@@ -249,12 +341,18 @@ def test_other_files_of_the_host(load, comfy, tmp_path, key, node):
 def test_a_file_of_stable_diffusion(load, tmp_path, host_networks, prefix, node):
     """All keys and shapes of the real thing over 1.7 GB of zeros that take no place on the disk."""
     header, place = {}, 0
-    for key, value in {**{prefix + k: v for k, v in host_networks["SD15"].items()}, **({"first_stage_model.x": torch.zeros(1)} if prefix else {})}.items():
+    for key, value in {
+        **{prefix + k: v for k, v in host_networks["SD15"].items()},
+        **({"first_stage_model.x": torch.zeros(1)} if prefix else {}),
+    }.items():
         header[key] = {"dtype": "F16", "shape": list(value.shape), "data_offsets": [place, place + 2 * value.numel()]}
         place += 2 * value.numel()
     text = json.dumps(header).encode()
     with open(tmp_path / "sd.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         file.truncate(8 + len(text) + place)
-    with pytest.raises(ValueError, match=f"^Expert file 'sd' is a checkpoint of SD15, which ComfyUI loads itself; put it into models/.*{node}"):
+    with pytest.raises(
+        ValueError,
+        match=f"^Expert file 'sd' is a checkpoint of SD15, which ComfyUI loads itself; put it into models/.*{node}",
+    ):
         load(str(tmp_path / "sd.safetensors"), "sd")

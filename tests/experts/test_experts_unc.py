@@ -1,4 +1,4 @@
-"""The face and sketch networks of Unite and Conquer against the recorded vectors, their maps, and embeddings as conditions."""
+"""The face and sketch networks of Unite and Conquer against the recorded vectors; their maps and embeddings."""
 import json
 
 import numpy
@@ -25,7 +25,7 @@ def held(comfy, condition):
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_recorded_vectors(comfy, network, suffix):
-    """Called without a flag, the face network keeps the authors' rule for the whole batch, as the recorded cases show."""
+    """Without a flag the face network keeps the authors' rule for the whole batch, as the recorded cases show."""
     check_recorded(recorded(comfy, network, network, suffix=suffix), network)
 
 
@@ -35,7 +35,9 @@ def test_the_second_implementation_against_the_recorded_vectors(network):
     arguments = meta["constructor_kwargs"] | {"num_classes": None}         # the networks ignore it
     reference = Reference(network.removeprefix("unc_"), state=state(network), **arguments)
     for case in vectors.cases(network).values():
-        torch.testing.assert_close(reference(**inputs_of(case)).float(), case["out"], rtol=0, atol=meta["tolerance"]["recommended_atol"])
+        torch.testing.assert_close(
+            reference(**inputs_of(case)).float(), case["out"], rtol=0, atol=meta["tolerance"]["recommended_atol"]
+        )
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -51,29 +53,53 @@ def test_a_weight_patch_equals_a_file_with_the_patched_weight(comfy, network):
     patched.detach()
     weights = state(network)
     weights[key] = weights[key] + change
-    want = Reference(network.removeprefix("unc_"), state=weights, **vectors.meta(network)["constructor_kwargs"] | {"num_classes": None})(**inputs)
+    want = Reference(
+        network.removeprefix("unc_"),
+        state=weights,
+        **vectors.meta(network)["constructor_kwargs"] | {"num_classes": None},
+    )(**inputs)
     assert vectors.relative(got, want) < 1e-4
     assert vectors.relative(answer(model, **inputs), want) > 1e-3
 
 
 @pytest.mark.parametrize("embedded", [True, False])
-@pytest.mark.parametrize(("arguments", "sidecar"), [
-    ({"model_channels": 64, "channel_mult": (1, 2, 2), "num_head_channels": 32}, {"num_head_channels": 32}),
-    ({"use_scale_shift_norm": False, "resblock_updown": False, "num_res_blocks": 2}, {"num_head_channels": -1, "num_heads": 1}),
-    ({"use_new_attention_order": True, "num_heads": 4}, {"num_head_channels": -1, "num_heads": 4, "use_new_attention_order": True})])
+@pytest.mark.parametrize(
+    ("arguments", "sidecar"),
+    [
+        ({"model_channels": 64, "channel_mult": (1, 2, 2), "num_head_channels": 32}, {"num_head_channels": 32}),
+        (
+            {"use_scale_shift_norm": False, "resblock_updown": False, "num_res_blocks": 2},
+            {"num_head_channels": -1, "num_heads": 1},
+        ),
+        (
+            {"use_new_attention_order": True, "num_heads": 4},
+            {"num_head_channels": -1, "num_heads": 4, "use_new_attention_order": True},
+        ),
+    ],
+)
 def test_face_networks_of_other_shapes_and_sizes(comfy, arguments, sidecar, embedded):
-    inputs = {**draw(size=(16, 24)), "face_map": noise(1, 2, 3, 16, 24), "hair_map": noise(2, 2, 3, 16, 24), "image_embed": embedded * noise(3, 2, 512)}
+    inputs = {
+        **draw(size=(16, 24)),
+        "face_map": noise(1, 2, 3, 16, 24),
+        "hair_map": noise(2, 2, 3, 16, 24),
+        "image_embed": embedded * noise(3, 2, 512),
+    }
     model, want = invented(comfy, Reference("face", **arguments), inputs, family="unc_face", **sidecar)
     assert vectors.relative(answer(model, **inputs), want) < 1e-5
 
 
 def test_a_flag_makes_rows_independent(comfy):
-    """With it a row alone equals the same row in any batch: of text and null together, the recorded batch; without, the recorded single rows."""
+    """With it a row alone equals the same row in any batch.
+
+    Text and null together are the recorded batch; without the flag, the recorded single rows.
+    """
     model, told = recorded(comfy, "unc_face", "unc_face"), vectors.cases("unc_face")
     both = told["text_and_null_batched"]
     for i in range(2):
         row = {k: v[i:i + 1] for k, v in inputs_of(both).items()}
-        torch.testing.assert_close(answer(model, **row, twice=torch.ones(1, 1)), both["out"][i:i + 1], rtol=0, atol=2e-5)
+        torch.testing.assert_close(
+            answer(model, **row, twice=torch.ones(1, 1)), both["out"][i : i + 1], rtol=0, atol=2e-5
+        )
     null = told["null_row_alone"]
     mixed = {k: torch.cat([v, inputs_of(both)[k]]) for k, v in inputs_of(null).items()}
     out = answer(model, **mixed, twice=torch.tensor([[0.0], [1.0], [1.0]]))
@@ -83,10 +109,18 @@ def test_a_flag_makes_rows_independent(comfy):
 def ask(comfy, experts, x, sigma, reliabilities=""):
     """The fused estimate at x, through the host's euler in one step down to 0."""
     slots = {f"expert_{i + 1}": e for i, e in enumerate(experts)}
-    guider = comfy.call("MCDMGuider", mixture=comfy.call("ReliabilityMixer", reliabilities=reliabilities, **slots)[0])[0]
+    guider = comfy.call("MCDMGuider", mixture=comfy.call("ReliabilityMixer", reliabilities=reliabilities, **slots)[0])[
+        0
+    ]
     fixed = type("Noise", (), {"seed": 0, "generate_noise": lambda self, latent: x / sigma})()
-    return comfy.call("SamplerCustomAdvanced", noise=fixed, guider=guider, sampler=comfy.call("KSamplerSelect", sampler_name="euler")[0],
-                      sigmas=torch.tensor([sigma, 0.0]), latent_image={"samples": torch.zeros_like(x)})[0]["samples"]
+    return comfy.call(
+        "SamplerCustomAdvanced",
+        noise=fixed,
+        guider=guider,
+        sampler=comfy.call("KSamplerSelect", sampler_name="euler")[0],
+        sigmas=torch.tensor([sigma, 0.0]),
+        latent_image={"samples": torch.zeros_like(x)},
+    )[0]["samples"]
 
 
 def embedding(comfy, model, vector, **more):
@@ -97,7 +131,10 @@ def embedding(comfy, model, vector, **more):
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_text_and_its_null_are_both_normalised_twice_and_a_map_and_its_null_once(comfy, batch):
-    """The recorded batch of a text row and a null row, from two separate CONDITIONINGs; and beside it a map that knows nothing of it."""
+    """The recorded batch of a text row and a null row, from two separate CONDITIONINGs.
+
+    Beside it stands a map that knows nothing of it.
+    """
     model, both = recorded(comfy, "unc_face", "unc_face"), vectors.cases("unc_face")["text_and_null_batched"]
     sampling = model.model.model_sampling
     sigma = sampling.sigma(both["t"][:1].float())
@@ -107,7 +144,12 @@ def test_text_and_its_null_are_both_normalised_twice_and_a_map_and_its_null_once
     maps = held(comfy, embedding(comfy, model, both["image_embed"][0]))
     torch.testing.assert_close(maps["image_embed"], both["image_embed"][:1])
     module = comfy.module("mcdm.experts.model")
-    text = embedding(comfy, model, both["image_embed"][0], condition=module.conditioning({k: both[k][:1] for k in ("face_map", "hair_map")}))
+    text = embedding(
+        comfy,
+        model,
+        both["image_embed"][0],
+        condition=module.conditioning({k: both[k][:1] for k in ("face_map", "hair_map")}),
+    )
     null = module.conditioning({k: both[k][1:] for k in ("face_map", "hair_map")})
     expert = comfy.call("ConditionExpert", model=model, condition=text, null_condition=null, weight=2.0)[0]
     d, e = (z - level * both["out"][i:i + 1, :3] for i in range(2))
@@ -117,10 +159,20 @@ def test_text_and_its_null_are_both_normalised_twice_and_a_map_and_its_null_once
     mapped = comfy.call("ConditionExpert", model=model, condition=face, weight=1.5)[0]
     alone = ask(comfy, [mapped], z, level)
     with torch.no_grad():
-        d, e = (model.model.apply_model(z, sigma.expand(batch), face_map=m, hair_map=0 * m, image_embed=torch.zeros(batch, 512))
-                for m in (held(comfy, face)["face_map"].expand(batch, -1, -1, -1), torch.zeros_like(z)))
+        d, e = (
+            model.model.apply_model(
+                z, sigma.expand(batch), face_map=m, hair_map=0 * m, image_embed=torch.zeros(batch, 512)
+            )
+            for m in (held(comfy, face)["face_map"].expand(batch, -1, -1, -1), torch.zeros_like(z))
+        )
     assert vectors.relative(alone, e + 1.5 * (d - e)) < 1e-5
-    beside = ask(comfy, [mapped, comfy.call("ConditionExpert", model=model, condition=text, null_condition=null, weight=0.5)[0]], z, level, "1, 0")
+    beside = ask(
+        comfy,
+        [mapped, comfy.call("ConditionExpert", model=model, condition=text, null_condition=null, weight=0.5)[0]],
+        z,
+        level,
+        "1, 0",
+    )
     d2 = z - level * both["out"][:1, :3]
     assert vectors.relative(beside, e + 1.5 * (d - e) + 0.5 * (d2 - e)) < 1e-4
 
@@ -148,7 +200,9 @@ def test_maps_are_pictures_brought_to_the_size_that_is_drawn(comfy):
     large = torch.rand(50, 70, 3)
     condition = comfy.call("MapCondition", model=model, modality="auto", image=large[None])[0]
     conds = model.model.extra_conds(noise=case["x"], device="cpu", **condition[0][1])
-    channels = [Image.fromarray(large[..., c].numpy(), mode="F").resize((16, 16), Image.Resampling.BICUBIC) for c in range(3)]
+    channels = [
+        Image.fromarray(large[..., c].numpy(), mode="F").resize((16, 16), Image.Resampling.BICUBIC) for c in range(3)
+    ]
     want = (2 * torch.stack([torch.from_numpy(numpy.array(c)) for c in channels]) - 1).clamp(-1, 1)
     torch.testing.assert_close(conds["sketch"].cond[0], want, rtol=0, atol=1e-4)
 
@@ -180,11 +234,18 @@ def test_an_embedding_from_clip_text_or_file(comfy):
     save_file({"embed": vector[0]}, folder_ / "embedding.safetensors")
     torch.save({"a": vector}, folder_ / "embedding.pt")
     numpy.save(folder_ / "embedding.npy", vector.numpy())
-    for source in ({"clip_vision_output": vision}, {"clip_text": text}, *({"file": f"embedding{s}"} for s in (".safetensors", ".pt", ".npy"))):
+    for source in (
+        {"clip_vision_output": vision},
+        {"clip_text": text},
+        *({"file": f"embedding{s}"} for s in (".safetensors", ".pt", ".npy")),
+    ):
         condition = comfy.call("EmbeddingCondition", model=model, **source)[0]
         torch.testing.assert_close(held(comfy, condition)["image_embed"], unit)
     face = comfy.call("MapCondition", model=model, modality="face", image=torch.rand(1, 16, 16, 3))[0]
-    assert held(comfy, comfy.call("EmbeddingCondition", model=model, clip_text=text, condition=face)[0]).keys() == {"face_map", "image_embed"}
+    assert held(comfy, comfy.call("EmbeddingCondition", model=model, clip_text=text, condition=face)[0]).keys() == {
+        "face_map",
+        "image_embed",
+    }
 
 
 def test_a_wrong_embedding_is_refused_in_words(comfy):
@@ -198,11 +259,18 @@ def test_a_wrong_embedding_is_refused_in_words(comfy):
         numpy.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)})
         file.write(bytes(2048))
     broken = "cannot be read"
-    for source, words in (({"clip_text": wide}, "has 512 numbers, but .* gives 768"), ({"clip_text": [[torch.zeros(1), {}]]}, "pooled output is missing"),
-                          ({}, "not none"), ({"clip_text": wide, "file": "two.safetensors"}, "not 2"),
-                          ({"file": "object.npy"}, broken), ({"file": "huge.npy"}, broken),
-                          ({"file": "nan.npy"}, "NaN"), ({"file": "two.safetensors"}, "2 tensors"), ({"file": "text.pt"}, broken),
-                          ({"file": "../models/experts/x.pt"}, "not one of")):
+    for source, words in (
+        ({"clip_text": wide}, "has 512 numbers, but .* gives 768"),
+        ({"clip_text": [[torch.zeros(1), {}]]}, "pooled output is missing"),
+        ({}, "not none"),
+        ({"clip_text": wide, "file": "two.safetensors"}, "not 2"),
+        ({"file": "object.npy"}, broken),
+        ({"file": "huge.npy"}, broken),
+        ({"file": "nan.npy"}, "NaN"),
+        ({"file": "two.safetensors"}, "2 tensors"),
+        ({"file": "text.pt"}, broken),
+        ({"file": "../models/experts/x.pt"}, "not one of"),
+    ):
         with pytest.raises(ValueError, match=words):
             comfy.call("EmbeddingCondition", model=model, **source)
     with pytest.raises(ValueError, match="takes sketch"):
@@ -222,14 +290,31 @@ def test_smaller_number_types(comfy, network, dtype, most):
 @pytest.mark.parametrize("kind", ["face", "sketch"])
 def test_released_checkpoints_are_known_by_their_shapes(comfy, kind):
     """face_utils/script_util.py: sr_create_model with its defaults, and create_sketch_model."""
-    reference = Reference(kind, model_channels=192, num_res_blocks=2, channel_mult=(1, 1, 2, 2, 4, 4), attention_resolutions=(8, 16, 32),
-                          num_head_channels=64, device="meta")
+    reference = Reference(
+        kind,
+        model_channels=192,
+        num_res_blocks=2,
+        channel_mult=(1, 1, 2, 2, 4, 4),
+        attention_resolutions=(8, 16, 32),
+        num_head_channels=64,
+        device="meta",
+    )
     x = torch.empty(1, 3, 32, 32, device="meta")
-    inputs = {"sketch": x} if kind == "sketch" else {"face_map": x, "hair_map": x, "image_embed": torch.empty(1, 512, device="meta")}
+    inputs = (
+        {"sketch": x}
+        if kind == "sketch"
+        else {"face_map": x, "hair_map": x, "image_embed": torch.empty(1, 512, device="meta")}
+    )
     reference(x, torch.empty(1, device="meta"), **inputs)
     unc, table = comfy.module("mcdm.experts.unc"), comfy.module("mcdm.experts.networks.openai_table").Table
-    expected = {"num_head_channels": 64, "use_new_attention_order": False, "noise_schedule": "linear", "diffusion_steps": 1000, "rescale_timesteps": True,
-                "prediction": "eps"} | ({"family": "unc_sketch"} if kind == "sketch" else {})
+    expected = {
+        "num_head_channels": 64,
+        "use_new_attention_order": False,
+        "noise_schedule": "linear",
+        "diffusion_steps": 1000,
+        "rescale_timesteps": True,
+        "prediction": "eps",
+    } | ({"family": "unc_sketch"} if kind == "sketch" else {})
     shape = table.read(reference.state)
     assert unc.KNOWN[shape] == expected
     assert same_shapes(comfy, unc.FaceUNet if kind == "face" else unc.SketchUNet, shape, reference)

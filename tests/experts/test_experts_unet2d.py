@@ -70,7 +70,10 @@ def test_recorded_answers(golden, name):
         assert vectors.relative(denoise(golden, z, sigma), case["pred_original_sample"]) <= 1e-4
 
 
-@pytest.mark.parametrize("name", ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp32.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp32.safetensors"],
+)
 def test_attention_under_deprecated_names(comfy, tmp_path, name):
     model = load(comfy, write(tmp_path / "old", load_file(NETWORK / DEPRECATED), name=name))
     case = vectors.cases("diffusers_unet2d")["case1"]
@@ -94,7 +97,14 @@ def test_a_file_beside_its_configs(comfy, tmp_path):
     ("v_prediction", lambda z, s, out: z / (1 + s ** 2) - out * s / (1 + s ** 2).sqrt()),
 ])
 def test_prediction_types(comfy, tmp_path, prediction, denoised):
-    model = load(comfy, write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors", scheduler={**SCHEDULER, "prediction_type": prediction}))
+    model = load(
+        comfy,
+        write(
+            tmp_path / "x",
+            NETWORK / "diffusion_pytorch_model.safetensors",
+            scheduler={**SCHEDULER, "prediction_type": prediction},
+        ),
+    )
     case = vectors.cases("diffusers_unet2d")["mixed_t"]
     z, sigma, out = at_time(case)
     assert vectors.relative(denoise(model, z, sigma), denoised(z, sigma[:, None, None, None], out)) <= 1e-5
@@ -114,7 +124,10 @@ def test_schedules_of_diffusers(comfy, tmp_path, changes, betas):
         bar = torch.cos((steps + 0.008) / 1.008 * torch.pi / 2) ** 2
         betas = (1 - bar[1:] / bar[:-1]).clamp(max=0.999)
     acp = torch.cumprod(1 - betas, 0)
-    sampling = load(comfy, write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors", scheduler={**SCHEDULER, **changes})).model.model_sampling
+    sampling = load(
+        comfy,
+        write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors", scheduler={**SCHEDULER, **changes}),
+    ).model.model_sampling
     sigmas = ((1 - acp) / acp).sqrt()
     assert float((sampling.sigmas / sigmas - 1).abs().max()) <= 1e-6
     assert float((sampling.timestep(sigmas.float()) - torch.arange(len(acp))).abs().max()) <= 2e-3
@@ -122,7 +135,9 @@ def test_schedules_of_diffusers(comfy, tmp_path, changes, betas):
 
 def test_zero_terminal_snr(comfy, tmp_path):
     scheduler = {**SCHEDULER, "rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
-    sampling = load(comfy, write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors", scheduler=scheduler)).model.model_sampling
+    sampling = load(
+        comfy, write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors", scheduler=scheduler)
+    ).model.model_sampling
     assert float(sampling.sigma_max) > 4000 and float(sampling.sigma_min) == pytest.approx(0.01, rel=1e-3)
 
 
@@ -141,12 +156,18 @@ def test_other_networks(comfy, tmp_path, name):
     with torch.inference_mode():
         out = model.model.diffusion_model(x, t, y=y, transformer_options={"mcdm_learned_variance": kept})
     assert vectors.relative(out, expected[:, :3]) <= 1e-5
-    assert [vectors.relative(variance, expected[:, 3:]) <= 1e-5 for _, variance in kept] == [True] * (name == "learned_variance")
+    assert [vectors.relative(variance, expected[:, 3:]) <= 1e-5 for _, variance in kept] == [True] * (
+        name == "learned_variance"
+    )
     modality = model.model.modalities.get("class")
-    assert (modality and (len(modality.labels), modality.trained_null, modality.null.tolist())) == ((7, False, [0]) if name == "classes" else None)
+    assert (modality and (len(modality.labels), modality.trained_null, modality.null.tolist())) == (
+        (7, False, [0]) if name == "classes" else None
+    )
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float16, 5e-3), (torch.bfloat16, 3e-2), (torch.float8_e4m3fn, 0.3)])
+@pytest.mark.parametrize(
+    "dtype, tolerance", [(torch.float16, 5e-3), (torch.bfloat16, 3e-2), (torch.float8_e4m3fn, 0.3)]
+)
 def test_other_number_types(comfy, tmp_path, dtype, tolerance):
     model = load(comfy, write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors"), dtype)
     assert {p.dtype for p in model.model.diffusion_model.parameters()} == {dtype}
@@ -164,39 +185,74 @@ def test_rows_and_sizes(golden):
         denoise(golden, z[..., :18], sigma)
 
 
-# ------------------------------------------------------------------------------------------------------------- what is refused
+# ------------------------------------------------------------------------------------------------------ what is refused
 
-@pytest.mark.parametrize("config, scheduler, message", [
-    ({"block_out_channels": None}, {}, "block_out_channels"), ({"block_out_channels": [32, -1, 64]}, {}, "whole numbers"),
-    ({"down_block_types": ["DownBlock2D", "SkipDownBlock2D", "DownBlock2D"]}, {}, "SkipDownBlock2D.*supported are DownBlock2D"),
-    ({"up_block_types": ["UpBlock2D"]}, {}, "one for each of block_out_channels"), ({"layers_per_block": 10 ** 9}, {}, "impossible"),
-    ({"layers_per_block": 2}, {}, "missing"), ({"norm_num_groups": 7}, {}, "divisible"), ({"time_embedding_type": "fourier"}, {}, "supported is positional"),
-    ({"act_fn": "snake"}, {}, "supported is silu"), ({"in_channels": 4}, {}, "takes 4 channels"), ({"norm_eps": float("nan")}, {}, "norm_eps"),
-    ({"class_embed_type": "identity"}, {}, "class_embed_type"), ({"mid_block_scale_factor": 0}, {}, "divides"),
-    ({"vqvae": ["diffusers", "VQModel"]}, {}, "autoencoder"),
-    ({}, {"beta_schedule": "laplace"}, "must be linear"), ({}, {"beta_schedule": None}, "diffusion_steps"),
-    ({}, {"num_train_timesteps": None}, "num_train_timesteps"),
-    ({}, {"prediction_type": "flow"}, "must be eps"), ({}, {"beta_end": 2.0}, "between 0 and 1"), ({}, {"beta_start": "low"}, "a number"),
-    ({"attention_head_dim": 5}, {}, "of another shape"), ({"attention_head_dim": 0}, {}, "impossible"), ({"attention_head_dim": "many"}, {}, "whole number"),
-])
+@pytest.mark.parametrize(
+    "config, scheduler, message",
+    [
+        ({"block_out_channels": None}, {}, "block_out_channels"),
+        ({"block_out_channels": [32, -1, 64]}, {}, "whole numbers"),
+        (
+            {"down_block_types": ["DownBlock2D", "SkipDownBlock2D", "DownBlock2D"]},
+            {},
+            "SkipDownBlock2D.*supported are DownBlock2D",
+        ),
+        ({"up_block_types": ["UpBlock2D"]}, {}, "one for each of block_out_channels"),
+        ({"layers_per_block": 10**9}, {}, "impossible"),
+        ({"layers_per_block": 2}, {}, "missing"),
+        ({"norm_num_groups": 7}, {}, "divisible"),
+        ({"time_embedding_type": "fourier"}, {}, "supported is positional"),
+        ({"act_fn": "snake"}, {}, "supported is silu"),
+        ({"in_channels": 4}, {}, "takes 4 channels"),
+        ({"norm_eps": float("nan")}, {}, "norm_eps"),
+        ({"class_embed_type": "identity"}, {}, "class_embed_type"),
+        ({"mid_block_scale_factor": 0}, {}, "divides"),
+        ({"vqvae": ["diffusers", "VQModel"]}, {}, "autoencoder"),
+        ({}, {"beta_schedule": "laplace"}, "must be linear"),
+        ({}, {"beta_schedule": None}, "diffusion_steps"),
+        ({}, {"num_train_timesteps": None}, "num_train_timesteps"),
+        ({}, {"prediction_type": "flow"}, "must be eps"),
+        ({}, {"beta_end": 2.0}, "between 0 and 1"),
+        ({}, {"beta_start": "low"}, "a number"),
+        ({"attention_head_dim": 5}, {}, "of another shape"),
+        ({"attention_head_dim": 0}, {}, "impossible"),
+        ({"attention_head_dim": "many"}, {}, "whole number"),
+    ],
+)
 def test_impossible_settings(comfy, tmp_path, config, scheduler, message):
-    folder = write(tmp_path / "broken", NETWORK / "diffusion_pytorch_model.safetensors", {**CONFIG, **config}, {**SCHEDULER, **scheduler})
+    folder = write(
+        tmp_path / "broken",
+        NETWORK / "diffusion_pytorch_model.safetensors",
+        {**CONFIG, **config},
+        {**SCHEDULER, **scheduler},
+    )
     with pytest.raises(ValueError, match=f"'broken'.*{message}"):
         load(comfy, folder)
 
 
-# ----------------------------------------------------------------------------------------------------------------- in the host
+# ---------------------------------------------------------------------------------------------------------- in the host
 
 def test_a_citizen_of_the_host(comfy):
-    """An entry of the combo, in a subfolder; stock KSampler, a weight patch as a LoRA is one, a sampling override, and pixel_space."""
+    """An entry of the combo, in a subfolder, under KSampler, a weight patch, a sampling override, and pixel_space."""
     write(comfy.base / "models" / "experts" / "unconditional" / "ddpm", NETWORK / DEPRECATED)
     name = next(n for n in comfy.nodes["LoadExpert"].define_schema().inputs[0].options if n.endswith("ddpm"))
     model = comfy.call("LoadExpert", expert=name, weight_dtype="float32")[0]
     nothing = model.model.null_conditioning()
 
     def draw(model):
-        return comfy.call("KSampler", model=model, seed=3, steps=4, cfg=1.0, sampler_name="euler", scheduler="normal", positive=nothing, negative=nothing,
-                          latent_image={"samples": torch.zeros(1, 3, 16, 24)}, denoise=1.0)[0]
+        return comfy.call(
+            "KSampler",
+            model=model,
+            seed=3,
+            steps=4,
+            cfg=1.0,
+            sampler_name="euler",
+            scheduler="normal",
+            positive=nothing,
+            negative=nothing,
+            latent_image={"samples": torch.zeros(1, 3, 16, 24)},
+            denoise=1.0,
+        )[0]
     plain = draw(model)["samples"]
     assert torch.isfinite(plain).all() and plain.shape == (1, 3, 16, 24)
     patched, key = model.clone(), "diffusion_model.mid_block.attentions.0.to_q.weight"
@@ -204,5 +260,7 @@ def test_a_citizen_of_the_host(comfy):
     assert vectors.relative(draw(patched)["samples"], plain) > 1e-4
     assert vectors.relative(draw(model)["samples"], plain) <= 1e-6
     override = draw(comfy.call("ModelSamplingDiscrete", model=model, sampling="eps", zsnr=False)[0])["samples"]
-    assert vectors.relative(override, plain) <= 1e-4               # the same schedule; "normal" lands on whole steps here
-    assert comfy.call("VAEDecode", vae=comfy.call("VAELoader", vae_name="pixel_space")[0], samples={"samples": plain})[0].shape == (1, 16, 24, 3)
+    assert vectors.relative(override, plain) <= 1e-4  # the same schedule; "normal" lands on whole steps here
+    assert comfy.call("VAEDecode", vae=comfy.call("VAELoader", vae_name="pixel_space")[0], samples={"samples": plain})[
+        0
+    ].shape == (1, 16, 24, 3)

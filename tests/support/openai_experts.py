@@ -1,4 +1,4 @@
-"""Experts around the U-Net of guided-diffusion, loaded as a user loads them, and what the tests of its families share."""
+"""Experts around the U-Net of guided-diffusion, loaded as a user loads them; shared by the tests of its families."""
 from __future__ import annotations
 
 import itertools
@@ -12,7 +12,14 @@ from support.reference_unet import Reference
 from unite_and_conquer.devtools.stand_ins import vectors
 
 COUNT = itertools.count()
-COMMON = {"num_heads": 1, "num_head_channels": 16, "diffusion_steps": 1000, "rescale_timesteps": False, "prediction": "eps", "noise_schedule": "linear"}
+COMMON = {
+    "num_heads": 1,
+    "num_head_channels": 16,
+    "diffusion_steps": 1000,
+    "rescale_timesteps": False,
+    "prediction": "eps",
+    "noise_schedule": "linear",
+}
 
 
 def folder(comfy):
@@ -37,7 +44,10 @@ def recorded(comfy, network, family, dtype="float32", suffix=".safetensors", **c
 
 
 def invented(comfy, reference: Reference, inputs: dict[str, Any], dtype="float32", **sidecar):
-    """A network of random weights as a file with its sidecar, once the reference has run on `inputs` (x, t and conditions)."""
+    """A network of random weights as a file with its sidecar, and the reference's answer to `inputs`.
+
+    inputs: x, t and conditions. The reference invents its weights while it runs on them.
+    """
     want = reference(**inputs)
     path = folder(comfy) / "expert.safetensors"
     save_file({k: v.float().contiguous() for k, v in reference.state.items()}, path)
@@ -50,7 +60,9 @@ def answer(model, x, t, **conditions):
     """The whole output of the network, learned variance included, at the reference's own x and t."""
     kept: list[Any] = []
     with torch.no_grad():
-        mean = model.model.diffusion_model(x, t.float(), transformer_options={"mcdm_learned_variance": kept}, **conditions)
+        mean = model.model.diffusion_model(
+            x, t.float(), transformer_options={"mcdm_learned_variance": kept}, **conditions
+        )
     return torch.cat([mean, *(variance for _, variance in kept)], dim=1)
 
 
@@ -72,12 +84,20 @@ def expected(case, acp):
 
 
 def check_recorded(model, network):
-    """Every case against the recorded vectors: the network within the recorded tolerance, the denoised answer within 1e-4 relative."""
+    """Every case against the recorded vectors.
+
+    The network is within the recorded tolerance, the denoised answer within 1e-4 relative.
+    """
     meta, told = vectors.meta(network), vectors.cases(network)
     acp = load_file(vectors.GOLDEN / network / "vectors.safetensors")["alphas_cumprod"]
     for name, case in told.items():
         conditions = {k: v for k, v in case.items() if k in meta["cases"][name] and k not in ("x", "t")}
-        torch.testing.assert_close(answer(model, case["x"], case["t"], **conditions), case["out"], rtol=0, atol=meta["tolerance"]["recommended_atol"])
+        torch.testing.assert_close(
+            answer(model, case["x"], case["t"], **conditions),
+            case["out"],
+            rtol=0,
+            atol=meta["tolerance"]["recommended_atol"],
+        )
         relative = vectors.relative(denoised(model, case["x"], case["t"], **conditions), expected(case, acp))
         assert relative < 1e-4, f"{name}: {relative}"
 

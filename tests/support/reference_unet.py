@@ -1,7 +1,8 @@
-"""guided-diffusion's U-Net and its relatives (GLIDE, Unite and Conquer) once more, as one function from keys to numbers, in float64.
+"""guided-diffusion's U-Net and its relatives (GLIDE, Unite and Conquer) once more: one function from keys to numbers.
 
-`Reference(**constructor arguments of the reference)` invents random weights of the right keys and shapes while it first runs, or takes those
-of a state dict. The tests of each family compare it with the recorded vectors before it judges anything.
+`Reference(**constructor arguments of the reference)` invents random weights of the right keys and shapes while it first
+runs, or takes those of a state dict. It computes in float64. The tests of each family compare it with the recorded
+vectors before it judges anything.
 """
 import math
 
@@ -10,11 +11,39 @@ from torch.nn import functional as F
 
 
 class Reference:
-    """kind: "adm", "superres", "glide", "glide_superres", "glide_inpaint", "face" or "sketch"; the others as in the references."""
+    """kind: "adm", "superres", "glide", "glide_superres", "glide_inpaint", "face" or "sketch".
 
-    def __init__(self, kind="adm", state=None, seed=0, *, model_channels=32, out_channels=6, num_res_blocks=1, attention_resolutions=(2,), channel_mult=(1, 2),
-                 num_classes=None, num_heads=1, num_head_channels=-1, use_new_attention_order=False, use_scale_shift_norm=True, resblock_updown=True,
-                 conv_resample=True, text_ctx=0, xf_width=0, xf_layers=0, xf_heads=1, xf_final_ln=True, xf_padding=True, n_vocab=0, device="cpu", **other):
+    The other arguments are those of the references.
+    """
+
+    def __init__(
+        self,
+        kind="adm",
+        state=None,
+        seed=0,
+        *,
+        model_channels=32,
+        out_channels=6,
+        num_res_blocks=1,
+        attention_resolutions=(2,),
+        channel_mult=(1, 2),
+        num_classes=None,
+        num_heads=1,
+        num_head_channels=-1,
+        use_new_attention_order=False,
+        use_scale_shift_norm=True,
+        resblock_updown=True,
+        conv_resample=True,
+        text_ctx=0,
+        xf_width=0,
+        xf_layers=0,
+        xf_heads=1,
+        xf_final_ln=True,
+        xf_padding=True,
+        n_vocab=0,
+        device="cpu",
+        **other,
+    ):
         self.__dict__.update({k: v for k, v in locals().items() if k not in ("self", "state", "other")})
         self.state = {k: v.double() for k, v in (state or {}).items()}
         self.given = state is not None
@@ -25,7 +54,11 @@ class Reference:
         if key not in self.state:
             assert not self.given, f"{key} is not in the state dict"
             fan = math.prod(shape[1:]) if len(shape) > 1 else 1
-            value = torch.empty(shape, device="meta") if self.device == "meta" else torch.randn(shape, generator=self.generator) / math.sqrt(fan)
+            value = (
+                torch.empty(shape, device="meta")
+                if self.device == "meta"
+                else torch.randn(shape, generator=self.generator) / math.sqrt(fan)
+            )
             if len(shape) == 1 and key.endswith("weight"):
                 value = 1 + value / 4
             self.state[key] = value.double()
@@ -36,7 +69,10 @@ class Reference:
         return F.conv2d(x, self.p(f"{key}.weight", c_out, x.shape[1], size, size), self.p(f"{key}.bias", c_out), **kw)
 
     def conv1(self, key, x, c_out):
-        return torch.einsum("oi,bil->bol", self.p(f"{key}.weight", c_out, x.shape[1], 1)[:, :, 0], x) + self.p(f"{key}.bias", c_out)[:, None]
+        return (
+            torch.einsum("oi,bil->bol", self.p(f"{key}.weight", c_out, x.shape[1], 1)[:, :, 0], x)
+            + self.p(f"{key}.bias", c_out)[:, None]
+        )
 
     def linear(self, key, x, c_out):
         return F.linear(x, self.p(f"{key}.weight", c_out, x.shape[-1]), self.p(f"{key}.bias", c_out))
@@ -45,7 +81,9 @@ class Reference:
         return F.group_norm(x, 32, self.p(f"{key}.weight", x.shape[1]), self.p(f"{key}.bias", x.shape[1]), 1e-5)
 
     def layer_norm(self, key, x):
-        return F.layer_norm(x, x.shape[-1:], self.p(f"{key}.weight", x.shape[-1]), self.p(f"{key}.bias", x.shape[-1]), 1e-5)
+        return F.layer_norm(
+            x, x.shape[-1:], self.p(f"{key}.weight", x.shape[-1]), self.p(f"{key}.bias", x.shape[-1]), 1e-5
+        )
 
     def res(self, key, x, emb, c_out, move=None):
         films = 2 * c_out if self.use_scale_shift_norm else c_out
@@ -54,7 +92,11 @@ class Reference:
             h, x = move(h), move(x)
         h = self.conv(f"{key}.in_layers.2", h, c_out, padding=1)
         film = self.linear(f"{key}.emb_layers.1", F.silu(emb), films)[:, :, None, None]
-        films2 = self.linear(f"{key}.cond_emb_layers.1", F.silu(self.image_embed), films)[:, :, None, None] if self.kind == "face" else None
+        films2 = (
+            self.linear(f"{key}.cond_emb_layers.1", F.silu(self.image_embed), films)[:, :, None, None]
+            if self.kind == "face"
+            else None
+        )
         twice = self.kind == "face" and self.twice
         if self.use_scale_shift_norm:
             for f in (film, films2) if twice else (film,):
@@ -74,14 +116,18 @@ class Reference:
         else:
             q, k, v = qkv.reshape(b * n, 3 * c // n, -1).chunk(3, dim=1)
         if self.xf_width:
-            k_text, v_text = self.conv1(f"{key}.encoder_kv", self.text, 2 * c).reshape(b * n, 2 * c // n, -1).chunk(2, dim=1)
+            k_text, v_text = (
+                self.conv1(f"{key}.encoder_kv", self.text, 2 * c).reshape(b * n, 2 * c // n, -1).chunk(2, dim=1)
+            )
             k, v = torch.cat([k_text, k], dim=2), torch.cat([v_text, v], dim=2)
         weight = torch.einsum("bct,bcs->bts", q, k).div(math.sqrt(c // n)).softmax(-1)
         h = torch.einsum("bts,bcs->bct", weight, v).reshape(b, c, -1)
         return x + self.conv1(f"{key}.proj_out", h, c).reshape(b, c, *spatial)
 
     def encode(self, tokens, mask):
-        h = F.embedding(tokens, self.p("token_embedding.weight", self.n_vocab, self.xf_width)) + self.p("positional_embedding", self.text_ctx, self.xf_width)
+        h = F.embedding(tokens, self.p("token_embedding.weight", self.n_vocab, self.xf_width)) + self.p(
+            "positional_embedding", self.text_ctx, self.xf_width
+        )
         if self.xf_padding:
             h = torch.where(mask[:, :, None], h, self.p("padding_embedding", self.text_ctx, self.xf_width))
         for i in range(self.xf_layers):
@@ -89,19 +135,36 @@ class Reference:
             qkv = self.linear(f"{key}.attn.c_qkv", self.layer_norm(f"{key}.ln_1", h), 3 * self.xf_width)
             q, k, v = qkv.reshape(*h.shape[:2], self.xf_heads, -1).chunk(3, dim=-1)
             weight = torch.einsum("bthc,bshc->bhts", q, k).div(math.sqrt(q.shape[-1])).softmax(-1)
-            h = h + self.linear(f"{key}.attn.c_proj", torch.einsum("bhts,bshc->bthc", weight, v).flatten(2), self.xf_width)
+            h = h + self.linear(
+                f"{key}.attn.c_proj", torch.einsum("bhts,bshc->bthc", weight, v).flatten(2), self.xf_width
+            )
             hidden = F.gelu(self.linear(f"{key}.mlp.c_fc", self.layer_norm(f"{key}.ln_2", h), 4 * self.xf_width))
             h = h + self.linear(f"{key}.mlp.c_proj", hidden, self.xf_width)
         if self.xf_final_ln:
             h = self.layer_norm("final_ln", h)
         return h.transpose(1, 2), self.linear("transformer_proj", h[:, -1], 4 * self.model_channels)
 
-    def __call__(self, x, t, y=None, low_res=None, tokens=None, mask=None, face_map=None, hair_map=None, image_embed=None, sketch=None,
-                 inpaint_image=None, inpaint_mask=None):
+    def __call__(
+        self,
+        x,
+        t,
+        y=None,
+        low_res=None,
+        tokens=None,
+        mask=None,
+        face_map=None,
+        hair_map=None,
+        image_embed=None,
+        sketch=None,
+        inpaint_image=None,
+        inpaint_mask=None,
+    ):
         """float64 [B, out_channels, H, W], as the reference's forward."""
         x = x.double()
         half = self.model_channels // 2
-        angles = t.double()[:, None] * torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float64, device=x.device) / half)
+        angles = t.double()[:, None] * torch.exp(
+            -math.log(10000) * torch.arange(half, dtype=torch.float64, device=x.device) / half
+        )
         c_emb = 4 * self.model_channels
         emb = self.linear("time_embed.0", torch.cat([angles.cos(), angles.sin()], 1), c_emb)
         emb = self.linear("time_embed.2", F.silu(emb), c_emb)
@@ -111,8 +174,13 @@ class Reference:
             self.text, proj = self.encode(tokens, mask)
             emb = emb + proj
         if self.kind == "face":
-            self.image_embed, self.twice = image_embed.double(), self.device == "meta" or bool(image_embed.double().sum() != 0)
-            x = torch.cat([x, self.conv("input_blocks_convert", torch.cat([face_map, hair_map], 1).double(), 3, padding=1)], 1)
+            self.image_embed, self.twice = (
+                image_embed.double(),
+                self.device == "meta" or bool(image_embed.double().sum() != 0),
+            )
+            x = torch.cat(
+                [x, self.conv("input_blocks_convert", torch.cat([face_map, hair_map], 1).double(), 3, padding=1)], 1
+            )
         if self.kind == "sketch":
             x = torch.cat([x, sketch.double()], 1)
         if self.kind == "glide_inpaint":
