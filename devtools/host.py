@@ -1,58 +1,44 @@
-"""A real ComfyUI over HTTP for tests: what dev.py boots for `demo`, with the calls that a test makes."""
+"""A real ComfyUI over HTTP for tests: what `demo` boots, with the calls that a test makes."""
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
 import threading
 import time
-import types
 import uuid
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from .events import Events
+from .server import Server
+from .setup import Comfy, own_comfy
 
 
-def load_dev() -> types.ModuleType:
-    """dev.py as a module: the root must not be on sys.path, where its `nodes` would hide the host's."""
-    if "mcdm_dev" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("mcdm_dev", ROOT / "dev.py")
-        assert spec and spec.loader
-        module = sys.modules["mcdm_dev"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules["mcdm_dev"]
-
-
-dev = load_dev()
-Refused = dev.Refused
-
-
-def comfy() -> Any:
+def comfy() -> Comfy:
     """The ComfyUI that `dev.py test` names, run by the interpreter that runs the tests."""
-    return dev.Comfy(Path(sys.executable), Path(os.environ["MCDM_COMFYUI"]), own=dev.own_comfy() is not None)
+    return Comfy(Path(sys.executable), Path(os.environ["MCDM_COMFYUI"]), own=own_comfy() is not None)
 
 
 class Host:
     """A running server; `base` holds its models/, input/ and output/, into which a test may put files at any time.
 
         with Host(tmp_path) as host:
-            prompt_id = host.post_prompt(workflow)          # API format; Refused where the host says no
+            prompt_id = host.post_prompt(workflow)          # API format; raises Refused
             entry = host.wait(prompt_id)                    # its /history entry, whether it worked or failed
             first, *_ = host.images(entry)                  # PNG bytes
             host.events_of(prompt_id)                       # [(type, data), ...] as they came by /ws
     """
 
     def __init__(self, base: Path) -> None:
-        self.server = dev.Server(comfy(), base)
+        self.server = Server(comfy(), base)
         self.base = base
         self.client_id = uuid.uuid4().hex
         self.events: list[tuple[str, Any]] = []
 
     def __enter__(self) -> Host:
         self.server.__enter__()
-        self.socket = dev.Events(self.server.port, self.client_id)
+        self.socket = Events(self.server.port, self.client_id)
         self.reader = threading.Thread(target=lambda: self.events.extend(self.socket), daemon=True)
         self.reader.start()
         return self
@@ -78,7 +64,7 @@ class Host:
         return answer[node_id] if node_id else answer
 
     def post_prompt(self, workflow: dict[str, Any]) -> str:
-        """Queues a workflow in API format and returns its prompt id; Refused (.answer has all of it) where the host says no."""
+        """Queues a workflow in API format and returns its prompt id; raises Refused, whose .answer is the host's."""
         return self.server.queue(workflow, self.client_id)
 
     def wait(self, prompt_id: str, seconds: float = 120) -> dict[str, Any]:
@@ -105,7 +91,11 @@ class Host:
 
     def events_of(self, prompt_id: str, kind: str = "") -> list[tuple[str, Any]]:
         """What came by /ws for a prompt so far, all of it or one kind."""
-        return [(k, data) for k, data in self.events if k != "binary" and data.get("prompt_id") == prompt_id and kind in ("", k)]
+        found = []
+        for name, data in self.events:
+            if name != "binary" and data.get("prompt_id") == prompt_id and kind in ("", name):
+                found.append((name, data))
+        return found
 
     def wait_event(self, prompt_id: str, kind: str, seconds: float = 60) -> Any:
         """The data of the first event of a kind for a prompt, waiting for it."""

@@ -1,4 +1,4 @@
-"""The real ComfyUI inside this process, on the CPU, with the pack loaded as the host loads it: for tests and benchmarks."""
+"""The real ComfyUI inside this process, on the CPU, the pack loaded as the host loads it: for tests and benchmarks."""
 from __future__ import annotations
 
 import asyncio
@@ -7,18 +7,20 @@ import inspect
 import os
 import sys
 import types
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 
-# Whoever runs first puts its own folder first, and the working folder may be the root, where `nodes` would hide the host's module.
-sys.path[:] = [os.environ["MCDM_COMFYUI"], *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
+# A script's own folder comes first, and the working folder may be the root: there `nodes` would hide the host's module.
+sys.path[:] = [os.environ["MCDM_COMFYUI"], *(p for p in sys.path if Path(p or ".").resolve() not in (HERE, ROOT))]
 
 
-def finish(work: Any) -> Any:
+def finish(work: Coroutine[Any, Any, Any]) -> Any:
     """The result of a coroutine, run in a thread of its own: Playwright keeps an event loop running in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
@@ -40,7 +42,7 @@ class InProcess:
         node = self.nodes[node_id]
         v3 = hasattr(node, "GET_SCHEMA")
         result = node.execute(**inputs) if v3 else getattr(node(), node.FUNCTION)(**inputs)
-        if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
             result = finish(result)
         if v3:
             return tuple(result.args)
@@ -54,12 +56,14 @@ def start(base: Path) -> InProcess:
         (base / name).mkdir(exist_ok=True)
     args.cpu, args.base_directory = True, str(base)  # before any module of the host reads them
 
-    import utils.extra_config  # noqa: F401 I001  first, as in main.py: the host's `nodes` puts its comfy/utils.py in front
+    # First, as in main.py: the host's `nodes` puts its comfy/utils.py in front.
+    import utils.extra_config  # noqa: F401 I001
 
     import nodes
     import server
     server.PromptServer(asyncio.new_event_loop())
     finish(nodes.init_builtin_extra_nodes())
-    assert finish(nodes.load_custom_node(str(ROOT), module_parent="custom_nodes")), "the host could not load the pack, see the log"
+    loaded = finish(nodes.load_custom_node(str(ROOT), module_parent="custom_nodes"))
+    assert loaded, "the host could not load the pack, see the log"
     pack = sys.modules[str(ROOT).replace(".", "_x_")]  # the host names a custom node by its path
     return InProcess(nodes.NODE_CLASS_MAPPINGS, pack, base)

@@ -1,10 +1,13 @@
-"""Runs main(comfy, arguments) of one of this checkout's modules inside a real ComfyUI: `inside.py bench.faces [arguments]`."""
+"""Runs main(comfy, arguments) of a module of this checkout inside a real ComfyUI: `inside.py bench.faces [arguments]`."""
+from __future__ import annotations
+
 import importlib
 import sys
 import tempfile
 import types
 from pathlib import Path
 
+# The checkout as a package, whatever its folder is called, without running its __init__.py, which is the host's way in.
 package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
 package.__path__ = [str(Path(__file__).resolve().parents[1])]
 

@@ -82,8 +82,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def pack_nodes(host: Any) -> dict[str, Any]:
     """The pack's nodes as the page sees them: {id: what /object_info says}."""
-    from unite_and_conquer.devtools.host import dev
-    return {name: info for name, info in host.object_info().items() if info["python_module"].endswith(dev.PACK)}
+    from unite_and_conquer.devtools.places import PACK
+    return {name: info for name, info in host.object_info().items() if info["python_module"].endswith(PACK)}
 
 
 @pytest.fixture(scope="module")

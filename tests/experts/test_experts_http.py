@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torchvision.models import get_weight
 
-from unite_and_conquer.devtools.host import ROOT
+from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.devtools.stand_ins import experts as tiny_experts
 from unite_and_conquer.devtools.stand_ins import sd15 as tiny_sd15
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from unite_and_conquer.devtools.host import Refused, error_of
+from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.server import Refused
 
 
 def face(words="red hair, glasses, blue background", steps=3, seed=1, **sampler):

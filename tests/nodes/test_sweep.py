@@ -11,7 +11,8 @@ from PIL import Image
 from test_guider import expert, latent, mix
 from test_http import face
 
-from unite_and_conquer.devtools.host import Refused, error_of
+from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.server import Refused
 from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
 from unite_and_conquer.mcdm.mixture import Expert, Mixture, Options
 

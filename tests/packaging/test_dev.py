@@ -1,6 +1,7 @@
 """dev.py: the set-up that heals itself, the lock, the /ws client, and what `demo` leaves out."""
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -12,7 +13,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.devtools import commands, setup, tools
+from unite_and_conquer.devtools.events import Events
+from unite_and_conquer.devtools.locks import try_lock
+from unite_and_conquer.devtools.places import ROOT, cache_root
+from unite_and_conquer.devtools.server import Server
+from unite_and_conquer.devtools.setup import Comfy, cached_comfy
+from unite_and_conquer.devtools.terminal import Trouble, clean_env
+from unite_and_conquer.devtools.workflows import absent_files, combo_options
 
 
 # ------------------------------------------------------------------------------------------------------------- set-up
@@ -28,55 +36,55 @@ def fake_setup(tmp_path, monkeypatch):
 
     def make(label, *command):
         done.append(label.split()[0])
-        python = dev.venv_python(Path(command[-1]))
+        python = setup.venv_python(Path(command[-1]))
         python.parent.mkdir(parents=True)
         python.symlink_to(sys.executable)
 
     monkeypatch.setenv("MCDM_CACHE", str(tmp_path / "a cache"))
-    monkeypatch.setattr(dev, "run", make)
-    monkeypatch.setattr(dev, "unpack_comfyui", unpack)
-    monkeypatch.setattr(dev, "install_requirements", lambda *_: done.append("install"))
+    monkeypatch.setattr(setup, "run", make)
+    monkeypatch.setattr(setup, "unpack_comfyui", unpack)
+    monkeypatch.setattr(setup, "install_requirements", lambda *_: done.append("install"))
     return done
 
 
 def test_set_up_once(fake_setup):
-    first = dev.cached_comfy()
+    first = cached_comfy()
     assert fake_setup == ["Making", "unpack", "install"]
-    assert dev.cached_comfy() == first
+    assert cached_comfy() == first
     assert len(fake_setup) == 3
 
 
 def test_a_set_up_that_broke_off_is_made_again(fake_setup, monkeypatch):
     def breaks(*_):
-        raise dev.Trouble("no network")
+        raise Trouble("no network")
 
     with monkeypatch.context() as patch:
-        patch.setattr(dev, "install_requirements", breaks)
-        with pytest.raises(dev.Trouble, match="no network"):
-            dev.cached_comfy()
-    home, = (path for path in dev.cache_root().iterdir() if path.is_dir())
+        patch.setattr(setup, "install_requirements", breaks)
+        with pytest.raises(Trouble, match="no network"):
+            cached_comfy()
+    home, = (path for path in cache_root().iterdir() if path.is_dir())
     (home / "venv" / "half-made").touch()
-    dev.cached_comfy()
+    cached_comfy()
     assert fake_setup == ["Making", "unpack", "Making", "unpack", "install"]
     assert not (home / "venv" / "half-made").exists()
 
 
 @pytest.mark.parametrize("spoil", ["python has gone", "tree has gone", "another recipe"])
 def test_a_spoilt_set_up_is_made_again(fake_setup, monkeypatch, spoil):
-    comfy = dev.cached_comfy()
+    comfy = cached_comfy()
     if spoil == "python has gone":
         comfy.python.unlink()
         comfy.python.symlink_to(comfy.python.with_name("no such python"))
     elif spoil == "tree has gone":
         (comfy.tree / "main.py").unlink()
     else:
-        monkeypatch.setattr(dev, "ALSO", (*dev.ALSO, "something-new"))
-    dev.cached_comfy()
+        monkeypatch.setattr(setup, "ALSO", (*setup.ALSO, "something-new"))
+    cached_comfy()
     assert fake_setup == ["Making", "unpack", "install"] * 2
 
 
 def test_two_set_ups_at_once_make_one(fake_setup):
-    threads = [threading.Thread(target=dev.cached_comfy) for _ in range(4)]
+    threads = [threading.Thread(target=cached_comfy) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -86,23 +94,22 @@ def test_two_set_ups_at_once_make_one(fake_setup):
 
 def test_the_lock_holds_between_processes_and_falls_with_one(tmp_path):
     path = tmp_path / "a.lock"
-    code = ("import importlib.util, pathlib, sys, time; spec = importlib.util.spec_from_file_location('dev', sys.argv[1]);"
-            "dev = sys.modules['dev'] = importlib.util.module_from_spec(spec); spec.loader.exec_module(dev);\n"
-            "with dev.locked(pathlib.Path(sys.argv[2])): print('held', flush=True); time.sleep(60)")
-    with subprocess.Popen([sys.executable, "-c", code, str(ROOT / "dev.py"), str(path)], stdout=subprocess.PIPE) as other:
+    code = ("import pathlib, sys, time; sys.path.insert(0, sys.argv[1]); from devtools.locks import locked\n"
+            "with locked(pathlib.Path(sys.argv[2])): print('held', flush=True); time.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", code, str(ROOT), str(path)], stdout=subprocess.PIPE) as other:
         assert other.stdout and other.stdout.readline().strip() == b"held"
         with path.open("a+b") as file:
-            assert not dev.try_lock(file)
+            assert not try_lock(file)
             other.kill()
             other.wait()
-            assert dev.try_lock(file)
+            assert try_lock(file)
 
 
 def test_children_see_nothing_that_leads_them_astray(monkeypatch):
     for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONPATH", "PYTHONHOME"):
         monkeypatch.setenv(name, "/somewhere")
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
-    env = dev.clean_env()
+    env = clean_env()
     assert not {"PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME"} & set(env)
     assert env["PIP_USER"] == "0"
     assert env["PIP_FIND_LINKS"] == "/wheels"
@@ -135,6 +142,9 @@ def test_no_browser_leaves_out_what_needs_one_and_says_so(tmp_path):
     assert said == "--no-browser: left out 3 tests that need a browser: 3 in test_three.py"
 
 
+WHOLE = argparse.Namespace(fast=False)
+
+
 @pytest.fixture
 def no_browser_here(monkeypatch):
     """A machine without a browser; what `test` would run there, and whether apt brings one."""
@@ -143,19 +153,19 @@ def no_browser_here(monkeypatch):
     def run(_label, *command):
         ran.append(command)
         if machine["apt"] == "fails":
-            raise dev.Trouble("no network")
+            raise Trouble("no network")
         if "chromium" in command:
             machine["browser"] = "/usr/bin/chromium"
 
     monkeypatch.delenv("CHROME", raising=False)
-    monkeypatch.setattr(dev, "find_comfy", lambda: dev.Comfy(Path(sys.executable), ROOT, own=False))
-    monkeypatch.setattr(dev, "tools_python", lambda comfy: comfy.python)
-    monkeypatch.setattr(dev, "comfy_cli", lambda: None)
-    monkeypatch.setattr(dev, "runs", lambda *_: True)
-    monkeypatch.setattr(dev, "run", run)
-    monkeypatch.setattr(dev.shutil, "which", lambda name: {"chromium": machine["browser"], "git": "/usr/bin/git", "apt-get": "/usr/bin/apt-get"}.get(name))
-    monkeypatch.setattr(dev, "BROWSERS", ("chromium", "google-chrome"))
-    monkeypatch.setattr(dev.subprocess, "run", lambda command, **_: ran.append(command) or subprocess.CompletedProcess(command, 0))
+    monkeypatch.setattr(tools, "find_comfy", lambda: Comfy(Path(sys.executable), ROOT, own=False))
+    monkeypatch.setattr(tools, "tools_python", lambda comfy: comfy.python)
+    monkeypatch.setattr(commands, "comfy_cli", lambda: None)
+    monkeypatch.setattr(tools, "runs", lambda *_: True)
+    monkeypatch.setattr(tools, "run", run)
+    monkeypatch.setattr(tools.shutil, "which", lambda name: {"chromium": machine["browser"], "git": "/usr/bin/git", "apt-get": "/usr/bin/apt-get"}.get(name))
+    monkeypatch.setattr(tools, "BROWSERS", ("chromium", "google-chrome"))
+    monkeypatch.setattr(commands.subprocess, "run", lambda command, **_: ran.append(command) or subprocess.CompletedProcess(command, 0))
     return ran, machine
 
 
@@ -164,24 +174,24 @@ def no_browser_here(monkeypatch):
 def test_a_missing_browser_is_one_sentence(no_browser_here, monkeypatch, who, apt):
     ran, machine = no_browser_here
     machine["apt"] = apt
-    monkeypatch.setattr(dev.os, "geteuid", lambda: 0 if who == "root" else 1000)
-    with pytest.raises(dev.Trouble, match=r"^There is no browser: .* CHROME, .* --no-browser\.$"):
-        dev.test(None, ["-x"])
+    monkeypatch.setattr(tools.os, "geteuid", lambda: 0 if who == "root" else 1000)
+    with pytest.raises(Trouble, match=r"^There is no browser: .* CHROME, .* --no-browser\.$"):
+        commands.test(WHOLE, ["-x"])
     assert not [command for command in ran if "pytest" in command] and bool(ran) == (who == "root")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no root")
 def test_root_gets_debians_browser(no_browser_here, monkeypatch):
     ran, _ = no_browser_here
-    monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
-    assert dev.test(None, ["-x"]) == 0
+    monkeypatch.setattr(tools.os, "geteuid", lambda: 0)
+    assert commands.test(WHOLE, ["-x"]) == 0
     assert [command[:2] for command in ran[:2]] == [("apt-get", "update"), ("apt-get", "install")] and ran[1][-1] == "chromium"
     assert ran[-1][-2:] == ["pytest", "-x"]
 
 
 def test_without_browser_tests_no_browser_is_missed(no_browser_here, capsys):
     ran, _ = no_browser_here
-    assert dev.test(None, ["--no-browser", "-k", "a or b"]) == 0
+    assert commands.test(WHOLE, ["--no-browser", "-k", "a or b"]) == 0
     assert not [command for command in ran if "apt-get" in command] and ran[-1][-4:] == ["pytest", "--no-browser", "-k", "a or b"]
     assert "browser were left out" in capsys.readouterr().err.splitlines()[-1]
 
@@ -198,8 +208,8 @@ def test_env_prints_json_and_nothing_else():
 
 def test_comfyui_path_that_is_none_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
-    with pytest.raises(dev.Trouble, match=r"no main\.py"):
-        dev.own_comfy()
+    with pytest.raises(Trouble, match=r"no main\.py"):
+        setup.own_comfy()
 
 
 @pytest.mark.parametrize("arguments", [["demo", "no-such-workflow"], ["demo", "--no-such-option"], ["env", "more"], []])
@@ -231,18 +241,18 @@ INFO = {
     ("NodeOfAnotherPack", {"model": "a.safetensors"}, False),  # likewise
 ])
 def test_absent_files(class_type, inputs, absent):
-    found = dev.absent_files({"7": {"class_type": class_type, "inputs": inputs}}, INFO)
+    found = absent_files({"7": {"class_type": class_type, "inputs": inputs}}, INFO)
     assert bool(found) == absent
     assert all("node 7" in line and class_type in line and next(iter(inputs.values())) in line for line in found)
 
 
 def test_the_hosts_combos_are_understood(host):
     info = host.object_info()
-    old = dev.combo_options(info["KSampler"]["input"]["required"]["sampler_name"])
+    old = combo_options(info["KSampler"]["input"]["required"]["sampler_name"])
     assert "euler" in old
-    assert dev.combo_options(info["KSampler"]["input"]["required"]["steps"]) is None
+    assert combo_options(info["KSampler"]["input"]["required"]["steps"]) is None
     workflow = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "no-such.safetensors"}}}
-    assert len(dev.absent_files(workflow, info)) == 1
+    assert len(absent_files(workflow, info)) == 1
 
 
 # ------------------------------------------------------------------------------------------------------------- the host
@@ -283,7 +293,7 @@ def test_events_of_a_real_websocket_server():
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve(ready, stop)))
     thread.start()
     assert port_known.wait(10)
-    events = dev.Events(ready.result(), "me")
+    events = Events(ready.result(), "me")
     try:
         got = list(events)
     finally:
@@ -309,16 +319,16 @@ def test_a_prompt_from_queue_to_picture(host):
 
 
 def test_refusals_are_sentences(host):
-    with pytest.raises(dev.Trouble, match=r"node 1 \(EmptyImage\).*width"):
+    with pytest.raises(Trouble, match=r"node 1 \(EmptyImage\).*width"):
         host.server.queue({**SIX_GREY_PIXELS, "1": {"class_type": "EmptyImage", "inputs": {"width": "wide", "height": 2, "batch_size": 1, "color": 0}}})
-    with pytest.raises(dev.Trouble, match="NoSuchNode"):
+    with pytest.raises(Trouble, match="NoSuchNode"):
         host.server.queue({"1": {"class_type": "NoSuchNode", "inputs": {}}})
 
 
 def test_the_host_leaves_nothing_behind(tmp_path):
     """Ended early, it takes its processes and its link with it, and the checkout stays."""
-    comfy = dev.Comfy(Path(sys.executable), Path(os.environ["MCDM_COMFYUI"]), own=False)
-    server = dev.Server(comfy, tmp_path)
+    comfy = Comfy(Path(sys.executable), Path(os.environ["MCDM_COMFYUI"]), own=False)
+    server = Server(comfy, tmp_path)
     server.wait_until_ready = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt), server:
         pass
@@ -329,5 +339,5 @@ def test_the_host_leaves_nothing_behind(tmp_path):
 
 def test_a_host_that_dies_shows_its_log(tmp_path):
     (tmp_path / "main.py").write_text("raise SystemExit('this tree is broken')")
-    with pytest.raises(dev.Trouble, match="this tree is broken"), dev.Server(dev.Comfy(Path(sys.executable), tmp_path, own=False), tmp_path / "base"):
+    with pytest.raises(Trouble, match="this tree is broken"), Server(Comfy(Path(sys.executable), tmp_path, own=False), tmp_path / "base"):
         pass

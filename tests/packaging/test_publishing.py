@@ -20,7 +20,10 @@ from packaging.requirements import Requirement
 from PIL import Image
 from test_http import pixels
 
-from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.devtools.places import PACK, ROOT
+from unite_and_conquer.devtools.setup import COMFYUI, venv_python
+from unite_and_conquer.devtools.terminal import clean_env
+from unite_and_conquer.devtools.tools import comfy_cli
 
 try:
     import tomllib
@@ -43,7 +46,7 @@ def test_the_host_reads_what_the_registry_asks_for(comfy):
     assert re.fullmatch(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*", config.project.name) and len(config.project.name) < 100 and "comfy" not in config.project.name
     assert re.fullmatch(r"\d+\.\d+\.\d+", config.project.version)
     assert config.project.supported_os == ["OS Independent"]
-    assert config.project.supported_comfyui_version == f">={dev.COMFYUI}"       # what the tests install
+    assert config.project.supported_comfyui_version == f">={COMFYUI}"       # what the tests install
     assert config.project.urls.repository == REPOSITORY and config.tool_comfy.publisher_id in REPOSITORY
     assert config.tool_comfy.display_name and not config.tool_comfy.web         # WEB_DIRECTORY serves it already
 
@@ -104,7 +107,7 @@ def test_the_workflow_runs_the_readmes_command():
     assert workflow["permissions"] == {"contents": "read"} and not any("permissions" in job for job in workflow["jobs"].values())
     assert set(workflow[True]) == {"push", "pull_request", "workflow_dispatch"}              # YAML reads `on` as true
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step)
-    assert dev.PACK in next(step["with"]["path"] for step in workflow["jobs"]["test"]["steps"] if "actions/cache" in step.get("uses", ""))
+    assert PACK in next(step["with"]["path"] for step in workflow["jobs"]["test"]["steps"] if "actions/cache" in step.get("uses", ""))
 
 
 @pytest.mark.parametrize("name", ["bug_report", "feature_request"])
@@ -128,8 +131,8 @@ def test_issues_begin_with_a_form():
 def cli(tmp_path_factory):
     """comfy-cli in a folder, in a home of its own, with no way out: its answer."""
     home = tmp_path_factory.mktemp("home of comfy-cli")
-    comfy, nowhere = dev.comfy_cli(), "http://127.0.0.1:9"
-    env = dev.clean_env(HOME=str(home), USERPROFILE=str(home), DO_NOT_TRACK="1", HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, NO_PROXY="127.0.0.1", COLUMNS="500")
+    comfy, nowhere = comfy_cli(), "http://127.0.0.1:9"
+    env = clean_env(HOME=str(home), USERPROFILE=str(home), DO_NOT_TRACK="1", HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, NO_PROXY="127.0.0.1", COLUMNS="500")
 
     def run(folder, *words):
         return subprocess.run([comfy, "--skip-prompt", "--no-json", *map(str, words)], cwd=folder, env=env, stdin=subprocess.DEVNULL,
@@ -140,7 +143,7 @@ def cli(tmp_path_factory):
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
     """The checkout as a fresh clone would be, with what is not committed yet."""
-    folder = tmp_path_factory.mktemp("clone") / dev.PACK
+    folder = tmp_path_factory.mktemp("clone") / PACK
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", "output", "shared", "*_cache", "__pycache__", ".hypothesis"))
     for words in (["init", "-q"], ["add", "-A"]):
         subprocess.run(["git", *words], cwd=folder, check=True)
@@ -230,9 +233,9 @@ def test_comfy_cli_converts_the_drawings_to_the_api_files(host, tmp_path):
     """By comfy-cli's own function, in its own environment: what `comfy run` queues for a file of example_workflows/ itself."""
     (tmp_path / "info.json").write_bytes(host.get("/object_info"))
     drawings = sorted((ROOT / "example_workflows").glob("*.json"))
-    python = dev.venv_python(dev.comfy_cli().parent.parent)
+    python = venv_python(comfy_cli().parent.parent)
     run = subprocess.run([python, "-c", CONVERT, tmp_path / "info.json", *drawings], capture_output=True, text=True, cwd=tmp_path,
-                         env=dev.clean_env(HOME=str(tmp_path), DO_NOT_TRACK="1"))
+                         env=clean_env(HOME=str(tmp_path), DO_NOT_TRACK="1"))
     assert run.returncode == 0, run.stderr
     bare = {path: {i: {k: node[k] for k in ("class_type", "inputs")} for i, node in graph.items()} for path, graph in json.loads(run.stdout).items()}
     for path in drawings:

@@ -13,7 +13,10 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors import safe_open
 
-from unite_and_conquer.devtools.host import dev
+from unite_and_conquer import dev
+from unite_and_conquer.devtools import commands
+from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.setup import Comfy
 from unite_and_conquer.mcdm.conditions.maps import fit
 from unite_and_conquer.mcdm.conditions.words import parse
 from unite_and_conquer.mcdm.experts.networks.embedded import EmbeddedUNet
@@ -480,20 +483,20 @@ def test_a_start_hands_on_what_fits():
 def test_the_command_runs_in_the_users_folder_on_every_gpu(tmp_path, monkeypatch, gpus, own):
     calls, words = [], ["drawings", "--modality", "class", "--start", "none", "--minutes", "2", "--steps", "5", "--batch-size", "4", "--words", "7",
                         "--no-mirror", "--name", "n", "--out", "o", "--work", "w"]
-    monkeypatch.setattr(dev, "with_tools", lambda: ("python", {"MCDM_COMFYUI": "there"}))
-    monkeypatch.setattr(dev, "find_comfy", lambda: dev.Comfy(Path("python"), tmp_path / "ComfyUI", own=own))
-    monkeypatch.setattr(dev, "gpu_count", lambda _: gpus)
+    monkeypatch.setattr(commands, "with_tools", lambda: ("python", {"MCDM_COMFYUI": "there"}))
+    monkeypatch.setattr(commands, "find_comfy", lambda: Comfy(Path("python"), tmp_path / "ComfyUI", own=own))
+    monkeypatch.setattr(commands, "gpu_count", lambda _: gpus)
     monkeypatch.setenv("MCDM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(dev.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(dev.subprocess, "run", lambda command, **more: calls.append((command, more)) or dev.subprocess.CompletedProcess(command, 7))
+    monkeypatch.setattr(commands.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(commands.subprocess, "run", lambda command, **more: calls.append((command, more)) or commands.subprocess.CompletedProcess(command, 7))
     assert dev.main(["train", *words]) == 7
     (command, more), = calls
-    assert command[0] == "python" and command[-len(words) - 1:] == [dev.ROOT / "training" / "__main__.py", *words] and "cwd" not in more
+    assert command[0] == "python" and command[-len(words) - 1:] == [ROOT / "training" / "__main__.py", *words] and "cwd" not in more
     assert ("--multi_gpu" in command) == (gpus > 1) and (gpus < 2 or command[command.index("--num_processes") + 1] == "4")
     if gpus > 1:
         from accelerate.commands.launch import launch_command_parser
-        parsed = launch_command_parser().parse_args(command[3:])
+        parsed = launch_command_parser().parse_args([str(word) for word in command[3:]])  # as the system hands them on
         assert (parsed.num_processes, parsed.multi_gpu, parsed.module) == (4, True, False)
-        assert (parsed.training_script, parsed.training_script_args) == (str(dev.ROOT / "training" / "__main__.py"), words)
+        assert (parsed.training_script, parsed.training_script_args) == (str(ROOT / "training" / "__main__.py"), words)
     models = tmp_path / "ComfyUI" / "models" if own else tmp_path / "cache" / "serve" / "models"
     assert more["env"]["MCDM_EXPERTS"] == str(models / "experts")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.devtools.places import PACK, ROOT
 
 WORKFLOWS = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 # Playwright hands over undefined as null, which is not what a file holds: so everything crosses as text.
@@ -69,11 +69,11 @@ def read(name: str, folder: str = "") -> Any:
 
 
 def test_the_page_starts_without_an_error_of_the_pack(page):
-    assert [e for e in page.at_start if dev.PACK in e] == []
+    assert [e for e in page.at_start if PACK in e] == []
 
 
 def test_every_workflow_has_both_formats_and_is_a_template(host):
-    assert sorted(host.get_json("/workflow_templates")[dev.PACK]) == sorted(WORKFLOWS)
+    assert sorted(host.get_json("/workflow_templates")[PACK]) == sorted(WORKFLOWS)
     assert {path.stem for path in (ROOT / "example_workflows" / "api").glob("*.json")} == set(WORKFLOWS)
     assert {"face_from_three_experts", "face_mask_and_window", "one_expert_stock_ksampler", "two_stable_diffusion_prompts", "imagenet_class_and_prompt",
             "class_with_unconditional_null", "class_and_text_64_to_256"} <= set(WORKFLOWS)
@@ -154,6 +154,6 @@ def test_every_node_has_a_help_page(host, pack_nodes):
     assert {"LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer", "EmptyExpertLatent",
             "MCDMGuider", "MCDMSampler"} <= set(pack_nodes)
     for name, info in pack_nodes.items():
-        text = host.get(f"/extensions/{dev.PACK}/docs/{name}.md").decode()
+        text = host.get(f"/extensions/{PACK}/docs/{name}.md").decode()
         inputs = [i for kind in ("required", "optional") for i in info["input"].get(kind, {})]
         assert [i for i in [*inputs, *info["output_name"]] if f"| {i}" not in text and "expert_" not in i] == [], name

@@ -12,7 +12,7 @@ from PIL import Image
 from test_frontend import WORKFLOWS, Page, read
 from test_http import pixels
 
-from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.devtools.places import PACK, ROOT
 
 DOCS = ROOT / "web" / "docs"
 PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
@@ -48,7 +48,7 @@ def test_a_page_has_pictures_and_they_are_served(host, name):
     pictures = IMAGE.findall((DOCS / f"{name}.md").read_text("utf-8"))
     assert pictures and all(file.startswith(name) for _, file in pictures)
     for _, file in pictures:
-        served = host.get(f"/extensions/{dev.PACK}/docs/{file}")
+        served = host.get(f"/extensions/{PACK}/docs/{file}")
         assert served == (DOCS / file).read_bytes()
         assert len(served) <= 60_000, file
         assert 500 <= Image.open(io.BytesIO(served)).width <= 900, file
@@ -133,20 +133,20 @@ def test_hosts_that_search_for_more_than_names_get_more_words(comfy, monkeypatch
 # ------------------------------------------------------------------------------------------------ templates
 
 def test_templates_have_thumbnails(host):
-    names = host.get_json("/workflow_templates")[dev.PACK]
+    names = host.get_json("/workflow_templates")[PACK]
     assert sorted(names) == sorted(WORKFLOWS)
     for name in names:
-        thumbnail = Image.open(io.BytesIO(host.get(f"/api/workflow_templates/{dev.PACK}/{name}.jpg")))
+        thumbnail = Image.open(io.BytesIO(host.get(f"/api/workflow_templates/{PACK}/{name}.jpg")))
         assert thumbnail.format == "JPEG" and min(thumbnail.size) >= 200, name
     with pytest.raises(urllib.error.HTTPError):
-        host.get(f"/api/workflow_templates/{dev.PACK}/no_such_template.jpg")
+        host.get(f"/api/workflow_templates/{PACK}/no_such_template.jpg")
 
 
 def test_the_template_browser_shows_them(page):
     page.load(EMPTY)
     page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     browser = page.page.get_by_role("dialog")
-    browser.get_by_text(dev.PACK, exact=True).click()
+    browser.get_by_text(PACK, exact=True).click()
     for name in WORKFLOWS:              # a picture is fetched when its card comes into view
         card = browser.get_by_test_id(f"template-workflow-{name}")
         card.scroll_into_view_if_needed()
@@ -160,7 +160,7 @@ def test_the_template_browser_shows_them(page):
 
 def test_the_host_lists_the_blueprint(host):
     (key, entry), = host.get_json("/global_subgraphs").items()
-    assert (entry["name"], entry["info"]["node_pack"]) == (BLUEPRINT, f"custom_nodes.{dev.PACK}")
+    assert (entry["name"], entry["info"]["node_pack"]) == (BLUEPRINT, f"custom_nodes.{PACK}")
     assert host.get_json(f"/global_subgraphs/{key}")["data"] == (ROOT / "subgraphs" / f"{BLUEPRINT}.json").read_text("ascii")
 
 

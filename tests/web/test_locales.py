@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from test_frontend import Page, read
 
-from unite_and_conquer.devtools.host import ROOT
+from unite_and_conquer.devtools.places import ROOT
 
 LANGUAGES = ["zh", "ja", "ko", "fr", "de", "es"]
 FILES = ["main.json", "nodeDefs.json"]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from test_frontend import Page, read
 
-from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.devtools.places import PACK, ROOT
 from unite_and_conquer.mcdm.mixture import parse_reliabilities
 
 FACE = read("face_from_three_experts")
@@ -367,10 +367,10 @@ def test_touch(page):
 
 
 def test_the_help_page_has_its_picture(host):
-    pictures = re.findall(r"!\[.+?\]\((.+?)\)", host.get(f"/extensions/{dev.PACK}/docs/ReliabilityMixer.md").decode())
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", host.get(f"/extensions/{PACK}/docs/ReliabilityMixer.md").decode())
     assert pictures
     for name in pictures:
-        assert Image.open(io.BytesIO(host.get(f"/extensions/{dev.PACK}/docs/{name}"))).size[0] >= 600
+        assert Image.open(io.BytesIO(host.get(f"/extensions/{PACK}/docs/{name}"))).size[0] >= 600
 
 
 # What a red-, green- or blue-blind eye makes of linear RGB: Machado et al. 2009, severity 1.

