@@ -496,7 +496,7 @@ def test_the_command_runs_in_the_users_folder_on_every_gpu(tmp_path, monkeypatch
     if gpus > 1:
         from accelerate.commands.launch import launch_command_parser
         parsed = launch_command_parser().parse_args([str(word) for word in command[3:]])  # as the system hands them on
-        assert (parsed.num_processes, parsed.multi_gpu, parsed.module) == (4, True, False)
+        assert (parsed.num_processes, parsed.multi_gpu, bool(parsed.module)) == (4, True, False)
         assert (parsed.training_script, parsed.training_script_args) == (str(ROOT / "training" / "__main__.py"), words)
     models = tmp_path / "ComfyUI" / "models" if own else tmp_path / "cache" / "serve" / "models"
     assert more["env"]["MCDM_EXPERTS"] == str(models / "experts")
