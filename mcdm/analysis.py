@@ -59,8 +59,8 @@ class Recorder:
         nothing = torch.zeros_like(self.fused)
 
         def of(i, estimate, null):
-            return (o.pulls[i][0] * (estimate - null)).float() if i in o.pulls else nothing
-        pulls = [of(i, o.pulls[i][1] if i in o.pulls else None, o.null) for i in range(self.count)]
+            return (o.contributions[i][0] * (estimate - null)).float() if i in o.contributions else nothing
+        pulls = [of(i, o.contributions[i][1] if i in o.contributions else None, o.null) for i in range(self.count)]
         self.asked = [of(i, o.denoised.get(i), o.nulls.get(i, o.null)) for i in range(self.count)]
         self.sigmas.append(o.sigma)
         self._parts.append([parts(g) for g in self.asked])

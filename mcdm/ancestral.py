@@ -1,38 +1,55 @@
-"""The paper's own sampler, eq. 9: ancestral steps of the fused prediction (DDPM), down to deterministic DDIM steps at eta = 0.
+"""The paper's own sampler, eq. 9: ancestral steps of the fused prediction (DDPM), at eta = 0 deterministic (DDIM).
 
-A step goes from x = alpha x0 + beta n to alpha', beta' (see noise_levels.py), with r = (beta' / alpha') / (beta / alpha) the ratio of
-the two sigmas. It is computed from the denoised estimate D, which keeps its digits where sigma is 2e4.
+A step goes from x = alpha x0 + beta n to alpha', beta' (see noise_levels.py); r = (beta' / alpha') / (beta / alpha) is
+the ratio of the two sigmas. It is computed from the denoised estimate D, which keeps its digits where sigma is 2e4.
 """
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import comfy.k_diffusion.sampling
 import comfy.model_sampling
 import torch
 
+AlphaBeta = tuple[float, float]
 
-def sample(model, x, sigmas, extra_args=None, callback=None, disable=None, eta=1.0, variance="fixed_small", noise_sampler=None):
-    """Eq. 9 as a sampler of the host. noise_sampler(sigma, sigma_next) gives the noise of a step, seeded Gaussian noise by default."""
+
+def sample(
+    model: Any, x: torch.Tensor, sigmas: torch.Tensor, extra_args: dict[str, Any] | None = None,
+    callback: Callable[[dict[str, Any]], None] | None = None, disable: bool | None = None,
+    eta: float = 1.0, variance: str = "fixed_small", noise_sampler: Callable | None = None,
+) -> torch.Tensor:
+    """Eq. 9 as a sampler of the host. noise_sampler(sigma, sigma_next): a step's noise, seeded Gaussian by default."""
     extra_args = extra_args or {}
     guider = model.inner_model
     flow = isinstance(guider.inner_model.model_sampling, comfy.model_sampling.CONST)
-    noise_sampler = noise_sampler or comfy.k_diffusion.sampling.default_noise_sampler(x, seed=extra_args.get("seed"))
-    levels = sigmas.tolist()
+    if noise_sampler is None:
+        noise_sampler = comfy.k_diffusion.sampling.default_noise_sampler(x, seed=extra_args.get("seed"))
+    levels = [((1.0 - s, s) if flow else (1.0, s)) for s in sigmas.tolist()]
     rows = x.new_ones(x.shape[0])
     for i in comfy.k_diffusion.sampling.trange(len(levels) - 1, disable=disable):
         denoised = model(x, sigmas[i] * rows, **extra_args)
         if callback is not None:
             callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
-        here, there = (((1.0 - s, s) if flow else (1.0, s)) for s in levels[i:i + 2])
-        noise = noise_sampler(sigmas[i], sigmas[i + 1]) if eta > 0 and levels[i + 1] > 0 else None
+        here, there = levels[i], levels[i + 1]
+        noisy = eta > 0 and there[1] > 0
+        noise = noise_sampler(sigmas[i], sigmas[i + 1]) if noisy else None
         x = step(x, denoised, here, there, eta, variance, getattr(guider, "learned_variance", None), noise)
     return x
 
 
-def step(x, denoised, here, there, eta=1.0, variance="fixed_small", learned=None, noise=None):
-    """x' from x [B, ...] and D. here, there: (alpha, beta) of the two levels. noise: standard normal, needed where eta > 0 and beta' > 0.
+def step(
+    x: torch.Tensor, denoised: torch.Tensor, here: AlphaBeta, there: AlphaBeta, eta: float = 1.0,
+    variance: str = "fixed_small", learned: torch.Tensor | None = None, noise: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """x' from x [B, ...] and D. noise: standard normal, needed where eta > 0 and beta' > 0.
 
     variance of the noise, before eta^2 (Ho et al. 2020; Nichol and Dhariwal 2021, eq. 15):
         fixed_small   beta'^2 (1 - r^2), the posterior's
         fixed_large   the forward process' own beta_t
         learned       between the two, in logarithms, by the network's variance channels `learned` in [-1, 1]
+    Raises ValueError for "learned" without `learned`.
     """
     (alpha, beta), (alpha_next, beta_next) = here, there
     r = (beta_next * alpha) / (alpha_next * beta)
@@ -40,19 +57,25 @@ def step(x, denoised, here, there, eta=1.0, variance="fixed_small", learned=None
     x_next = (alpha_next - beta_next * alpha / beta * keep) * denoised + (beta_next / beta * keep) * x
     if eta == 0 or beta_next == 0:
         return x_next
+    assert noise is not None
     small = beta_next ** 2 * (1.0 - r * r)
     large = small * _large_over_small(here, there)
     if variance == "learned":
-        if learned is None:
-            raise ValueError("The first expert does not predict a variance; choose fixed_small or fixed_large.")
-        share = (learned.to(x) + 1.0) / 2.0
-        deviation = torch.exp(0.5 * (share * torch.log(torch.tensor(large)) + (1.0 - share) * torch.log(torch.tensor(small))))
-    else:
-        deviation = (large if variance == "fixed_large" else small) ** 0.5
+        return x_next + eta * _learned_deviation(learned, x, small, large) * noise
+    deviation = (large if variance == "fixed_large" else small) ** 0.5
     return x_next + eta * deviation * noise
 
 
-def _large_over_small(here, there):
+def _learned_deviation(learned: torch.Tensor | None, x: torch.Tensor, small: float, large: float) -> torch.Tensor:
+    """Nichol and Dhariwal 2021, eq. 15: the standard deviation [B, ...] between the two fixed ones."""
+    if learned is None:
+        raise ValueError("The first expert does not predict a variance; choose fixed_small or fixed_large.")
+    share = (learned.to(x) + 1.0) / 2.0
+    log_variance = share * torch.log(torch.tensor(large)) + (1.0 - share) * torch.log(torch.tensor(small))
+    return torch.exp(0.5 * log_variance)
+
+
+def _large_over_small(here: AlphaBeta, there: AlphaBeta) -> float:
     """beta_t over the posterior's variance: (1 - abar_t) / (1 - abar_t'), abar = alpha^2 / (alpha^2 + beta^2)."""
     (alpha, beta), (alpha_next, beta_next) = here, there
     return (beta / beta_next) ** 2 * (alpha_next ** 2 + beta_next ** 2) / (alpha ** 2 + beta ** 2)

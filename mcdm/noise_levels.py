@@ -1,4 +1,4 @@
-"""Section 7.2: networks are combined at one noisy image and one signal-to-noise ratio, whatever they were trained to predict.
+"""Section 7.2: networks are combined at one noisy image and one signal-to-noise ratio, whatever they predict.
 
 Every noisy image is x = alpha x0 + beta n. Two frames occur:
 
@@ -7,25 +7,33 @@ Every noisy image is x = alpha x0 + beta n. Two frames occur:
 
 Both are the same image up to the factor alpha + beta, and sigma = beta / alpha = t / (1 - t).
 """
+from __future__ import annotations
+
 import dataclasses
 import math
 
 
 @dataclasses.dataclass(frozen=True)
 class NoiseLevels:
-    """The frame of a network and the levels it was trained on. sigma_* are not used by a flow, which knows every level."""
+    """The frame of a network and the levels it was trained on. A flow knows every level and uses no sigma_*."""
     flow: bool
     sigma_min: float = 0.0
     sigma_max: float = math.inf
     sigma_data: float = 1.0
 
+    def sigma(self, level: float) -> float:
+        """A level of this frame in the frame z = x0 + sigma n: a flow's t = 1 is infinite there."""
+        if not self.flow:
+            return level
+        return level / (1.0 - level) if level < 1.0 else math.inf
 
-def translate(level, lead, expert):
+
+def translate(level: float, lead: NoiseLevels, expert: NoiseLevels) -> tuple[float, float]:
     """Where `expert` is asked when the sampler, in the frame of `lead`, is at `level` (sigma, or t of a flow).
 
-    Returns (gain, level): the expert's input is gain times the sampler's image, at its own level. Above its own sigma_max
-    it is asked there, its input scaled so that the network sees unit variance; below sigma_min it is asked there with the
-    input as it is. Finite for a flow at t = 1, where sigma is infinite.
+    Returns (gain, level): the expert's input is gain times the sampler's image, at its own level. Above its own
+    sigma_max it is asked there, its input scaled so that the network sees unit variance; below sigma_min it is asked
+    there with the input as it is. Finite for a flow at t = 1, where sigma is infinite.
     """
     alpha, beta = (1.0 - level, level) if lead.flow else (1.0, level)
     if expert.flow:

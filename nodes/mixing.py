@@ -6,7 +6,7 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from ..mcdm.host.models import check_spaces, is_pixel, noise_levels
+from ..mcdm.host.models import check_spaces, is_pixel, noise_levels_of
 from ..mcdm.mixture import Expert as ExpertData
 from ..mcdm.mixture import Mixture as MixtureData
 from ..mcdm.mixture import parse_reliabilities
@@ -43,7 +43,7 @@ class ConditionExpert(io.ComfyNode):
     def execute(cls, model, condition=None, null_condition=None, weight=1.0, mask=None, start_percent=0.0, end_percent=1.0, name="") -> io.NodeOutput:
         own = modalities(model)
         name = name.strip() or "+".join(own) or type(model.model).__name__
-        noise_levels(model)
+        noise_levels_of(model)
         if condition is None and (own or not hasattr(model.model, "modalities")):
             raise ValueError(f"Expert '{name}' has no condition; connect one. Only an unconditional expert does without.")
         if own:

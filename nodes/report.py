@@ -43,7 +43,7 @@ class MixtureReport(io.ComfyNode):
         if checked is not True:
             raise ValueError(checked)
         chosen = _steps(map_steps, steps)
-        fused = guider.MCDMGuider(mixture, clip_denoised)
+        fused = guider.MixtureGuider(mixture, clip_denoised)
         fused.all_nulls = True
         patcher = fused.model_patcher
         space = patcher.get_model_object("latent_format")

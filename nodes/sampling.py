@@ -16,7 +16,7 @@ _CLIP = io.Boolean.Input("clip_denoised", optional=True, default=False,
 
 
 def sample(fused, seed, steps, sampler_name, scheduler, denoise, latent_image, observe=None, callback=None):
-    """One run of `fused`, an mcdm.guider.MCDMGuider, as the host's KSampler runs a model; `observe` gets an Observation of every evaluation.
+    """One run of `fused`, a MixtureGuider, as the host's KSampler runs a model; `observe` gets an Observation of every evaluation.
 
     callback(step, x0, x, steps): after every step, instead of the host's progress bar and preview.
     latent_image: {"samples": [B, C, H, W] or [B, C, T, H, W], maybe "noise_mask", "batch_index"}.
@@ -59,7 +59,7 @@ class MCDMGuider(io.ComfyNode):
 
     @classmethod
     def execute(cls, mixture, clip_denoised=False) -> io.NodeOutput:
-        return io.NodeOutput(guider.MCDMGuider(mixture, clip_denoised))
+        return io.NodeOutput(guider.MixtureGuider(mixture, clip_denoised))
 
 
 class MCDMSampler(io.ComfyNode):
@@ -98,7 +98,7 @@ class MCDMSampler(io.ComfyNode):
         checked = cls.validate_inputs(sampler_name, scheduler)
         if checked is not True:
             raise ValueError(checked)
-        fused = guider.MCDMGuider(mixture, clip_denoised)
+        fused = guider.MixtureGuider(mixture, clip_denoised)
         observe = observer(fused) if expert_previews else None
         latent, denoised = sample(fused, seed, steps, sampler_name, scheduler, denoise, latent_image, observe)
         if observe:

@@ -26,12 +26,12 @@ OUTPUTS = [
 def draw(node, name, mixtures, titles, run, vae, clip_denoised, shared=None):
     """Samples a grid of mixtures (rows of Mixture or None) from one noise: (sheets, images, latents, what the page shows).
 
-    titles: what sheets.sheet takes beside the cells. run: the sampler's inputs as a dictionary. shared: see MCDMGuider.
+    titles: what sheets.sheet takes beside the cells. run: the sampler's inputs as a dictionary. shared: see MixtureGuider.
     A run that breaks leaves the sheet so far in the output folder, NAME_so_far.
     """
     lead = mixtures[0][0].experts[0].model
     decode = decoder(lead, vae)
-    guiders = [[m and guider.MCDMGuider(m, clip_denoised) for m in row] for row in mixtures]       # all checked before the first is sampled
+    guiders = [[m and guider.MixtureGuider(m, clip_denoised) for m in row] for row in mixtures]       # all checked before the first is sampled
     count, steps = sum(g is not None for row in guiders for g in row), run["steps"]
     bar = comfy.utils.ProgressBar(count * steps)
     cells: list = [[None] * len(row) for row in mixtures]

@@ -23,12 +23,12 @@ def pulls(observation, count):
     moves anything, those that were asked share alike. None where an estimate is not finite.
     """
     origin = (observation.fused if observation.null is None else observation.null)[:1].float()
-    norms = [torch.linalg.vector_norm((w[:1] if isinstance(w, torch.Tensor) else w) * (d[:1].float() - origin)) for w, d in observation.pulls.values()]
+    norms = [torch.linalg.vector_norm((w[:1] if isinstance(w, torch.Tensor) else w) * (d[:1].float() - origin)) for w, d in observation.contributions.values()]
     norms = torch.stack(norms).tolist() if norms else []
     total = sum(norms)
     if not math.isfinite(total):
         return None
-    shares = dict(zip(observation.pulls, [n / total if total else 1.0 / len(norms) for n in norms], strict=True))
+    shares = dict(zip(observation.contributions, [n / total if total else 1.0 / len(norms) for n in norms], strict=True))
     return [shares.get(i, 0.0) for i in range(count)]
 
 
@@ -88,7 +88,7 @@ class Previews:
 
 
 def observer(fused):
-    """Previews of a run of `fused`, an MCDMGuider, for the page that queued it; None where no page did, as in a script: then nothing is done at all."""
+    """Previews of a run of `fused`, a MixtureGuider, for the page that queued it; None where no page did, as in a script: then nothing is done at all."""
     context, host = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is None or host is None or host.client_id is None:
         return None

@@ -2,19 +2,23 @@
 import logging
 import os
 import shutil
+from pathlib import Path
 
 import folder_paths
 
-SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "example_workflows", "inputs")
+logger = logging.getLogger("mcdm")
+
+SOURCE = Path(__file__).resolve().parents[2] / "example_workflows" / "inputs"
 
 
-def copy_example_pictures():
-    """Copies those that are missing; a read-only input folder is no reason not to load the pack."""
+def copy_example_pictures() -> None:
+    """Copies those that are missing; a read-only input folder must not keep the pack from loading."""
     target = os.path.join(folder_paths.get_input_directory(), "mcdm")
     try:
         os.makedirs(target, exist_ok=True)
-        for name in sorted(os.listdir(SOURCE)):
-            if not os.path.exists(os.path.join(target, name)):
-                shutil.copyfile(os.path.join(SOURCE, name), os.path.join(target, name))
+        for picture in sorted(SOURCE.iterdir()):
+            copy = os.path.join(target, picture.name)
+            if not os.path.exists(copy):
+                shutil.copyfile(picture, copy)
     except OSError as error:
-        logging.warning(f"MCDM: the example pictures could not be copied to {target}: {error}")
+        logger.warning(f"MCDM: the example pictures could not be copied to {target}: {error}")

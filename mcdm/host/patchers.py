@@ -1,8 +1,16 @@
-"""A patcher for each expert, with its own copy of the network where its patches are not another's."""
+"""A patcher for each expert, and copies of networks.
+
+In the host, clones of one checkpoint share one set of weights, whatever was patched last. Here those with the same
+patches share it, and every further set of patches gets a copy of the network, which is kept with its MODEL.
+"""
+from __future__ import annotations
+
 import copy
 import inspect
 import logging
 import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import comfy.conds
 import comfy.model_management
@@ -11,79 +19,126 @@ import comfy.weight_adapter
 import torch
 from comfy_api.torch_helpers import torch_compile
 
+from ..mixture import Expert
+
+logger = logging.getLogger("mcdm")
+
+COMPILED = comfy.patcher_extension.WrappersMP.APPLY_MODEL, torch_compile.COMPILE_KEY
+# Attributes of a patcher that hold its network, or parts and states of it.
+OF_THE_NETWORK = (
+    "model", "object_patches", "backup", "backup_buffers", "object_patches_backup", "hook_backup", "pinned",
+)
+
+# {MODEL: the same MODEL on a network of its own}
 _copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_COMPILED = comfy.patcher_extension.WrappersMP.APPLY_MODEL, torch_compile.COMPILE_KEY
-_NETWORK = "model", "object_patches", "backup", "backup_buffers", "object_patches_backup", "hook_backup", "pinned"
 
 
-def same(a, b):
-    """Whether two pieces of the host's dictionaries (conditions, patches) are equal: tensors by their numbers, foreign objects by identity."""
+class _Home(NamedTuple):
+    """A network and the patches that it carries in this mixture."""
+    patches: list[Any]
+    compiled: list[Callable]
+    patcher: Any
+
+
+def own_patchers(experts: Sequence[Expert]) -> list[Any]:
+    """A ModelPatcher for each expert, a clone of its MODEL; equal patches share a network, others get a copy of it."""
+    homes: dict[int, list[_Home]] = {}
+    patchers = []
+    for expert in experts:
+        same_network = homes.setdefault(id(expert.model.model), [])
+        home = _find_home(expert.model, same_network)
+        if home is None:
+            home = _make_home(expert, first=not same_network)
+            same_network.append(home)
+        patchers.append(_clone_onto(home.patcher, expert.model))
+    return patchers
+
+
+def _find_home(model: Any, homes: Sequence[_Home]) -> _Home | None:
+    patches, compiled = _patches(model), model.get_wrappers(*COMPILED)
+    for home in homes:
+        as_compiled = home.patcher.model is model.model or deep_equal(home.compiled, compiled)
+        if deep_equal(home.patches, patches) and as_compiled:
+            return home
+    return None
+
+
+def _make_home(expert: Expert, first: bool) -> _Home:
+    model = expert.model
+    if not first and model not in _copies:
+        _copies[model] = _copy(model, expert.name)
+    patcher = model if first else _copies[model]
+    return _Home(_patches(model), model.get_wrappers(*COMPILED), patcher)
+
+
+def _clone_onto(home: Any, model: Any) -> Any:
+    """A clone of a MODEL, on the network of another patcher where that is not its own."""
+    clone = model.clone()
+    if home.model is not model.model:
+        clone.parent = home
+        for name in OF_THE_NETWORK:
+            if hasattr(home, name):
+                setattr(clone, name, getattr(home, name))
+        _compile(clone, home.get_wrappers(*COMPILED))
+    return clone
+
+
+def _patches(model: Any) -> list[Any]:
+    """What of a MODEL lies in the weights and modules of its network."""
+    return [model.patches, model.weight_wrapper_patches, model.object_patches, model.injections,
+            model.force_cast_weights]
+
+
+def _copy(patcher: Any, name: str) -> Any:
+    """The same MODEL on a network of its own, made from the unpatched weights.
+
+    Parts of the network that its patches hold become those of the copy.
+    """
+    for loaded in list(comfy.model_management.current_loaded_models):
+        if loaded.model is not None and loaded.model.is_clone(patcher):
+            loaded.model_unload()
+            comfy.model_management.current_loaded_models.remove(loaded)
+    logger.info(f"MCDM: expert '{name}' is another expert's checkpoint with patches of its own; "
+                f"it gets its own copy of the weights ({patcher.model_size() / 2**20:.0f} MB).")
+    copied = patcher.clone()
+    config = patcher.model.model_config
+    copies = {id(config): config}       # deepcopy's memo; the settings are shared, for they cannot be copied
+    fresh: dict[str, Any] = {"parent": None, "backup": {}, "backup_buffers": {}, "object_patches_backup": {},
+                             "hook_backup": {}, "pinned": set()}
+    attributes = {"model": patcher.model, "object_patches": patcher.object_patches} | fresh
+    for key, value in attributes.items():
+        setattr(copied, key, copy.deepcopy(value, copies))
+    compiled = []
+    for wrapper in patcher.get_wrappers(*COMPILED):
+        modules = inspect.getclosurevars(wrapper).nonlocals["compiled_module_dict"]
+        compiled.append(torch_compile.apply_torch_compile_factory(copy.deepcopy(modules, copies)))
+    _compile(copied, compiled)
+    return copied
+
+
+def _compile(patcher: Any, wrappers: Sequence[Callable]) -> None:
+    """Puts the wrappers of the host's torch.compile nodes in the place of a patcher's own."""
+    patcher.remove_wrappers_with_key(*COMPILED)
+    for wrapper in wrappers:
+        patcher.add_wrapper_with_key(*COMPILED, wrapper)
+
+
+def deep_equal(a: Any, b: Any) -> bool:
+    """Whether two pieces of the host's dictionaries (conditions, patches) are equal.
+
+    Tensors by their numbers, foreign objects by identity.
+    """
     if a is b:
         return True
     if type(a) is not type(b):
         return False
     if isinstance(a, torch.Tensor):
-        return a.shape == b.shape and a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+        alike = a.shape == b.shape and a.dtype == b.dtype and a.device == b.device
+        return alike and torch.equal(a, b)
     if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(deep_equal, a, b))
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
+        return a.keys() == b.keys() and all(deep_equal(value, b[key]) for key, value in a.items())
     if isinstance(a, (comfy.conds.CONDRegular, comfy.weight_adapter.WeightAdapterBase)):
-        return same(vars(a), vars(b))
+        return deep_equal(vars(a), vars(b))
     return isinstance(a, (bool, int, float, str, set)) and a == b
-
-
-def own_patchers(experts):
-    """A patcher for each expert. In the host, clones of one checkpoint share one set of weights, whatever was patched last:
-    here those with the same patches share it, and every further set of patches gets a copy of the network (kept with its MODEL)."""
-    homes: dict = {}
-    patchers = []
-    for expert in experts:
-        model = expert.model
-        sets = homes.setdefault(id(model.model), [])
-        patches, compiled = _patches(model), model.get_wrappers(*_COMPILED)
-        home = next((h for p, c, h in sets if same(p, patches) and (h.model is model.model or same(c, compiled))), None)
-        if home is None:
-            if sets and model not in _copies:
-                _copies[model] = _copy(model, expert.name)
-            home = _copies[model] if sets else model
-            sets.append((patches, compiled, home))
-        clone = model.clone()
-        if home.model is not model.model:
-            clone.parent = home
-            for name in _NETWORK:
-                if hasattr(home, name):
-                    setattr(clone, name, getattr(home, name))
-            _compile(clone, home.get_wrappers(*_COMPILED))
-        patchers.append(clone)
-    return patchers
-
-
-def _patches(model):
-    """What of a MODEL lies in the weights and modules of its network."""
-    return [model.patches, model.weight_wrapper_patches, model.object_patches, model.injections, model.force_cast_weights]
-
-
-def _copy(patcher, name):
-    """The same MODEL on a network of its own, made from the unpatched weights. What its patches hold of the network, they hold of the copy."""
-    for loaded in [m for m in comfy.model_management.current_loaded_models if m.model is not None and m.model.is_clone(patcher)]:
-        loaded.model_unload()
-        comfy.model_management.current_loaded_models.remove(loaded)
-    logging.info(f"MCDM: expert '{name}' is another expert's checkpoint with patches of its own; it gets its own copy of the weights "
-                 f"({patcher.model_size() / 2**20:.0f} MB).")
-    copied = patcher.clone()
-    config = patcher.model.model_config
-    moved = {id(config): config}                # what became what; the settings are shared, and they do not let themselves be copied
-    for key, value in (("model", patcher.model), ("object_patches", patcher.object_patches), ("parent", None), ("backup", {}), ("backup_buffers", {}),
-                       ("object_patches_backup", {}), ("hook_backup", {}), ("pinned", set())):
-        setattr(copied, key, copy.deepcopy(value, moved))
-    compiled = [inspect.getclosurevars(w).nonlocals["compiled_module_dict"] for w in patcher.get_wrappers(*_COMPILED)]
-    _compile(copied, [torch_compile.apply_torch_compile_factory(c) for c in copy.deepcopy(compiled, moved)])
-    return copied
-
-
-def _compile(patcher, wrappers):
-    """Puts the wrappers of the host's torch.compile nodes in the place of a patcher's own."""
-    patcher.remove_wrappers_with_key(*_COMPILED)
-    for wrapper in wrappers:
-        patcher.add_wrapper_with_key(*_COMPILED, wrapper)

@@ -107,7 +107,7 @@ def test_clones_with_loras_are_checkpoints_of_their_own(comfy, loras, copies):
         wanted = united(made, [conditioning(i) for i in range(len(loras))], X * sigma, [sigma] * len(loras), weights, mixture.reliabilities)
         assert relative(ask(comfy, mixture, X * sigma, sigma), wanted) <= 2e-5
     guider = comfy.call("MCDMGuider", mixture=mixture)[0]
-    assert len({id(v.model) for v in guider.voices}) == copies
+    assert len({id(p.model) for p in guider.patchers}) == copies
 
 
 def test_the_original_is_left_as_it_was(comfy):
@@ -129,9 +129,9 @@ def test_a_copy_stays_with_its_model_and_goes_with_it(comfy):
     for _ in range(2):
         guider = comfy.call("MCDMGuider", mixture=mixture)[0]
         ask(comfy, mixture, X, 1.0)
-        networks.add(id(guider.voices[1].model))
+        networks.add(id(guider.patchers[1].model))
     assert len(networks) == 1
-    gone = weakref.ref(guider.voices[1].model)
+    gone = weakref.ref(guider.patchers[1].model)
     del guider, mixture, branch
     gc.collect()
     assert gone() is None

@@ -67,7 +67,7 @@ def observed(comfy, mixture, batch=1, **run):
     """(pulls, observation) of every evaluation of a run of the sampler."""
     sampling, previews = comfy.module("nodes.sampling"), comfy.module("mcdm.drawing.previews")
     seen = []
-    sampling.sample(comfy.module("mcdm.host.guider").MCDMGuider(mixture), **(RUN | {"denoise": 1.0} | run), latent_image=latent(batch),
+    sampling.sample(comfy.module("mcdm.host.guider").MixtureGuider(mixture), **(RUN | {"denoise": 1.0} | run), latent_image=latent(batch),
                     observe=lambda o: seen.append((previews.pulls(o, len(mixture.experts)), o)))
     return seen
 
@@ -118,7 +118,7 @@ def observation(comfy, count=2, shape=(1, 4, 8, 8)):
     torch.manual_seed(count)
     denoised = {i: torch.randn(shape) for i in range(count)}
     pulls = {i: (1.0 + i, d) for i, d in denoised.items()}
-    return comfy.module("mcdm.host.guider").Observation(sigma=1.0, denoised=denoised, pulls=pulls, null=torch.zeros(shape), fused=torch.ones(shape))
+    return comfy.module("mcdm.host.guider").Observation(sigma=1.0, denoised=denoised, contributions=pulls, null=torch.zeros(shape), fused=torch.ones(shape))
 
 
 def previews_of(comfy, send, names=("a", "b"), space="SD15", **more):
@@ -234,7 +234,7 @@ def live_tensors():
 
 @pytest.mark.parametrize("case", ["off", "no client", "client gone", "outside a prompt"])
 def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_of_a_run, monkeypatch, case):
-    guider = comfy.module("mcdm.host.guider").MCDMGuider
+    guider = comfy.module("mcdm.host.guider").MixtureGuider
     observers, tensors, mixture = [], [], two(comfy, gaussians)
     predict = guider.predict_noise
 

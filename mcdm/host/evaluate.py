@@ -1,0 +1,155 @@
+"""Asking the networks: one call of the host for all that one MODEL serves, and equal nulls once."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import comfy.samplers
+import torch
+
+from ..mixture import Expert
+from .patchers import deep_equal
+from .plan import Plan
+from .run import ExpertRun, Place, log_failing_expert
+
+Estimates = dict[int, torch.Tensor]             # {index of the expert: D [B, ...]}
+
+
+class Evaluator:
+    """The calls of one sampling.
+
+    shared: a dictionary for samplings of one noise whose mixtures differ in numbers only: the answers at their first
+    evaluation, which are the same in all of them, are kept in it. Or None.
+    """
+
+    def __init__(self, runs: Sequence[ExpertRun], shared: dict[Any, Any] | None) -> None:
+        self.runs = runs
+        self._shared = shared           # given up after the first evaluation
+        self._calls: list[list[int]] = []
+        self._first_equal: list[int] = []       # for each expert, the first whose null is equal to its own
+
+    def evaluate(self, plan: Plan, places: Sequence[Place]) -> tuple[Estimates, Estimates]:
+        """(D of every condition that counts, D of every null that counts). Equal nulls are asked once."""
+        if not self._calls:
+            self._group()
+        asked: dict[int, int] = {}      # {first of equal nulls: the expert in whose call it is asked}
+        for i in plan.nulls:
+            asked.setdefault(self._first_equal[i], i)
+        denoised: Estimates = {}
+        answers: Estimates = {}
+        for members in self._calls:
+            conditions = [i for i in members if i in plan.conditions]
+            nulls = [i for i in members if i in asked.values()]
+            if not conditions and not nulls:
+                continue
+            results = self._ask(members, conditions, nulls, places[members[0]])
+            for i, d in zip(conditions, results, strict=False):
+                denoised[i] = self.runs[i].watch(d)
+            for i, d in zip(nulls, results[len(conditions):], strict=True):
+                answers[i] = self.runs[i].watch(d)
+        self._shared = None
+        return denoised, {i: answers[asked[self._first_equal[i]]] for i in plan.nulls}
+
+    def _ask(
+        self, members: Sequence[int], conditions: Sequence[int], nulls: Sequence[int], place: Place,
+    ) -> list[torch.Tensor]:
+        """The answers to these conditions and nulls, in this order, asked now or known from another sampling."""
+        if self._shared is None or not all(self.runs[i].stateless for i in members):
+            return self._call(members, conditions, nulls, place)
+        key = tuple(conditions), tuple(nulls)       # the last bits of a row depend on its company in the batch
+        asked_at, results = self._shared.get(key, (None, []))
+        if not deep_equal(asked_at, place):
+            results = self._call(members, conditions, nulls, place)
+            x, sigma = place
+            self._shared[key] = (x.clone(), sigma.clone()), results
+        return results
+
+    def _call(
+        self, members: Sequence[int], conditions: Sequence[int], nulls: Sequence[int], place: Place,
+    ) -> list[torch.Tensor]:
+        first = self.runs[members[0]]
+        positive = [self.runs[i].conds["positive"] for i in conditions]
+        negative = [self.runs[i].conds["negative"] for i in nulls]
+        first.take_over()
+        with log_failing_expert(*(self.runs[i].expert for i in members)):
+            return batch(first.model, positive, negative, *place, first.options)
+
+    def _group(self) -> None:
+        """Decides which experts one call of the host serves, and which nulls are equal."""
+        models = [self._served_by(i) for i in range(len(self.runs))]
+        calls: dict[Any, list[int]] = {}
+        for i, run in enumerate(self.runs):
+            # ControlNets are shown the host's numbers of the conditions instead of our labels: a call of its own
+            alone = i if any("control" in cond for cond in _rows(run)) else None
+            calls.setdefault((models[i], alone), []).append(i)
+        self._calls = list(calls.values())
+        nulls = [_comparable(run.conds.get("negative", [])) for run in self.runs]
+        self._first_equal = []
+        for i, null in enumerate(nulls):
+            equal = (j for j in range(i + 1) if models[i] == models[j] and deep_equal(null, nulls[j]))
+            self._first_equal.append(next(equal))
+
+    def _served_by(self, i: int) -> tuple[int, int | None]:
+        """The MODEL that serves an expert, and its index where what hooks add to the options is its own."""
+        run = self.runs[i]
+        hooked = "sampler_calc_cond_batch_function" in run.options or any("hooks" in cond for cond in _rows(run))
+        return id(run.expert.model), i if hooked else None
+
+
+def _rows(run: ExpertRun) -> list[dict[str, Any]]:
+    return [cond for conds in run.conds.values() for cond in conds]
+
+
+def _comparable(conds: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Conditions without the number that the host gives to each."""
+    return [{key: value for key, value in cond.items() if key != "uuid"} for cond in conds]
+
+
+def check_finite(experts: Sequence[Expert], flags: Sequence[float]) -> None:
+    """Raises ValueError that names the expert whose flag says that it answered with NaN or infinite values."""
+    for expert, finite in zip(experts, flags, strict=False):
+        if not finite:
+            raise ValueError(f"Expert '{expert.name}' answered with NaN or infinite values; try weight_dtype float32, "
+                             "a lower weight or another sampler.")
+
+
+def batch(
+    model: Any, conditions: Sequence[Any], nulls: Sequence[Any], x: torch.Tensor, sigma: torch.Tensor,
+    options: dict[str, Any],
+) -> list[torch.Tensor]:
+    """The host's calc_cond_batch on any number of conditions and nulls: D of each, [B, ...].
+
+    Patches see cond_or_uncond 0 for the conditions and 1 for the nulls.
+    """
+    if len(conditions) <= 1 and len(nulls) <= 1:
+        return _pair(model, conditions, nulls, x, sigma, options)
+    labels = [0] * len(conditions) + [1] * len(nulls)
+    wrapped = options.get("model_function_wrapper")
+    variances = options["transformer_options"].get("mcdm_learned_variance")
+
+    def relabel(apply_model: Callable, args: dict[str, Any]) -> torch.Tensor:
+        rows = args["cond_or_uncond"]
+        args["cond_or_uncond"] = [labels[i] for i in rows]
+        args["c"]["transformer_options"]["cond_or_uncond"] = args["cond_or_uncond"]
+        if variances is not None:
+            variances.rows = rows
+        if wrapped:
+            return wrapped(apply_model, args)
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    own_options = {**options, "model_function_wrapper": relabel}
+    return comfy.samplers.calc_cond_batch(model, [*conditions, *nulls], x, sigma, own_options)
+
+
+def _pair(
+    model: Any, conditions: Sequence[Any], nulls: Sequence[Any], x: torch.Tensor, sigma: torch.Tensor,
+    options: dict[str, Any],
+) -> list[torch.Tensor]:
+    """At most one condition and one null, as the host itself asks them."""
+    rows = [conditions[0] if conditions else None, nulls[0] if nulls else None]
+    function = options.get("sampler_calc_cond_batch_function")
+    if function is not None:
+        out = function({"conds": rows, "input": x, "sigma": sigma, "model": model, "model_options": options})
+    else:
+        out = comfy.samplers.calc_cond_batch(model, rows, x, sigma, options)
+    return [d for d, row in zip(out, rows, strict=False) if row is not None]

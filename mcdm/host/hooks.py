@@ -1,0 +1,67 @@
+"""Functions hung into the guidance: an expert's CFG hooks, a sampler's (CFG++); and the learned variance."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.samplers
+import torch
+
+from .run import ExpertRun, Place
+
+POST_CFG = "sampler_post_cfg_function"
+
+
+def apply_cfg_hooks(
+    run: ExpertRun, weight: float, denoised: torch.Tensor, null: torch.Tensor | None, place: Place,
+) -> torch.Tensor:
+    """The host's own CFG hooks of one expert: their result replaces D_0 + w_i (D_i - D_0)."""
+    run.take_over()
+    x, sigma = place
+    model, options = run.model, run.options
+    positive = run.conds["positive"]
+    negative = None if null is None else run.conds.get("negative")
+    out = [denoised, torch.zeros_like(denoised) if null is None else null]
+    for hook in options.get("sampler_pre_cfg_function", []):
+        out = hook({"conds": [positive, negative], "conds_out": out, "cond_scale": weight, "timestep": sigma,
+                    "input": x, "sigma": sigma, "model": model, "model_options": options})
+    return comfy.samplers.cfg_function(
+        model, out[0], out[1], weight, x, sigma, model_options=options, cond=positive, uncond=negative)
+
+
+def split_hooks(own_options: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], list[Callable]]:
+    """The options that a sampler passes without the post-CFG hooks that it hung in (CFG++), and those hooks.
+
+    own_options: those of the lead's MODEL, whose hooks are the lead's.
+    """
+    own = own_options.get(POST_CFG, [])
+    sampler_hooks = [hook for hook in options.get(POST_CFG, []) if hook not in own]
+    if not sampler_hooks:
+        return options, []
+    return {**options, POST_CFG: own}, sampler_hooks
+
+
+class Variances:
+    """The variance channels of the lead's network in one evaluation. No list: the host copies lists in its options."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] | None = None      # set by `batch`: which rows the next part is of
+        self._parts: list[tuple[list[int], torch.Tensor]] = []
+
+    def append(self, part: tuple[list[int], torch.Tensor]) -> None:
+        """Called by a network with (the host's cond_or_uncond, its variance channels)."""
+        labels, variance = part
+        self._parts.append((labels if self.rows is None else self.rows, variance))
+
+    def row(self, number: int) -> torch.Tensor | None:
+        """The variance [B, ...] of one of the conditions and nulls; None if the network predicts none."""
+        for rows, variance in self._parts:
+            if number in rows:
+                return variance.chunk(len(rows))[rows.index(number)]
+        return None
+
+
+def keep_variances(options: dict[str, Any], variances: Variances) -> dict[str, Any]:
+    """Options under which a network hands over its variance channels."""
+    inner = {**options.get("transformer_options", {}), "mcdm_learned_variance": variances}
+    return {**options, "transformer_options": inner}

@@ -1,0 +1,143 @@
+"""Which predictions count at a noise level: none is evaluated whose coefficient is zero everywhere."""
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from .. import fusion
+from ..mixture import Expert, Mixture
+from ..noise_levels import NoiseLevels
+from .run import ExpertRun
+
+
+class Schedule:
+    """The lead's schedule, asked in every step without a wait for a device. Levels are the lead's own: sigma, or t."""
+
+    def __init__(self, experts: Sequence[Expert], model: Any, levels: NoiseLevels) -> None:
+        self.levels = levels
+        self._percent_to_sigma = copy.deepcopy(model.get_model_object("model_sampling")).cpu().percent_to_sigma
+        self._windows = [self._window(e) for e in experts]
+
+    def _window(self, expert: Expert) -> tuple[float, float]:
+        """(from, to] in levels; the ends of the schedule leave no step out."""
+        highest = math.inf if expert.start <= 0 else float(self._percent_to_sigma(expert.start))
+        lowest = -math.inf if expert.end >= 1 else float(self._percent_to_sigma(expert.end))
+        return highest, lowest
+
+    def active(self, level: float) -> tuple[bool, ...]:
+        """For each expert, whether its window is open."""
+        return tuple(highest >= level > lowest for highest, lowest in self._windows)
+
+    def percent(self, level: float) -> float:
+        """Where a level lies, from 0 (all noise) to 1: percent_to_sigma backwards, by bisection."""
+        low, high = 0.0, 1.0
+        for _ in range(40):
+            middle = (low + high) / 2.0
+            if float(self._percent_to_sigma(middle)) > level:
+                low = middle
+            else:
+                high = middle
+        return high
+
+
+class Plan(NamedTuple):
+    """The work of an evaluation while one set of experts is active. Experts go by index.
+
+    guided: whether the noise level lies in the guidance interval. weights: w_i at this point of the schedule.
+    conditions, nulls: the experts whose condition, whose null counts. No null: D_0 is not needed.
+    """
+    guided: bool
+    weights: tuple[float, ...]
+    coefficients: fusion.Coefficients
+    conditions: list[int]
+    nulls: list[int]
+
+    def null_blend(self, nulls: dict[int, torch.Tensor]) -> torch.Tensor | None:
+        """D_0 [B, ...] from the null estimates {expert: D}, None where it is not needed: eq. 8."""
+        if not self.nulls:
+            return None
+        shares = [self.coefficients.reliabilities[i] for i in self.nulls]
+        return fusion.null_blend([nulls[i] for i in self.nulls], shares)
+
+
+class Planner:
+    """The plans of one sampling. all_nulls: nulls of all experts whose condition counts, needed or not."""
+
+    def __init__(self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], all_nulls: bool) -> None:
+        self.mixture, self.schedule, self.runs, self.all_nulls = mixture, schedule, runs, all_nulls
+        self._plans: dict[Any, Plan] = {}
+
+    def plan(self, level: float, null_wanted: bool) -> Plan:
+        """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero."""
+        active = self.schedule.active(level)
+        guided = self._in_interval(level)
+        key = active, null_wanted, guided, level if self.mixture.scheduled else None
+        if key not in self._plans:
+            self._plans[key] = self._make(level, active, guided, null_wanted)
+        return self._plans[key]
+
+    def _in_interval(self, level: float) -> bool:
+        low, high = self.mixture.options.interval
+        sigma = self.schedule.levels.sigma(level)
+        return (low < sigma or low == 0) and sigma <= high
+
+    def _make(self, level: float, active: Sequence[bool], guided: bool, null_wanted: bool) -> Plan:
+        percent = self.schedule.percent(level) if self.mixture.scheduled else 0.0
+        weights, reliabilities = self.mixture.at(percent)
+        masks = [run.mask if on else 0.0 for run, on in zip(self.runs, active, strict=True)]
+        c = fusion.coefficients(weights, reliabilities, masks)
+        if not guided:
+            c = fusion.without_guidance(c)
+        conditions = [i for i, w in enumerate(c.weights) if not fusion.vanishes(w)]
+        asking = [self.runs[i] for i in conditions]
+        hooked = guided and any(self.runs[i].has_cfg_hooks and not math.isclose(weights[i], 1.0) for i in conditions)
+        needed = (null_wanted or self.all_nulls or hooked or not conditions
+                  or any(run.wants_null for run in asking) or not fusion.vanishes(c.null))
+        nulls = [i for i, a in enumerate(c.reliabilities) if needed and self._null_counts(i, a, i in conditions)]
+        for i in nulls:
+            require_null(self.runs[i].expert)
+        return Plan(guided, weights, c, conditions, nulls)
+
+    def _null_counts(self, i: int, reliability: fusion.Coefficient, conditioned: bool) -> bool:
+        compared = self.all_nulls and conditioned and self.runs[i].expert.null is not None
+        return compared or not fusion.vanishes(reliability)
+
+    def describe(self, levels: Sequence[float], null_wanted: bool) -> str:
+        """The plans of a run in words: how many predictions each step takes, and what is left out."""
+        steps: dict[str, int] = {}
+        for level in levels[:-1]:
+            words = self._words(self.plan(level, null_wanted))
+            steps[words] = steps.get(words, 0) + 1
+        return "; ".join(f"{count} x {words}" for words, count in steps.items())
+
+    def _words(self, plan: Plan) -> str:
+        experts = self.mixture.experts
+        missing = [f"condition of '{e.name}'" for i, e in enumerate(experts) if i not in plan.conditions]
+        missing += [f"null of '{e.name}'" for i, e in enumerate(experts) if i not in plan.nulls]
+        without = f" without {', '.join(missing)}" if missing else ""
+        return f"{len(plan.conditions) + len(plan.nulls)} predictions{without}"
+
+
+def check_nulls(mixture: Mixture) -> None:
+    """Raises ValueError where a null that is left out may be needed.
+
+    It is not where its expert has no reliability, or where the weights sum to one for good.
+    """
+    experts = mixture.experts
+    everywhere = all(e.mask is None and e.start <= 0 and e.end >= 1 for e in experts)
+    if everywhere and not mixture.scheduled and fusion.vanishes(1.0 - sum(e.weight for e in experts)):
+        return
+    for expert, a in zip(experts, mixture.reliabilities, strict=True):
+        if a > 0:
+            require_null(expert)
+
+
+def require_null(expert: Expert) -> None:
+    """Raises ValueError for an expert without a null condition."""
+    if expert.null is None:
+        raise ValueError(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the "
+                         "conditioning of an empty prompt to null_condition, or set its reliability to 0.")
