@@ -9,9 +9,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from test_http import face
-
 from ..devtools.host import Host
+from ..devtools.prompts import face
 
 HERE = Path(__file__).resolve().parent
 

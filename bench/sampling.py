@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = {"sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}

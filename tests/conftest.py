@@ -8,7 +8,6 @@ The pack comes in under two names, and a class of one is not the class of the ot
 from __future__ import annotations
 
 import collections
-import contextlib
 import os
 import re
 import sys
@@ -29,7 +28,6 @@ if not os.environ.get("MCDM_COMFYUI"):
 package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
 package.__path__ = [str(ROOT)]
 sys.path.insert(0, str(TESTS))
-sys.path[1:1] = [str(folder) for folder in TESTS.iterdir() if folder.is_dir()]
 
 import torch  # noqa: E402
 
@@ -65,6 +63,13 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> inprocess.InProcess:
     return inprocess.start(tmp_path_factory.mktemp("comfy"))
 
 
+@pytest.fixture(scope="module")
+def unets(comfy: inprocess.InProcess) -> list[Any]:
+    """Three tiny Stable Diffusions."""
+    from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
+    return [tiny_unet(seed) for seed in range(3)]
+
+
 @pytest.fixture
 def as_the_host_runs_its_nodes() -> Iterator[None]:
     """Without gradients, as execution.py does: for a whole module, pytestmark = pytest.mark.usefixtures(...)."""
@@ -80,17 +85,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def pack_nodes(host: Any) -> dict[str, Any]:
-    """The pack's nodes as the page sees them: {id: what /object_info says}."""
-    from unite_and_conquer.devtools.places import PACK
-    return {name: info for name, info in host.object_info().items() if info["python_module"].endswith(PACK)}
-
-
-@pytest.fixture(scope="module")
 def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
     """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them."""
-    from unite_and_conquer.devtools.stand_ins import experts as tiny_experts
-    from unite_and_conquer.devtools.stand_ins import sd15 as tiny_sd15
+    from support import stand_ins as tiny_experts
+    from unite_and_conquer.devtools import tiny_sd15
     text = "".join(path.read_text("utf-8") for path in (inprocess.ROOT / "example_workflows" / "api").glob("*.json"))
     models = host.base / "models"
     files = {file for name in tiny_experts.named(text) for file in tiny_experts.write(models / "experts", name)}
@@ -103,20 +101,9 @@ def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
         file.unlink()
 
 
-@contextlib.contextmanager
-def launched() -> Iterator[Any]:
-    """Headless Chromium, Chrome or Edge, driven by Playwright."""
-    from playwright.sync_api import sync_playwright
-    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=os.environ["MCDM_BROWSER"], args=quiet + root)
-        yield running
-        running.close()
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """browser.new_page().goto(host.url)"""
+    from unite_and_conquer.devtools.browser import launched
     with launched() as running:
         yield running

@@ -10,12 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import conftest  # whose import also makes the name by which test_pad knows the pack
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from test_pad import Pad
 
+from ..browser import Pad, launched
 from ..host import Host
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -302,7 +301,7 @@ def sheet_node(at, kind, places, **inputs):
 
 
 def main(comfy, names):
-    with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host, conftest.launched() as browser:
+    with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host, launched() as browser:
         for key, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None"}.items():
             host.server.post("/settings", {key: value})
         page = browser.new_page(viewport={"width": 1600, "height": 1200})

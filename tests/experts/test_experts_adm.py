@@ -7,6 +7,8 @@ import logging
 import pytest
 import torch
 
+from support import vectors
+from support.measures import relative
 from support.openai_experts import (
     answer,
     check_recorded,
@@ -21,7 +23,6 @@ from support.openai_experts import (
     state,
 )
 from support.reference_unet import Reference
-from unite_and_conquer.devtools.stand_ins import vectors
 
 NETWORKS = [
     ("adm_classcond", "adm"),
@@ -190,7 +191,7 @@ def test_other_shapes_and_sizes(comfy, arguments, sidecar, size):
     if arguments.get("num_classes"):
         inputs["y"] = torch.tensor([1, 0])
     model, want = invented(comfy, Reference(**arguments), inputs, **sidecar)
-    assert vectors.relative(answer(model, **inputs), want) < 1e-5
+    assert relative(answer(model, **inputs), want) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_upsamplers_of_other_shapes_with_and_without_classes(comfy, classes, siz
     inputs = {**draw(size=size), "low_res": noise(9, 2, 3, *small)} | ({"y": torch.tensor([4, 2])} if classes else {})
     reference = Reference("superres", num_classes=classes, num_head_channels=16)
     model, want = invented(comfy, reference, inputs, family="adm_superres", use_new_attention_order=False)
-    assert vectors.relative(answer(model, **inputs), want) < 1e-5
+    assert relative(answer(model, **inputs), want) < 1e-5
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("float16", 4e-3), ("bfloat16", 3e-2), ("fp8_e4m3fn", 0.3)])
@@ -210,10 +211,10 @@ def test_smaller_number_types(comfy, network, family, dtype, most):
     model, case = recorded(comfy, network, family, dtype), vectors.cases(network)["case1"]
     conditions = {k: case[k] for k in ("y", "low_res") if k in case}
     want = case["out"][:, :3]
-    assert vectors.relative(answer(model, case["x"], case["t"], **conditions)[:, :3], want) < most
+    assert relative(answer(model, case["x"], case["t"], **conditions)[:, :3], want) < most
     if dtype != "fp8_e4m3fn":
         half = case["x"].to(getattr(torch, dtype))
-        assert vectors.relative(answer(model, half, case["t"], **conditions)[:, :3], want) < 2 * most
+        assert relative(answer(model, half, case["t"], **conditions)[:, :3], want) < 2 * most
 
 
 @pytest.mark.parametrize(("network", "family"), NETWORKS)
@@ -318,7 +319,7 @@ def test_rescaled_time_and_another_number_of_steps(comfy):
     acp = (1 - torch.linspace(4e-4, 0.08, 250, dtype=torch.float64)).cumprod(0)[[10, 249]]
     sigma = ((1 - acp) / acp).sqrt()[:, None, None, None]
     got = denoised(model, inputs["x"], torch.tensor([10.0, 249.0]))
-    assert vectors.relative(got, inputs["x"].double() * (1 + sigma ** 2).sqrt() - sigma * want[:, :3]) < 1e-4
+    assert relative(got, inputs["x"].double() * (1 + sigma ** 2).sqrt() - sigma * want[:, :3]) < 1e-4
 
 
 def test_class_condition_gives_the_index(comfy):
@@ -379,7 +380,7 @@ def test_no_trained_null_is_class_0_and_said_once(comfy, caplog):
     sigma, y = torch.full((2,), 2.0), torch.tensor([3, 3])
     with torch.no_grad():
         wish, null = (model.model.apply_model(2.0 * x, sigma, y=labels) for labels in (y, 0 * y))
-    assert vectors.relative(got, null + 3.0 * (wish - null)) < 1e-5
+    assert relative(got, null + 3.0 * (wish - null)) < 1e-5
 
 
 def test_an_unconditional_expert_needs_no_condition_and_serves_as_the_null(comfy):
@@ -394,7 +395,7 @@ def test_an_unconditional_expert_needs_no_condition_and_serves_as_the_null(comfy
     sigma = torch.full((1,), 2.0)
     with torch.no_grad():
         d, e = model.model.apply_model(2.0 * x, sigma, y=torch.tensor([5])), plain.model.apply_model(2.0 * x, sigma)
-    assert vectors.relative(got, e + 4.0 * (d - e)) < 1e-5
+    assert relative(got, e + 4.0 * (d - e)) < 1e-5
     with pytest.raises(ValueError, match="no condition"):
         comfy.call("ConditionExpert", model=model)
 
@@ -410,7 +411,7 @@ def test_the_null_of_an_upsampler_keeps_the_picture(comfy):
     sigma, y = torch.full((2,), 1.5), torch.tensor([6, 6])
     with torch.no_grad():
         wish, null = (model.model.apply_model(1.5 * x, sigma, y=labels, low_res=small) for labels in (y, 0 * y))
-    assert vectors.relative(got, null + 2.5 * (wish - null)) < 1e-5
+    assert relative(got, null + 2.5 * (wish - null)) < 1e-5
 
 
 def test_learned_variance_is_kept_for_who_asks(comfy):
@@ -439,8 +440,8 @@ def test_weight_patches_by_the_reference_s_keys(comfy):
     want = Reference(state=weights, **vectors.meta("adm_classcond")["constructor_kwargs"])(
         case["x"], case["t"], y=case["y"]
     )
-    assert vectors.relative(got, want) < 1e-4
-    assert vectors.relative(got, case["out"]) > 1e-3
+    assert relative(got, want) < 1e-4
+    assert relative(got, case["out"]) > 1e-3
 
 
 def test_a_damaged_network_is_refused_with_its_first_keys(comfy):

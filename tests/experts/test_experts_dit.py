@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from unite_and_conquer.devtools.stand_ins import vectors
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning as text
-from unite_and_conquer.devtools.stand_ins.sd15 import tiny_unet
+from support import vectors
+from support.measures import relative
+from unite_and_conquer.devtools.tiny_sd15 import conditioning as text
+from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 
 FAMILIES = ["dit", "sit"]
 CASES = [(family, case) for family in FAMILIES for case in vectors.cases(family)]
@@ -57,7 +58,7 @@ def denoise(model, z, sigma, y, options=None):
 def test_recorded_answers(golden, family, name):
     case = vectors.cases(family)[name]
     z, sigma, denoised = at_time(family, case)
-    assert vectors.relative(denoise(golden[family], z, sigma, case["y"]), denoised) <= 1e-5
+    assert relative(denoise(golden[family], z, sigma, case["y"]), denoised) <= 1e-5
     t = case["t"].float()
     with torch.inference_mode():
         out = golden[family].model.diffusion_model(case["x"], t if family == "dit" else 1 - t, y=case["y"])
@@ -70,7 +71,7 @@ def test_recorded_answers(golden, family, name):
 def test_files_of_torch(load, family, name):
     case = vectors.cases(family)["mixed_t"]
     z, sigma, denoised = at_time(family, case)
-    assert vectors.relative(denoise(load(family, name), z, sigma, case["y"]), denoised) <= 1e-5
+    assert relative(denoise(load(family, name), z, sigma, case["y"]), denoised) <= 1e-5
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -83,7 +84,7 @@ def test_other_number_types(load, family, dtype, tolerance):
     assert {p.dtype for p in model.model.diffusion_model.parameters()} == {dtype} and model.model.get_dtype() == dtype
     case = vectors.cases(family)["case1"]
     z, sigma, denoised = at_time(family, case)
-    assert 1e-6 < vectors.relative(denoise(model, z, sigma, case["y"]), denoised) <= tolerance
+    assert 1e-6 < relative(denoise(model, z, sigma, case["y"]), denoised) <= tolerance
 
 
 def test_learned_variance_is_reachable(golden):
@@ -112,7 +113,7 @@ def test_a_row_never_depends_on_its_neighbours(golden, family):
     both = denoise(golden[family], z, sigma, case["y"])
     for i in range(2):
         assert (
-            vectors.relative(
+            relative(
                 denoise(golden[family], z[i : i + 1], sigma[i : i + 1], case["y"][i : i + 1]), both[i : i + 1]
             )
             <= 1e-5
@@ -207,7 +208,7 @@ def test_networks_of_other_sizes(comfy, tmp_path, family, hidden, depth, patch, 
     expected = reference({k: v.double() for k, v in state.items()}, heads, x.double(), t.double(), y)[:, :4]
     with torch.inference_mode():
         out = model.diffusion_model(x, 1 - t if family == "sit" else t, y=y)
-    assert vectors.relative(out, -expected if family == "sit" else expected) <= 1e-5
+    assert relative(out, -expected if family == "sit" else expected) <= 1e-5
 
 
 @pytest.mark.parametrize("steps, rescale", [(4000, False), (4000, True), (250, True)])
@@ -259,7 +260,7 @@ def test_a_newer_host_makes_its_layers_when_they_are_loaded(comfy):
     case = vectors.cases("dit")["case1"]
     with torch.inference_mode():
         out = fill(network(), dict(state), torch.float32)(case["x"], case["t"], y=case["y"])
-    assert vectors.relative(out, case["out"][:, :4]) <= 1e-5
+    assert relative(out, case["out"][:, :4]) <= 1e-5
     for wrong in (
         {k: v for k, v in state.items() if k != "blocks.1.mlp.fc1.bias"},
         state | {"y_embedder.embedding_table.weight": torch.zeros(21, 95)},
@@ -353,7 +354,7 @@ def test_a_diffusers_folder_is_one_entry(comfy):
     model = comfy.call("LoadExpert", expert=name, weight_dtype="default")[0]
     for case in vectors.cases("dit").values():
         z, sigma, denoised = at_time("dit", case)
-        assert vectors.relative(denoise(model, z, sigma, case["y"]), denoised) <= 1e-5
+        assert relative(denoise(model, z, sigma, case["y"]), denoised) <= 1e-5
     assert (
         float(
             (
@@ -518,8 +519,8 @@ def test_a_citizen_of_the_host(comfy, golden, family, monkeypatch):
     patched = model.clone()
     key = "diffusion_model.blocks.0.attn.qkv.weight"
     assert key in patched.add_patches({key: ("diff", (torch.full((288, 96), 0.02),))}, 1.0)
-    assert vectors.relative(draw(patched), plain) > 1e-3
-    assert vectors.relative(draw(model), plain) <= 1e-6            # and it is taken back
+    assert relative(draw(patched), plain) > 1e-3
+    assert relative(draw(model), plain) <= 1e-6            # and it is taken back
 
 
 def test_sampling_overrides_of_a_flow(comfy, golden):
@@ -538,7 +539,7 @@ def test_sampling_overrides_of_a_flow(comfy, golden):
         model = comfy.call(node, model=golden["sit"], **shift)[0]
         model.patch_model()
         try:
-            assert vectors.relative(denoise(model, z, sigma, case["y"]), denoised) <= 1e-5
+            assert relative(denoise(model, z, sigma, case["y"]), denoised) <= 1e-5
             assert float(model.model.model_sampling.percent_to_sigma(0.5)) > 0.55
         finally:
             model.unpatch_model()
@@ -552,7 +553,7 @@ def test_sampling_overrides_of_a_schedule(comfy, golden):
     model.patch_model()
     try:
         assert float(model.model.model_sampling.sigma_max) == pytest.approx(157.4, abs=0.1)
-        assert vectors.relative(denoise(model, z, sigma, case["y"]), denoised) <= 1e-5
+        assert relative(denoise(model, z, sigma, case["y"]), denoised) <= 1e-5
     finally:
         model.unpatch_model()
 
@@ -610,4 +611,4 @@ def test_united_with_stable_diffusion(comfy, golden, family, lead):
             return denoise(model, place[0], torch.tensor([place[1]]), torch.tensor([y])).double()
         blend = reliabilities[0] * class_says(20) + reliabilities[1] * text_says(2)
         expected = weights[0] * class_says(7) + weights[1] * text_says(1) - (sum(weights) - 1) * blend
-        assert vectors.relative(answers[0], expected) <= 1e-5
+        assert relative(answers[0], expected) <= 1e-5

@@ -8,6 +8,8 @@ import logging
 import pytest
 import torch
 
+from support import vectors
+from support.measures import relative
 from support.openai_experts import (
     answer,
     check_recorded,
@@ -21,7 +23,6 @@ from support.openai_experts import (
     state,
 )
 from support.reference_unet import Reference
-from unite_and_conquer.devtools.stand_ins import vectors
 
 NETWORKS = [("glide_base", "glide"), ("glide_upsampler", "glide_upsampler")]
 INPUTS = ("x", "t", "tokens", "mask", "low_res")
@@ -119,7 +120,7 @@ def test_other_shapes_and_sizes(comfy, family, arguments, sidecar):
     if arguments["kind"] == "glide_inpaint":
         inputs |= {"inpaint_image": noise(7, 2, 3, 16, 24), "inpaint_mask": (noise(8, 2, 1, 16, 24) > 0).float()}
     model, want = invented(comfy, Reference(**TEXT | arguments), inputs, **{"xf_heads": 8, "family": family} | sidecar)
-    assert vectors.relative(answer(model, **inputs), want) < 1e-5
+    assert relative(answer(model, **inputs), want) < 1e-5
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("float16", 4e-3), ("bfloat16", 3e-2), ("fp8_e4m3fn", 0.3)])
@@ -127,10 +128,10 @@ def test_other_shapes_and_sizes(comfy, family, arguments, sidecar):
 def test_smaller_number_types(comfy, network, family, dtype, most):
     model, case = recorded(comfy, network, family, dtype), vectors.cases(network)["long_prompt"]
     inputs = {k: v for k, v in case.items() if k in INPUTS}
-    assert vectors.relative(answer(model, **inputs)[:, :3], case["out"][:, :3]) < most
+    assert relative(answer(model, **inputs)[:, :3], case["out"][:, :3]) < most
     if dtype != "fp8_e4m3fn":
         half = inputs | {"x": inputs["x"].to(getattr(torch, dtype))}
-        assert vectors.relative(answer(model, **half)[:, :3], case["out"][:, :3]) < 2 * most
+        assert relative(answer(model, **half)[:, :3], case["out"][:, :3]) < 2 * most
 
 
 @pytest.mark.parametrize(("network", "family"), NETWORKS)
@@ -283,8 +284,8 @@ def test_a_prompt_through_the_guider(comfy, speaker):
         null = speaker.model.apply_model(
             2 * x, sigma, tokens=torch.full_like(padded, 256 + len(MERGES)), mask=torch.zeros(1, 12, dtype=torch.bool)
         )
-    assert vectors.relative(got, null + 3 * (wish - null)) < 1e-5
-    assert vectors.relative(wish, null) > 1e-3
+    assert relative(got, null + 3 * (wish - null)) < 1e-5
+    assert relative(wish, null) > 1e-3
 
 
 def test_a_missing_or_foreign_vocabulary_is_named(comfy, monkeypatch):
@@ -346,8 +347,8 @@ def test_weight_patches_by_the_reference_s_keys(comfy):
         state=weights | {k: weights[k] + 0.1 * d for k, d in diffs.items()},
         **vectors.meta("glide_base")["constructor_kwargs"],
     )
-    assert vectors.relative(got, want(**{k: case[k] for k in ("x", "t", "tokens", "mask")})) < 1e-4
-    assert vectors.relative(got, case["out"]) > 1e-3
+    assert relative(got, want(**{k: case[k] for k in ("x", "t", "tokens", "mask")})) < 1e-4
+    assert relative(got, case["out"]) > 1e-3
 
 
 def test_a_wrong_family_is_refused(comfy):

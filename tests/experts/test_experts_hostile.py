@@ -5,8 +5,9 @@ import re
 import pytest
 import torch
 
+from support import vectors
 from support.hostile_files import CANARY, CASES
-from unite_and_conquer.devtools.stand_ins import vectors
+from support.measures import relative
 
 
 def test_there_are_enough():
@@ -52,4 +53,4 @@ def right(model, name):
     assert out.shape == case["x"].shape
     if name.startswith(("right", "sidecar")):
         tolerance = 0.3 if "float8" in name else 2e-2 if "float16" in name or "mixed" in name else 1e-5
-        assert vectors.relative(out, case["out"][:, :4]) <= tolerance
+        assert relative(out, case["out"][:, :4]) <= tolerance

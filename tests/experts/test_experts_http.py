@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 from torchvision.models import get_weight
 
+from support import stand_ins as tiny_experts
+from unite_and_conquer.devtools import tiny_sd15
 from unite_and_conquer.devtools.places import ROOT
-from unite_and_conquer.devtools.stand_ins import experts as tiny_experts
-from unite_and_conquer.devtools.stand_ins import sd15 as tiny_sd15
 
 CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
 

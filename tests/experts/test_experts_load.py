@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unite_and_conquer.devtools.stand_ins import vectors
+from support import vectors
 
 EMBEDDED = "builtin/faces_hair.safetensors"
 DTYPES = {

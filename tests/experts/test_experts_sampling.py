@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from support import vectors
+from support.measures import relative
 from support.openai_experts import recorded
-from unite_and_conquer.devtools.stand_ins import vectors
 
 SAMPLING = vectors.GOLDEN / "sampling"
 SINGLE = json.loads((SAMPLING / "s1_ddim.json").read_text())["runs"]
@@ -51,11 +52,11 @@ def sample(comfy, experts, reliabilities, clip_denoised, told):
 
 def check(final, states, told, schedule):
     most = 1e-4 if schedule == "linear" else 1e-2
-    assert vectors.relative(final, told["final"]) < most
+    assert relative(final, told["final"]) < most
     steps = len(told["timesteps"])
     assert len(states) == steps
     for k in range(steps):
-        assert vectors.relative(states[k], told["x"][k]) < most, f"step {k}"
+        assert relative(states[k], told["x"][k]) < most, f"step {k}"
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -149,9 +150,9 @@ def test_stock_nodes_on_every_family(comfy, network, family):
             z / (1 + sigma**2)
             - sigma * model.model.diffusion_model(x, torch.tensor([999.0]), **conditions) / (1 + sigma**2) ** 0.5
         )
-    assert vectors.relative(*final(model, as_noise)) < 1e-4
+    assert relative(*final(model, as_noise)) < 1e-4
     override = comfy.call("ModelSamplingDiscrete", model=model, sampling="v_prediction", zsnr=False)[0]
-    assert vectors.relative(*final(override, as_velocity)) < 1e-4
+    assert relative(*final(override, as_velocity)) < 1e-4
     space = model.get_model_object("latent_format")
     assert isinstance(space, ChromaRadiance)
     assert torch.equal(space.process_out(space.process_in(case["x"])), case["x"])

@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from support import vectors
+from support.measures import relative
 from support.openai_experts import answer, check_recorded, draw, folder, invented, noise, recorded, same_shapes, state
 from support.reference_unet import Reference
-from unite_and_conquer.devtools.stand_ins import vectors
 
 NETWORKS = ["unc_face", "unc_sketch"]
 INPUTS = ("x", "t", "face_map", "hair_map", "image_embed", "sketch")
@@ -58,8 +59,8 @@ def test_a_weight_patch_equals_a_file_with_the_patched_weight(comfy, network):
         state=weights,
         **vectors.meta(network)["constructor_kwargs"] | {"num_classes": None},
     )(**inputs)
-    assert vectors.relative(got, want) < 1e-4
-    assert vectors.relative(answer(model, **inputs), want) > 1e-3
+    assert relative(got, want) < 1e-4
+    assert relative(answer(model, **inputs), want) > 1e-3
 
 
 @pytest.mark.parametrize("embedded", [True, False])
@@ -85,7 +86,7 @@ def test_face_networks_of_other_shapes_and_sizes(comfy, arguments, sidecar, embe
         "image_embed": embedded * noise(3, 2, 512),
     }
     model, want = invented(comfy, Reference("face", **arguments), inputs, family="unc_face", **sidecar)
-    assert vectors.relative(answer(model, **inputs), want) < 1e-5
+    assert relative(answer(model, **inputs), want) < 1e-5
 
 
 def test_a_flag_makes_rows_independent(comfy):
@@ -153,7 +154,7 @@ def test_text_and_its_null_are_both_normalised_twice_and_a_map_and_its_null_once
     null = module.conditioning({k: both[k][1:] for k in ("face_map", "hair_map")})
     expert = comfy.call("ConditionExpert", model=model, condition=text, null_condition=null, weight=2.0)[0]
     d, e = (z - level * both["out"][i:i + 1, :3] for i in range(2))
-    assert vectors.relative(ask(comfy, [expert], z, level), e + 2.0 * (d - e)) < 1e-4
+    assert relative(ask(comfy, [expert], z, level), e + 2.0 * (d - e)) < 1e-4
 
     face = comfy.call("MapCondition", model=model, modality="face", image=torch.rand(1, 16, 16, 3))[0]
     mapped = comfy.call("ConditionExpert", model=model, condition=face, weight=1.5)[0]
@@ -165,7 +166,7 @@ def test_text_and_its_null_are_both_normalised_twice_and_a_map_and_its_null_once
             )
             for m in (held(comfy, face)["face_map"].expand(batch, -1, -1, -1), torch.zeros_like(z))
         )
-    assert vectors.relative(alone, e + 1.5 * (d - e)) < 1e-5
+    assert relative(alone, e + 1.5 * (d - e)) < 1e-5
     beside = ask(
         comfy,
         [mapped, comfy.call("ConditionExpert", model=model, condition=text, null_condition=null, weight=0.5)[0]],
@@ -174,7 +175,7 @@ def test_text_and_its_null_are_both_normalised_twice_and_a_map_and_its_null_once
         "1, 0",
     )
     d2 = z - level * both["out"][:1, :3]
-    assert vectors.relative(beside, e + 1.5 * (d - e) + 0.5 * (d2 - e)) < 1e-4
+    assert relative(beside, e + 1.5 * (d - e) + 0.5 * (d2 - e)) < 1e-4
 
 
 def test_experts_of_one_face_network_share_the_nulls_of_their_kind(comfy):
@@ -220,7 +221,7 @@ def test_the_sketch_network_s_null_is_a_map_of_zeros(comfy, caplog):
     sketch = 2 * picture.movedim(-1, 1) - 1
     with torch.no_grad():
         d, e = (model.model.apply_model(x, torch.tensor([3.0]), sketch=s) for s in (sketch, 0 * sketch))
-    assert vectors.relative(ask(comfy, [expert], x, 3.0), e + 2.0 * (d - e)) < 1e-5
+    assert relative(ask(comfy, [expert], x, 3.0), e + 2.0 * (d - e)) < 1e-5
 
 
 def test_an_embedding_from_clip_text_or_file(comfy):
@@ -281,10 +282,10 @@ def test_a_wrong_embedding_is_refused_in_words(comfy):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_smaller_number_types(comfy, network, dtype, most):
     model, case = recorded(comfy, network, network, dtype), vectors.cases(network)["case1"]
-    assert vectors.relative(answer(model, **inputs_of(case))[:, :3], case["out"][:, :3]) < most
+    assert relative(answer(model, **inputs_of(case))[:, :3], case["out"][:, :3]) < most
     if dtype != "fp8_e4m3fn":
         half = inputs_of(case) | {"x": case["x"].to(getattr(torch, dtype))}
-        assert vectors.relative(answer(model, **half)[:, :3], case["out"][:, :3]) < 2 * most
+        assert relative(answer(model, **half)[:, :3], case["out"][:, :3]) < 2 * most
 
 
 @pytest.mark.parametrize("kind", ["face", "sketch"])

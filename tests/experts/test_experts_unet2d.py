@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unite_and_conquer.devtools.stand_ins import vectors
+from support import vectors
+from support.measures import relative
 
 NETWORK = vectors.GOLDEN / "diffusers_unet2d"
 VARIANTS = vectors.GOLDEN / "diffusers_unet2d_variants"
@@ -62,12 +63,12 @@ def denoise(model, z, sigma, **conditions):
 def test_recorded_answers(golden, name):
     case = vectors.cases("diffusers_unet2d")[name]
     z, sigma, out = at_time(case)
-    assert vectors.relative(denoise(golden, z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5
+    assert relative(denoise(golden, z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5
     with torch.inference_mode():
         difference = golden.model.diffusion_model(case["x"], case["t"]) - case["out"]
     assert float(difference.abs().max()) <= vectors.meta("diffusers_unet2d")["tolerance"]["recommended_atol"]
     if "pred_original_sample" in case:          # diffusers' own scheduler, whose betas are float32
-        assert vectors.relative(denoise(golden, z, sigma), case["pred_original_sample"]) <= 1e-4
+        assert relative(denoise(golden, z, sigma), case["pred_original_sample"]) <= 1e-4
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_attention_under_deprecated_names(comfy, tmp_path, name):
     model = load(comfy, write(tmp_path / "old", load_file(NETWORK / DEPRECATED), name=name))
     case = vectors.cases("diffusers_unet2d")["case1"]
     z, sigma, out = at_time(case)
-    assert vectors.relative(denoise(model, z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5
+    assert relative(denoise(model, z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5
 
 
 def test_a_file_beside_its_configs(comfy, tmp_path):
@@ -89,7 +90,7 @@ def test_a_file_beside_its_configs(comfy, tmp_path):
     shutil.copyfile(NETWORK / DEPRECATED, tmp_path / "ddpm.safetensors")
     (tmp_path / "ddpm.json").write_text(json.dumps({**CONFIG, **SCHEDULER, "family": "unet2d"}))
     for path in (folder / DEPRECATED, tmp_path / "ddpm.safetensors"):
-        assert vectors.relative(denoise(load(comfy, path), z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5
+        assert relative(denoise(load(comfy, path), z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5
 
 
 @pytest.mark.parametrize("prediction, denoised", [
@@ -107,7 +108,7 @@ def test_prediction_types(comfy, tmp_path, prediction, denoised):
     )
     case = vectors.cases("diffusers_unet2d")["mixed_t"]
     z, sigma, out = at_time(case)
-    assert vectors.relative(denoise(model, z, sigma), denoised(z, sigma[:, None, None, None], out)) <= 1e-5
+    assert relative(denoise(model, z, sigma), denoised(z, sigma[:, None, None, None], out)) <= 1e-5
 
 
 @pytest.mark.parametrize("changes, betas", [
@@ -155,8 +156,8 @@ def test_other_networks(comfy, tmp_path, name):
     kept: list = []
     with torch.inference_mode():
         out = model.model.diffusion_model(x, t, y=y, transformer_options={"mcdm_learned_variance": kept})
-    assert vectors.relative(out, expected[:, :3]) <= 1e-5
-    assert [vectors.relative(variance, expected[:, 3:]) <= 1e-5 for _, variance in kept] == [True] * (
+    assert relative(out, expected[:, :3]) <= 1e-5
+    assert [relative(variance, expected[:, 3:]) <= 1e-5 for _, variance in kept] == [True] * (
         name == "learned_variance"
     )
     modality = model.model.modalities.get("class")
@@ -173,14 +174,14 @@ def test_other_number_types(comfy, tmp_path, dtype, tolerance):
     assert {p.dtype for p in model.model.diffusion_model.parameters()} == {dtype}
     case = vectors.cases("diffusers_unet2d")["case1"]
     z, sigma, out = at_time(case)
-    assert 1e-6 < vectors.relative(denoise(model, z, sigma), z - sigma[:, None, None, None] * out) <= tolerance
+    assert 1e-6 < relative(denoise(model, z, sigma), z - sigma[:, None, None, None] * out) <= tolerance
 
 
 def test_rows_and_sizes(golden):
     z, sigma = 3 * torch.randn(2, 3, 16, 24, generator=torch.Generator().manual_seed(2)), torch.tensor([0.7, 3.0])
     both = denoise(golden, z, sigma)
     for i in range(2):
-        assert vectors.relative(denoise(golden, z[i:i + 1], sigma[i:i + 1]), both[i:i + 1]) <= 1e-5
+        assert relative(denoise(golden, z[i:i + 1], sigma[i:i + 1]), both[i:i + 1]) <= 1e-5
     with pytest.raises(ValueError, match="multiples of 4, not 18 x 16"):
         denoise(golden, z[..., :18], sigma)
 
@@ -257,10 +258,10 @@ def test_a_citizen_of_the_host(comfy):
     assert torch.isfinite(plain).all() and plain.shape == (1, 3, 16, 24)
     patched, key = model.clone(), "diffusion_model.mid_block.attentions.0.to_q.weight"
     assert key in patched.add_patches({key: ("diff", (torch.full((64, 64), 0.05),))}, 1.0)
-    assert vectors.relative(draw(patched)["samples"], plain) > 1e-4
-    assert vectors.relative(draw(model)["samples"], plain) <= 1e-6
+    assert relative(draw(patched)["samples"], plain) > 1e-4
+    assert relative(draw(model)["samples"], plain) <= 1e-6
     override = draw(comfy.call("ModelSamplingDiscrete", model=model, sampling="eps", zsnr=False)[0])["samples"]
-    assert vectors.relative(override, plain) <= 1e-4  # the same schedule; "normal" lands on whole steps here
+    assert relative(override, plain) <= 1e-4  # the same schedule; "normal" lands on whole steps here
     assert comfy.call("VAEDecode", vae=comfy.call("VAELoader", vae_name="pixel_space")[0], samples={"samples": plain})[
         0
     ].shape == (1, 16, 24, 3)

@@ -3,10 +3,10 @@ import dataclasses
 
 import pytest
 import torch
-from test_guider import expert, latent, mix, parameterised
-from test_sweep import RUN, Decoder, empty, faces
 
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from support.embedded import RUN, empty, faces
+from support.mixtures import Decoder, expert, latent, mix, parameterised
+from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 

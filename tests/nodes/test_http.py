@@ -1,6 +1,4 @@
 """The pack over HTTP, as a user's queue meets it: pictures, refusals, errors, interrupts, and the next prompt after each."""
-import copy
-import io
 import json
 import pickle
 import struct
@@ -8,42 +6,11 @@ import struct
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from support.measures import pixels
 from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.prompts import edited, face
 from unite_and_conquer.devtools.server import Refused
-
-
-def face(words="red hair, glasses, blue background", steps=3, seed=1, **sampler):
-    """Two experts, a picture: the text expert and the hair expert with the map of a half-disc."""
-    return {
-        "text": {"class_type": "LoadExpert", "inputs": {"expert": "builtin/faces_text.safetensors", "weight_dtype": "default"}},
-        "hair": {"class_type": "LoadExpert", "inputs": {"expert": "builtin/faces_hair.safetensors", "weight_dtype": "default"}},
-        "words": {"class_type": "TextCondition", "inputs": {"model": ["text", 0], "text": words}},
-        "disc": {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 200, "height": 100}},
-        "map": {"class_type": "MapCondition", "inputs": {"model": ["hair", 0], "modality": "auto", "mask": ["disc", 0]}},
-        "a": {"class_type": "ConditionExpert", "inputs": {"model": ["text", 0], "condition": ["words", 0], "weight": 2.0, "start_percent": 0.0,
-                                                         "end_percent": 1.0, "name": "words"}},
-        "b": {"class_type": "ConditionExpert", "inputs": {"model": ["hair", 0], "condition": ["map", 0], "weight": 1.0, "start_percent": 0.0,
-                                                         "end_percent": 1.0, "name": "hair"}},
-        "mix": {"class_type": "ReliabilityMixer", "inputs": {"expert_1": ["a", 0], "expert_2": ["b", 0], "reliabilities": ""}},
-        "latent": {"class_type": "EmptyExpertLatent", "inputs": {"mixture": ["mix", 0], "width": 64, "height": 64, "batch_size": 1}},
-        "sample": {"class_type": "MCDMSampler", "inputs": {"mixture": ["mix", 0], "seed": seed, "steps": steps, "sampler_name": "euler", "scheduler": "karras",
-                                                          "denoise": 1.0, "latent_image": ["latent", 0], "clip_denoised": False} | sampler},
-        "vae": {"class_type": "VAELoader", "inputs": {"vae_name": "pixel_space"}},
-        "decode": {"class_type": "VAEDecode", "inputs": {"samples": ["sample", 0], "vae": ["vae", 0]}},
-        "save": {"class_type": "SaveImage", "inputs": {"images": ["decode", 0], "filename_prefix": "t"}},
-    }
-
-
-def changed(workflow, node, **inputs):
-    workflow = copy.deepcopy(workflow)
-    workflow[node]["inputs"] |= inputs
-    return workflow
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def works(host, seed):
@@ -63,7 +30,7 @@ def fails(host, workflow):
 
 def test_a_picture_twice_with_progress_and_previews(host):
     first, = host.images(host.run(face(seed=5)))
-    prompt_id = host.post_prompt(changed(face(seed=5), "save", filename_prefix="again"))
+    prompt_id = host.post_prompt(edited(face(seed=5), {"save": {"filename_prefix": "again"}}))
     entry = host.wait(prompt_id)
     assert entry["status"]["status_str"] == "success"
     host.run(face(seed=6))                                                   # something else in between: nothing is cached
@@ -95,7 +62,7 @@ def test_unknown_words_are_named_in_the_history(host):
 ])
 def test_a_bad_value_is_refused_before_it_runs(host, node, inputs, words):
     with pytest.raises(Refused) as refusal:
-        host.post_prompt(changed(face(), node, **inputs))
+        host.post_prompt(edited(face(), {node: inputs}))
     text = json.dumps(refusal.value.answer)
     assert all(w in text for w in words), text
 
@@ -115,7 +82,7 @@ def test_a_bad_value_is_refused_before_it_runs(host, node, inputs, words):
     ("latent", {"width": 128}, ["64 x 64", "128 x 64"]),
 ])
 def test_an_error_names_its_expert_and_the_next_prompt_runs(host, node, inputs, words):
-    sentence = fails(host, changed(face(seed=20), node, **inputs))
+    sentence = fails(host, edited(face(seed=20), {node: inputs}))
     assert all(w in sentence for w in words), sentence
     works(host, seed=hash((node, *words)) % 1000)
 
@@ -163,7 +130,7 @@ def test_hostile_expert_files_are_refused_and_nothing_runs(host, tmp_path):
     safetensors.torch.save_file({"some.weight": torch.zeros(3)}, folder / "other.safetensors")
     torch.save({"model": Bomb()}, folder / "torch_pickle.pt")
     for name in HOSTILE:
-        sentence = fails(host, changed(face(seed=30), "text", expert=name))
+        sentence = fails(host, edited(face(seed=30), {"text": {"expert": name}}))
         assert name in sentence, sentence
     assert not marker.exists()
     works(host, seed=31)
@@ -176,7 +143,7 @@ def test_a_replaced_expert_file_is_loaded_again(host):
     builtin = Path(__file__).parents[2] / "mcdm" / "builtin"
     target = folder / "mine.safetensors"
     target.write_bytes((builtin / "faces_text.safetensors").read_bytes())
-    workflow = changed(face(seed=40), "text", expert="mine.safetensors")
+    workflow = edited(face(seed=40), {"text": {"expert": "mine.safetensors"}})
     host.run(workflow)
     target.write_bytes((builtin / "faces_hair.safetensors").read_bytes())
     assert "hair (map)" in fails(host, workflow)

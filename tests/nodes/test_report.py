@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_guider import latent, mix, parameterised
-from test_http import face
 
+from support.mixtures import latent, mix, parameterised
 from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.prompts import face
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 

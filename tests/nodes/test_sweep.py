@@ -8,58 +8,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_guider import expert, latent, mix
-from test_http import face
 
+from support.embedded import RUN, empty, faces, scenes
+from support.mixtures import Decoder, count_forwards, expert, latent, mix
 from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.prompts import face
 from unite_and_conquer.devtools.server import Refused
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from unite_and_conquer.devtools.tiny_sd15 import conditioning
 from unite_and_conquer.mcdm.mixture import Expert, Mixture, Options
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
-RUN = {"seed": 3, "steps": 2, "sampler_name": "euler", "scheduler": "karras"}
-
-
-@pytest.fixture(scope="module")
-def unets(comfy):
-    return [tiny_unet(seed) for seed in range(3)]
-
-
 @pytest.fixture(scope="module")
 def pixel_space(comfy):
     return comfy.call("VAELoader", vae_name="pixel_space")[0]
-
-
-def faces(comfy, text_weight=2.0, reliabilities="", names=("hair", "words")):
-    hair, text = (comfy.call("LoadExpert", expert=f"builtin/faces_{name}.safetensors")[0] for name in ("hair", "text"))
-    mask = torch.zeros(1, 64, 64)
-    mask[:, 8:24, 16:48] = 1.0
-    experts = [comfy.call("ConditionExpert", model=hair, condition=comfy.call("MapCondition", model=hair, mask=mask)[0], weight=1.5, name=names[0])[0],
-               comfy.call("ConditionExpert", model=text, condition=comfy.call("TextCondition", model=text, text="red hair, glasses")[0], weight=text_weight,
-                          name=names[1])[0]]
-    return mix(comfy, experts, reliabilities)
-
-
-def scenes(comfy, text_weight=3.0, reliabilities=""):
-    objects, places = (comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text"))
-    experts = [comfy.call("ConditionExpert", model=objects, condition=comfy.call("ClassCondition", model=objects, label="penguin")[0], weight=3.0)[0],
-               comfy.call("ConditionExpert", model=places, condition=comfy.call("TextCondition", model=places, text="a penguin on the beach")[0],
-                          weight=text_weight, name="words")[0]]
-    return mix(comfy, experts, reliabilities)
-
-
-def empty(batch=1):
-    return {"samples": torch.zeros(batch, 3, 64, 64)}
-
-
-def count_forwards(monkeypatch, unets):
-    seen = []
-    for unet in unets:
-        forward = type(unet.model.diffusion_model).forward
-        monkeypatch.setattr(unet.model.diffusion_model, "forward",
-                            lambda x, *a, _self=unet.model.diffusion_model, _f=forward, **k: (seen.append(len(x)), _f(_self, x, *a, **k))[1])
-    return seen
 
 
 # ------------------------------------------------------------------------------------------------ a cell is a single run
@@ -90,13 +52,6 @@ def test_experts_of_one_model_share_calls_and_stay_exact(comfy, unets, monkeypat
                          y_expert="2", y_from=0.0, y_to=3.0, y_cells=2)[2]
     assert torch.equal(latents["samples"], torch.cat(singles))
     assert len(seen) == 6 + 6           # six different sets of rows at the first step, six cells at the second
-
-
-class Decoder:
-    """Stands for the VAE of a latent space: the first three channels."""
-
-    def decode(self, samples):
-        return samples[:, :3].movedim(1, -1).sigmoid()
 
 
 @pytest.mark.parametrize("steps", [1, 3])

@@ -3,8 +3,10 @@ import logging
 
 import pytest
 import torch
-from test_guider import conditioning, latent, tiny_unet
-from test_isolation import control, controlled, hooked, override, with_lora
+
+from support.mixtures import latent
+from support.patches import control, controlled, hooked, override, with_lora
+from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 

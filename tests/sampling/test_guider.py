@@ -5,58 +5,11 @@ import math
 import pytest
 import torch
 
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from support.measures import relative
+from support.mixtures import KINDS, alone, ask, count_forwards, eq10, expert, latent, mix, parameterised
+from unite_and_conquer.devtools.tiny_sd15 import conditioning
 
 SAMPLERS = ["euler", "heun", "dpmpp_2m", "dpmpp_2m_sde", "euler_ancestral", "uni_pc", "ddim", "euler_cfg_pp", "dpmpp_2m_cfg_pp"]
-
-
-@pytest.fixture(scope="module")
-def unets(comfy):
-    return [tiny_unet(seed) for seed in range(3)]
-
-
-def relative(a, b):
-    return ((a.double() - b.double()).abs().max() / b.double().abs().max()).item()
-
-
-def expert(comfy, model, seed, weight=1.0, **more):
-    return comfy.call("ConditionExpert", model=model, condition=conditioning(seed), null_condition=conditioning(100 + seed), weight=weight, **more)[0]
-
-
-def mix(comfy, experts, reliabilities=""):
-    return comfy.call("ReliabilityMixer", **{f"expert_{i + 1}": e for i, e in enumerate(experts)}, reliabilities=reliabilities)[0]
-
-
-def latent(batch=1, size=8, seed=None):
-    if seed is None:
-        return {"samples": torch.zeros(batch, 4, size, size)}
-    return {"samples": torch.randn(batch, 4, size, size, generator=torch.Generator().manual_seed(seed))}
-
-
-def ask(comfy, mixture, x, level, **guider):
-    """The fused denoised estimate at one image and one noise level, through the whole of the host's guider."""
-    import comfy.samplers as host
-    answers = []
-
-    def probe(model, noise, sigmas, extra_args=None, callback=None, disable=None):
-        answers.append(model(x, sigmas[0] * x.new_ones(len(x)), **extra_args))
-        return x
-    fused = comfy.call("MCDMGuider", mixture=mixture, **guider)[0]
-    fused.sample(torch.zeros_like(x), torch.zeros_like(x), host.KSAMPLER(probe), torch.tensor([level, 0.0]), disable_pbar=True, seed=0)
-    return answers[0]
-
-
-def alone(model, condition, x, level):
-    """D of one network asked by itself."""
-    import comfy.model_management
-    comfy.model_management.load_models_gpu([model])
-    with torch.no_grad():
-        return model.model.apply_model(x, torch.full((len(x),), level), c_crossattn=condition[0][0].expand(len(x), -1, -1)).double()
-
-
-def eq10(conditions, nulls, weights, reliabilities):
-    null = sum(a * d for a, d in zip(reliabilities, nulls, strict=True))
-    return sum(w * d for w, d in zip(weights, conditions, strict=True)) - (sum(weights) - 1) * null
 
 
 # ------------------------------------------------------------------------------------------------ one expert is the host's guidance
@@ -132,31 +85,12 @@ def test_windows_are_closed_above_and_open_below(comfy, unets, start, end):
 
 # ------------------------------------------------------------------------------------------------ every parameterisation
 
-def parameterised(seed, kind):
-    """A tiny network that is asked in another parameterisation, with another range."""
-    import comfy.model_sampling as ms
-    bases = {"eps": (ms.ModelSamplingDiscrete, ms.EPS), "v": (ms.ModelSamplingDiscrete, ms.V_PREDICTION), "edm": (ms.ModelSamplingContinuousEDM, ms.EDM),
-             "x0": (ms.ModelSamplingContinuousEDM, ms.X0), "flow": (ms.ModelSamplingDiscreteFlow, ms.CONST),
-             "cosmos": (ms.ModelSamplingCosmosRFlow, ms.COSMOS_RFLOW)}
-    model = tiny_unet(seed)
-    sampling = type("Sampling", bases[kind], {})(model.model.model_config)
-    if kind in ("edm", "x0"):
-        sampling.set_parameters(0.02, 40.0, 0.5)
-    if kind == "flow":
-        sampling.set_parameters(shift=3.0)
-    if kind == "cosmos":
-        sampling.set_parameters(0.002, 80.0, 1.0)
-    model.add_object_patch("model_sampling", sampling)
-    return model
-
-
 @pytest.fixture(scope="module")
 def kinds(comfy):
-    names = ("eps", "v", "edm", "x0", "flow", "cosmos")
-    return {(name, k): parameterised(20 + 10 * k + i, name) for k in range(2) for i, name in enumerate(names)}
+    return {(kind, k): parameterised(20 + 10 * k + i, kind) for k in range(2) for i, kind in enumerate(KINDS)}
 
 
-@pytest.mark.parametrize("lead, other", list(itertools.product(("eps", "v", "edm", "x0", "flow", "cosmos"), repeat=2)))
+@pytest.mark.parametrize("lead, other", list(itertools.product(KINDS, repeat=2)))
 def test_every_pair_of_parameterisations(comfy, kinds, lead, other):
     first, second = kinds[lead, 0], kinds[other, 1]
     mixture = mix(comfy, [expert(comfy, first, 0, 2.0), expert(comfy, second, 1, 1.5)], "0.3 0.7")
@@ -194,11 +128,7 @@ def test_every_pair_of_parameterisations(comfy, kinds, lead, other):
     (True, (1.0,), "", 1, 1), (False, (0.0, 2.0), "0, 1", 1, 2), (False, (0.0, 2.0), "1, 0", 2, 2), (True, (2.0, 0.0), "", 1, 2),
 ])
 def test_forwards_are_exactly_those_that_count(comfy, unets, monkeypatch, same, weights, reliabilities, calls, rows):
-    seen = []
-    for unet in unets:
-        forward = type(unet.model.diffusion_model).forward
-        monkeypatch.setattr(unet.model.diffusion_model, "forward",
-                            lambda x, *a, _self=unet.model.diffusion_model, _f=forward, **k: (seen.append(len(x)), _f(_self, x, *a, **k))[1])
+    seen = count_forwards(monkeypatch, unets)
     null = conditioning(100)
     experts = [comfy.call("ConditionExpert", model=unets[0] if same else unets[i], condition=conditioning(i), null_condition=null, weight=w)[0]
                for i, w in enumerate(weights)]

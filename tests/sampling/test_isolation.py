@@ -1,5 +1,4 @@
 """Whatever is done to one expert acts on that expert and on no other, whether experts share a checkpoint or not."""
-import functools
 import gc
 import logging
 import math
@@ -7,73 +6,15 @@ import weakref
 
 import pytest
 import torch
-from test_guider import alone, ask, eq10, expert, latent, mix, relative
 
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from support.measures import relative
+from support.mixtures import alone, ask, eq10, expert, latent, mix, parameterised, stock, stock_eq10, united
+from support.patches import checkpoint, control, controlled, hooked, override, with_lora
+from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
 MIDDLE = "diffusion_model.middle_block.1.transformer_blocks.0.attn2"
-LAYERS = "middle_block.1.proj_in", "middle_block.1.transformer_blocks.0.attn2.to_k", "input_blocks.1.1.transformer_blocks.0.attn1.to_q", "out.2"
-
-
-def stock(model, condition, null, x, level):
-    """D of a condition and of a null from the host's own guider, in float64."""
-    import comfy.model_patcher
-    import comfy.samplers as host
-    seen = {}
-    guider = host.CFGGuider(model.clone())
-    guider.model_options = comfy.model_patcher.set_model_options_post_cfg_function(
-        guider.model_options, lambda args: seen.update(args) or args["denoised"], disable_cfg1_optimization=True)
-    guider.set_conds(condition, null)
-    guider.set_cfg(2.0)
-
-    def probe(model, noise, sigmas, extra_args=None, callback=None, disable=None):
-        model(x, sigmas[0] * x.new_ones(len(x)), **extra_args)
-        return x
-    guider.sample(torch.zeros_like(x), torch.zeros_like(x), host.KSAMPLER(probe), torch.tensor([level, 0.0]), disable_pbar=True, seed=0)
-    return seen["cond_denoised"].double(), seen["uncond_denoised"].double()
-
-
-def united(models, conditions, x, levels, weights, reliabilities):
-    """Eq. 10 of experts asked one by one by the host."""
-    d, null = zip(*(stock(m, c, conditioning(100 + i), x, s) for i, (m, c, s) in enumerate(zip(models, conditions, levels, strict=True))), strict=True)
-    return eq10(d, null, weights, reliabilities)
-
-
-@functools.cache
-def shapes():
-    return {name: tiny_unet(0).model.diffusion_model.get_submodule(name).weight.shape for name in LAYERS}
-
-
-def lora(seed):
-    """A LoRA as it lies in a file: two ranks on linear layers and a convolution."""
-    generator = torch.Generator().manual_seed(seed)
-    return {f"diffusion_model.{name}.lora_{half}.weight": 0.4 * torch.randn(*size, generator=generator) for name, shape in shapes().items()
-            for half, size in (("up", (shape[0], 2) + (1, 1) * (len(shape) == 4)), ("down", (2, *shape[1:])))}
-
-
-def with_lora(model, seed, strength=1.0):
-    import comfy.sd
-    return comfy.sd.load_lora_for_models(model, None, lora(seed), strength, 0)[0]
-
-
-def checkpoint(seed, *loras):
-    """A checkpoint of its own into whose weights W LoRAs (seed, strength) were written by hand: W + strength up down."""
-    model = tiny_unet(seed)
-    for number, strength in loras:
-        for name in LAYERS:
-            up, down = (lora(number)[f"diffusion_model.{name}.lora_{half}.weight"].double().flatten(1) for half in ("up", "down"))
-            weight = model.model.diffusion_model.get_submodule(name).weight
-            weight.data += (strength * (up @ down)).reshape(weight.shape).float()
-    return model
-
-
-def pair(comfy, models, conditions=None, weights=(2.0, 3.0), reliabilities="1 3", **more):
-    conditions = conditions or [conditioning(i) for i in range(len(models))]
-    experts = [comfy.call("ConditionExpert", model=m, condition=c, null_condition=conditioning(100 + i), weight=w, **more)[0]
-               for i, (m, c, w) in enumerate(zip(models, conditions, weights, strict=True))]
-    return mix(comfy, experts, reliabilities)
 
 
 X = latent(2, seed=1)["samples"]
@@ -101,10 +42,10 @@ def test_clones_with_loras_are_checkpoints_of_their_own(comfy, loras, copies):
             model = with_lora(model, *number)
         clones.append(model)
     weights, reliabilities = (2.0, 3.0, -1.0)[:len(loras)], (0.2, 0.3, 0.5)[:len(loras)]
-    mixture = pair(comfy, clones, weights=weights, reliabilities=" ".join(map(str, reliabilities)))
+    mixture = united(comfy, clones, weights=weights, reliabilities=" ".join(map(str, reliabilities)))
     made = [checkpoint(0, *numbers) for numbers in loras]
     for sigma in (9.0, 0.5):
-        wanted = united(made, [conditioning(i) for i in range(len(loras))], X * sigma, [sigma] * len(loras), weights, mixture.reliabilities)
+        wanted = stock_eq10(made, [conditioning(i) for i in range(len(loras))], X * sigma, [sigma] * len(loras), weights, mixture.reliabilities)
         assert relative(ask(comfy, mixture, X * sigma, sigma), wanted) <= 2e-5
     guider = comfy.call("MCDMGuider", mixture=mixture)[0]
     assert len({id(p.model) for p in guider.patchers}) == copies
@@ -116,7 +57,7 @@ def test_the_original_is_left_as_it_was(comfy):
                 "latent_image": latent()}
     branch = with_lora(base, 5)
     before = [comfy.call("KSampler", model=m, **settings)[0]["samples"] for m in (base, branch)]
-    ask(comfy, pair(comfy, [base, branch]), X, 1.0)
+    ask(comfy, united(comfy, [base, branch]), X, 1.0)
     after = [comfy.call("KSampler", model=m, **settings)[0]["samples"] for m in (base, branch)]
     assert all(map(torch.equal, before, after))
 
@@ -124,7 +65,7 @@ def test_the_original_is_left_as_it_was(comfy):
 def test_a_copy_stays_with_its_model_and_goes_with_it(comfy):
     base = tiny_unet(0)
     branch = with_lora(base, 5)
-    mixture = pair(comfy, [base, branch])
+    mixture = united(comfy, [base, branch])
     networks = set()
     for _ in range(2):
         guider = comfy.call("MCDMGuider", mixture=mixture)[0]
@@ -144,8 +85,8 @@ def test_a_copy_is_made_of_the_unpatched_weights_whoever_patched_them(comfy):
                 "latent_image": latent()}
     comfy.call("KSampler", model=with_lora(with_lora(base, 7), 8), **settings)
     gc.collect()
-    mixture = pair(comfy, [base, with_lora(base, 5)])
-    wanted = united([tiny_unet(0), checkpoint(0, (5, 1.0))], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    mixture = united(comfy, [base, with_lora(base, 5)])
+    wanted = stock_eq10([tiny_unet(0), checkpoint(0, (5, 1.0))], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
     assert relative(ask(comfy, mixture, X, 1.0), wanted) <= 2e-5
 
 
@@ -166,8 +107,8 @@ def test_a_patch_that_holds_a_part_of_the_network_holds_that_of_the_copy(comfy, 
     branch = with_lora(base, 5)
     for model in (branch, other):
         patch(model)
-    wanted = united([tiny_unet(0), other], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
-    assert relative(ask(comfy, pair(comfy, [base, branch]), X, 1.0), wanted) <= 2e-5
+    wanted = stock_eq10([tiny_unet(0), other], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    assert relative(ask(comfy, united(comfy, [base, branch]), X, 1.0), wanted) <= 2e-5
 
 
 # ------------------------------------------------------------------------------------------------ patches of one clone's options
@@ -189,10 +130,6 @@ def freeu(model, comfy):
     return comfy.call("FreeU", model=model, b1=1.1, b2=1.6, s1=0.9, s2=0.2)[0]
 
 
-def override(model, comfy):
-    return comfy.call("ModelSamplingDiscrete", model=model, sampling="v_prediction", zsnr=False)[0]
-
-
 def both(model, comfy):
     return with_lora(override(freeu(model, comfy), comfy), 5)
 
@@ -208,9 +145,9 @@ def test_a_patch_acts_on_its_own_clone(comfy, patch, position):
     models[position] = patched(base)
     made = [tiny_unet(0), tiny_unet(0)]
     made[position] = patched(made[position])
-    wanted = united(made, [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
-    unpatched = united([base, base], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
-    assert relative(ask(comfy, pair(comfy, models), X, 1.0), wanted) <= 2e-5
+    wanted = stock_eq10(made, [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    unpatched = stock_eq10([base, base], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    assert relative(ask(comfy, united(comfy, models), X, 1.0), wanted) <= 2e-5
     assert relative(unpatched, wanted) > 1e-2
 
 
@@ -218,7 +155,7 @@ def test_patches_see_conditions_as_0_and_nulls_as_1(comfy):
     seen = []
     model = tiny_unet(0)
     model.set_model_attn2_patch(lambda q, k, v, options: (seen.append(options["cond_or_uncond"]), (q, k, v))[1])
-    ask(comfy, pair(comfy, [model] * 3, weights=(2.0, 3.0, 1.5), reliabilities="1 1 1"), X, 1.0)
+    ask(comfy, united(comfy, [model] * 3, weights=(2.0, 3.0, 1.5), reliabilities="1 1 1"), X, 1.0)
     assert all(sorted(s) == [0, 0, 0, 1, 1, 1] for s in seen)
     assert seen
 
@@ -259,19 +196,18 @@ def test_a_patch_that_holds_a_model_has_it_loaded(comfy):
     base = tiny_unet(0)
     branch, patch = base.clone(), Patch(tiny_unet(3))
     branch.set_model_attn2_patch(patch)
-    ask(comfy, pair(comfy, [base, branch]), X, 1.0)
+    ask(comfy, united(comfy, [base, branch]), X, 1.0)
     assert loaded and all(loaded)
     assert torch.device("cpu") in patch.moved and torch.float32 in patch.moved
 
 
 def test_noise_levels_in_the_options_are_those_of_the_experts_own_frame(comfy):
-    from test_guider import parameterised
     seen = {}
     lead, flow = tiny_unet(0), parameterised(1, "flow")
     for name, model in (("lead", lead), ("flow", flow)):
         model.set_model_attn2_patch(lambda q, k, v, options, _name=name: (
             seen.update({_name: (options["sigmas"].tolist(), options["sample_sigmas"].tolist())}), (q, k, v))[1])
-    ask(comfy, pair(comfy, [lead, flow]), X, 3.0)
+    ask(comfy, united(comfy, [lead, flow]), X, 3.0)
     assert seen["lead"] == ([3.0, 3.0], [3.0, 0.0])
     assert seen["flow"] == ([0.75, 0.75], [0.75, 0.0])
 
@@ -290,7 +226,7 @@ def test_what_acts_around_the_run_acts_for_the_first_expert_and_is_named_for_ano
 
     def draw(models):
         image = latent(seed=2) | {"noise_mask": torch.ones(1, 64, 64)}
-        return comfy.call("MCDMSampler", mixture=pair(comfy, models, name="the second"), seed=0, steps=1, sampler_name="euler", scheduler="normal",
+        return comfy.call("MCDMSampler", mixture=united(comfy, models, name="the second"), seed=0, steps=1, sampler_name="euler", scheduler="normal",
                           latent_image=image)[0]["samples"]
     with caplog.at_level(logging.WARNING):
         assert torch.equal(draw([tiny_unet(1), wrapped()]), draw([tiny_unet(1), tiny_unet(0)]))
@@ -324,7 +260,7 @@ def test_rescale_cfg_of_one_expert_by_hand(comfy, position, mask):
     parts = [null + w * (e - null) for w, e in zip(weights, d, strict=True)]
     parts[position] = rescaled(d[position], null, x.double(), sigma, weights[position], 0.7)
     wanted = null + sum(cell * (p - null) for p in parts)
-    assert relative(ask(comfy, pair(comfy, models, mask=mask), x, sigma), wanted) <= 2e-5
+    assert relative(ask(comfy, united(comfy, models, mask=mask), x, sigma), wanted) <= 2e-5
 
 
 def rescale(model, comfy):
@@ -420,17 +356,16 @@ def ranges(comfy, full, part):
 def test_areas_masks_and_ranges_of_one_expert(comfy, shape, position):
     x = latent(2, 16, seed=3)["samples"]
     models, conditions = [tiny_unet(0), tiny_unet(1)], [conditioning(0), conditioning(1)]
-    plain = united(models, conditions, x, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    plain = stock_eq10(models, conditions, x, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
     conditions[position] = shape(comfy, conditions[position], conditioning(7))
     for sigma in (10.0, 1.0):
-        wanted = united(models, conditions, x * sigma, [sigma] * 2, (2.0, 3.0), (0.25, 0.75))
-        assert relative(ask(comfy, pair(comfy, models, conditions), x * sigma, sigma), wanted) <= 2e-5
+        wanted = stock_eq10(models, conditions, x * sigma, [sigma] * 2, (2.0, 3.0), (0.25, 0.75))
+        assert relative(ask(comfy, united(comfy, models, conditions), x * sigma, sigma), wanted) <= 2e-5
     assert relative(plain, wanted) > 1e-3
 
 
 def test_a_range_of_a_clamped_or_flow_expert_is_read_on_its_own_schedule(comfy):
     """At the lead's sigma 3 a flow of shift 3 is at t = 0.75, the middle of its own schedule, 0.5 in percent."""
-    from test_guider import parameterised
     lead, flow = tiny_unet(0), parameterised(1, "flow")
     middle = flow.get_model_object("model_sampling").percent_to_sigma(0.5)
     assert math.isclose(middle, 0.75, rel_tol=1e-3)
@@ -439,19 +374,7 @@ def test_a_range_of_a_clamped_or_flow_expert_is_read_on_its_own_schedule(comfy):
         x, t = sigma * X, sigma / (1 + sigma)
         d = [alone(lead, conditioning(0), x, sigma), alone(flow, conditioning(number), x / (1 + sigma), t)]
         null = [alone(lead, conditioning(100), x, sigma), alone(flow, conditioning(101), x / (1 + sigma), t)]
-        assert relative(ask(comfy, pair(comfy, [lead, flow], conditions), x, sigma), eq10(d, null, (2.0, 3.0), (0.25, 0.75))) <= 1e-4
-
-
-def hooked(condition, seed, strength=1.0, keyframes=()):
-    """A condition with a LoRA that the host puts into the weights for this condition only, of a strength that changes over the schedule."""
-    import comfy.hooks
-    group = comfy.hooks.create_hook_lora(lora(seed), strength, 0.0)
-    if keyframes:
-        schedule = comfy.hooks.HookKeyframeGroup()
-        for start, factor in keyframes:
-            schedule.add(comfy.hooks.HookKeyframe(factor, start, guarantee_steps=0))
-        group.set_keyframes_on_hooks(schedule)
-    return comfy.hooks.set_hooks_for_conditioning(condition, group)
+        assert relative(ask(comfy, united(comfy, [lead, flow], conditions), x, sigma), eq10(d, null, (2.0, 3.0), (0.25, 0.75))) <= 1e-4
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["one checkpoint", "two checkpoints"])
@@ -463,7 +386,7 @@ def test_hooks_on_the_condition_of_one_expert(comfy, loras, a, same):
     seeds = (0, 0 if same else 1)
     d = [alone(checkpoint(s, *[(n, 0.8)] * (n is not None)), conditioning(i), X, 1.0) for i, (s, n) in enumerate(zip(seeds, loras, strict=True))]
     null = [alone(tiny_unet(s), conditioning(100 + i), X, 1.0) for i, s in enumerate(seeds)]
-    mixture = pair(comfy, models, conditions, reliabilities=f"{a[0]} {a[1]}")
+    mixture = united(comfy, models, conditions, reliabilities=f"{a[0]} {a[1]}")
     for _ in range(2):
         assert relative(ask(comfy, mixture, X, 1.0), eq10(d, null, (2.0, 3.0), a)) <= 2e-5
     assert relative(alone(models[0], conditioning(0), X, 1.0), alone(tiny_unet(0), conditioning(0), X, 1.0)) == 0.0
@@ -473,7 +396,7 @@ def test_scheduled_hooks_shared_by_two_experts_reach_both(comfy):
     """The keyframes of a hook remember where they are: the second expert that uses the same hook must not find them already moved on."""
     condition = hooked(conditioning(0), 5, keyframes=((0.0, 1.0), (0.5, 0.25)))
     models = [tiny_unet(0), tiny_unet(1)]
-    mixture = pair(comfy, models, [condition, condition])
+    mixture = united(comfy, models, [condition, condition])
     sigmas = torch.tensor([10.0, 5.0, 1.0, 0.5, 0.0])
     seen = []
 
@@ -489,53 +412,6 @@ def test_scheduled_hooks_shared_by_two_experts_reach_both(comfy):
         d = [alone(checkpoint(i, (5, strength)), conditioning(0), X * sigma, sigma) for i in range(2)]
         null = [alone(tiny_unet(i), conditioning(100 + i), X * sigma, sigma) for i in range(2)]
         assert relative(answer, eq10(d, null, (2.0, 3.0), (0.25, 0.75))) <= 2e-5, sigma
-
-
-def control(strength=0.3):
-    """A ControlNet that adds the noisy input to the first output residual, and like a real one keeps what it was told when the run began."""
-    import comfy.controlnet
-    import comfy.model_management
-
-    class Control(comfy.controlnet.ControlBase):
-        def __init__(self, strength, log, net):
-            super().__init__()
-            self.strength, self.log, self.net, self.schedule = strength, log, net, None
-
-        def copy(self):
-            copied = type(self)(self.strength, self.log, self.net)
-            self.copy_to(copied)
-            return copied
-
-        def get_models(self):
-            return [*super().get_models(), self.net]
-
-        def pre_run(self, model, percent_to_timestep_function):
-            super().pre_run(model, percent_to_timestep_function)
-            self.schedule = model.model_sampling
-            self.log.append(("begin", id(self)))
-
-        def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
-            assert any(m.model is self.net for m in comfy.model_management.current_loaded_models)
-            before = self.previous_controlnet.get_control(x_noisy, t, cond, batched_number, transformer_options) if self.previous_controlnet else None
-            self.log.append(("asked", transformer_options["cond_or_uncond"]))
-            hint = self.schedule.calculate_input(t, x_noisy)[:, :1]
-            return self.control_merge({"output": [torch.nn.functional.avg_pool2d(hint, 2).expand(-1, 64, -1, -1).clone()]}, before, None)
-
-        def cleanup(self):
-            super().cleanup()
-            self.schedule = None
-            self.log.append(("end", id(self)))
-    return Control(strength, [], tiny_unet(9))
-
-
-def controlled(condition, *controls):
-    """What ControlNetApplyAdvanced does to a condition, with one ControlNet after another."""
-    chain = None
-    for c in controls:
-        copied = c.copy()
-        copied.set_previous_controlnet(chain)
-        chain = copied
-    return [[c, {**d, "control": chain, "control_apply_to_uncond": False}] for c, d in condition]
 
 
 @pytest.mark.parametrize("which", [(0,), (1,), (0, 1)])
@@ -562,14 +438,13 @@ def test_control_nets_of_one_expert_and_of_both(comfy, which, same):
 def test_control_nets_are_shown_conditions_as_0_and_nulls_as_1(comfy):
     nets = [control(0.3), control(0.2)]
     model = tiny_unet(0)
-    ask(comfy, pair(comfy, [model] * 2, [controlled(conditioning(i), n) for i, n in enumerate(nets)]), X, 1.0)
+    ask(comfy, united(comfy, [model] * 2, [controlled(conditioning(i), n) for i, n in enumerate(nets)]), X, 1.0)
     assert [[labels for what, labels in n.log if what == "asked"] for n in nets] == [[[0]], [[0]]]
 
 
 def test_a_control_net_of_a_flow_expert_sees_its_own_frame(comfy):
-    from test_guider import parameterised
     lead, flow, net = tiny_unet(0), parameterised(1, "flow"), control()
     conditions = [conditioning(0), controlled(conditioning(1), net)]
     d0, n0 = stock(lead, conditions[0], conditioning(100), 3.0 * X, 3.0)
     d1, n1 = stock(flow, conditions[1], conditioning(101), 0.75 * X, 0.75)
-    assert relative(ask(comfy, pair(comfy, [lead, flow], conditions), 3.0 * X, 3.0), eq10((d0, d1), (n0, n1), (2.0, 3.0), (0.25, 0.75))) <= 1e-4
+    assert relative(ask(comfy, united(comfy, [lead, flow], conditions), 3.0 * X, 3.0), eq10((d0, d1), (n0, n1), (2.0, 3.0), (0.25, 0.75))) <= 1e-4

@@ -1,21 +1,12 @@
 """Latents of every shape: video, batches, image to image, inpainting, and those that are refused in a sentence."""
 import pytest
 import torch
-from test_guider import alone, ask, eq10, expert, latent, mix, relative
 
-from unite_and_conquer.devtools.stand_ins import sd15 as tiny_sd15
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from support.measures import relative
+from support.mixtures import alone, ask, eq10, expert, latent, mix, united
+from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
-
-
-@pytest.fixture(scope="module")
-def unets(comfy):
-    return [tiny_unet(seed) for seed in range(2)]
-
-
-def two(comfy, models, weights=(2.0, 3.0), **more):
-    return mix(comfy, [expert(comfy, m, i, w, **more) for i, (m, w) in enumerate(zip(models, weights, strict=True))], "1 3")
 
 
 def by_hand(model_of_sigmas, estimate, settings, batch_index=None):
@@ -48,28 +39,28 @@ RUNS = {
 
 
 @pytest.mark.parametrize("denoise, masked", RUNS.values(), ids=RUNS)
-def test_a_run_of_two_experts_by_hand(comfy, unets, denoise, masked):
+def test_a_run_of_two_experts_by_hand(comfy, two_unets, denoise, masked):
     image = latent(2, seed=None if (denoise, masked) == (1.0, False) else 5)
     if masked:
         image["noise_mask"] = torch.zeros(1, 32, 32)
         image["noise_mask"][:, 8:21, 5:] = 1.0
     settings = {"seed": 11, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "denoise": denoise, "latent_image": image}
-    answer = comfy.call("MCDMSampler", mixture=two(comfy, unets), **settings)[0]["samples"]
-    assert relative(answer, by_hand(unets[0], fused(unets), settings)) <= 2e-5
+    answer = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), **settings)[0]["samples"]
+    assert relative(answer, by_hand(two_unets[0], fused(two_unets), settings)) <= 2e-5
 
 
-def test_a_batch_of_five_with_the_noise_of_other_places(comfy, unets):
+def test_a_batch_of_five_with_the_noise_of_other_places(comfy, two_unets):
     image = latent(5) | {"batch_index": [3, 0, 3, 7, 1]}
     settings = {"seed": 2, "steps": 2, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0, "latent_image": image}
-    answer = comfy.call("MCDMSampler", mixture=two(comfy, unets), **settings)[0]["samples"]
-    assert relative(answer, by_hand(unets[0], fused(unets), settings, image["batch_index"])) <= 2e-5
+    answer = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), **settings)[0]["samples"]
+    assert relative(answer, by_hand(two_unets[0], fused(two_unets), settings, image["batch_index"])) <= 2e-5
     assert torch.allclose(answer[0], answer[2], rtol=0, atol=1e-4 * answer.abs().max())
 
 
-def test_an_empty_latent_is_adapted_as_the_stock_sampler_does(comfy, unets):
+def test_an_empty_latent_is_adapted_as_the_stock_sampler_does(comfy, two_unets):
     settings = {"seed": 2, "steps": 2, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0, "latent_image": {"samples": torch.zeros(1, 16, 8, 8)}}
-    ours = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, unets[0], 1, 2.0)]), **settings)[0]["samples"]
-    stock = comfy.call("KSampler", model=unets[0], cfg=2.0, positive=conditioning(1), negative=conditioning(101), **settings)[0]["samples"]
+    ours = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, two_unets[0], 1, 2.0)]), **settings)[0]["samples"]
+    stock = comfy.call("KSampler", model=two_unets[0], cfg=2.0, positive=conditioning(1), negative=conditioning(101), **settings)[0]["samples"]
     assert ours.shape == (1, 4, 8, 8)
     assert relative(ours, stock) <= 2e-5
 
@@ -80,11 +71,11 @@ def test_an_empty_latent_is_adapted_as_the_stock_sampler_does(comfy, unets):
     (None, ["[Nn]ested"]),
 ])
 @pytest.mark.parametrize("node", ["MCDMSampler", "SamplerCustomAdvanced"])
-def test_latents_that_cannot_be_are_refused_in_a_sentence(comfy, unets, latent_image, words, node):
+def test_latents_that_cannot_be_are_refused_in_a_sentence(comfy, two_unets, latent_image, words, node):
     if latent_image is None:
         from comfy.nested_tensor import NestedTensor
         latent_image = {"samples": NestedTensor([torch.zeros(1, 4, 8, 8), torch.zeros(1, 4, 8, 8)])}
-    mixture = two(comfy, unets[:1] * 2, name="first")
+    mixture = united(comfy, two_unets[:1] * 2, name="first")
     with pytest.raises(ValueError, match=".*".join(words)) as error:
         if node == "MCDMSampler":
             comfy.call(node, mixture=mixture, seed=0, steps=1, sampler_name="euler", scheduler="normal", latent_image=latent_image)
@@ -94,48 +85,39 @@ def test_latents_that_cannot_be_are_refused_in_a_sentence(comfy, unets, latent_i
     assert "\n" not in str(error.value)
 
 
-def test_the_denoised_output_is_the_last_estimate(comfy, unets):
+def test_the_denoised_output_is_the_last_estimate(comfy, two_unets):
     """With one step it is D at the first noise level, in the space of latents."""
     import comfy.sample as sample
     import comfy.samplers as host
     image = latent(1)
-    answer, denoised = comfy.call("MCDMSampler", mixture=two(comfy, unets), seed=3, steps=1, sampler_name="euler", scheduler="normal", latent_image=image)
-    sigma = float(host.KSampler(unets[0], 1, torch.device("cpu"), "euler", "normal", 1.0).sigmas[0])
+    answer, denoised = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), seed=3, steps=1, sampler_name="euler",
+                                  scheduler="normal", latent_image=image)
+    sigma = float(host.KSampler(two_unets[0], 1, torch.device("cpu"), "euler", "normal", 1.0).sigmas[0])
     x = sample.prepare_noise(image["samples"], 3) * (1 + sigma ** 2) ** 0.5
-    assert relative(denoised["samples"], fused(unets)(x, sigma) / 0.18215) <= 2e-5
+    assert relative(denoised["samples"], fused(two_unets)(x, sigma) / 0.18215) <= 2e-5
     assert relative(answer["samples"], denoised["samples"]) <= 2e-5
 
 
-def test_denoise_0_gives_the_latent_back(comfy, unets):
+def test_denoise_0_gives_the_latent_back(comfy, two_unets):
     image = latent(1, seed=1)
-    answers = comfy.call("MCDMSampler", mixture=two(comfy, unets), seed=3, steps=2, sampler_name="euler", scheduler="normal", latent_image=image, denoise=0.0)
+    answers = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), seed=3, steps=2, sampler_name="euler",
+                         scheduler="normal", latent_image=image, denoise=0.0)
     assert all(torch.equal(a["samples"], image["samples"]) for a in answers)
 
 
 # ------------------------------------------------------------------------------------------------ an inpaint model as one of two
 
-def inpaint_unet(seed):
-    """SD 1.5's inpaint network: 4 channels of the noisy picture, the mask, 4 of the masked picture."""
-    import comfy.model_patcher
-    config = tiny_sd15._config(channels=32, levels=2, middle=1)
-    config.unet_config["in_channels"] = 9
-    config.set_inference_dtype(torch.float32, None)
-    model = config.get_model({}, device="cpu")
-    model.diffusion_model.load_state_dict(tiny_sd15._random(model.diffusion_model, seed))
-    return comfy.model_patcher.ModelPatcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
-
-
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("told", [True, False], ids=["by its condition", "by the latent"])
-def test_an_inpaint_model_as_one_of_two(comfy, unets, position, told):
+def test_an_inpaint_model_as_one_of_two(comfy, two_unets, position, told):
     """Its concat conditioning is the masked picture (InpaintModelConditioning), else the latent, in its own scaling; the other expert sees none of it."""
-    painter = inpaint_unet(7)
+    painter = tiny_unet(7, in_channels=9)          # 4 of the noisy picture, the mask, 4 of the masked picture
     image = latent(2, seed=5)
     image["noise_mask"] = torch.zeros(1, 64, 64)
     image["noise_mask"][:, 16:48, 8:] = 1.0
     masked = latent(1, seed=6)["samples"] if told else image["samples"]
     extra = {"concat_latent_image": masked, "concat_mask": image["noise_mask"][:, None]} if told else {}
-    models, conditions, nulls = list(unets), [conditioning(0), conditioning(1)], [conditioning(100), conditioning(101)]
+    models, conditions, nulls = list(two_unets), [conditioning(0), conditioning(1)], [conditioning(100), conditioning(101)]
     models[position] = painter
     for row in (conditions[position], nulls[position]):
         row[0][1] |= extra
@@ -151,7 +133,7 @@ def test_an_inpaint_model_as_one_of_two(comfy, unets, position, told):
             more = {"c_concat": concat} if i == position else {}
             return models[i].model.apply_model(x, torch.full((2,), sigma), c_crossattn=conditioning(i + k)[0][0].expand(2, -1, -1), **more).double()
         return eq10(*([d(i, k) for i in range(2)] for k in (0, 100)), (2.0, 3.0), (0.25, 0.75))
-    assert relative(answer, by_hand(unets[0], estimate, settings)) <= 2e-5
+    assert relative(answer, by_hand(two_unets[0], estimate, settings)) <= 2e-5
 
 
 # ------------------------------------------------------------------------------------------------ rows that memory cannot hold at once
@@ -163,7 +145,7 @@ def test_the_host_splits_the_rows_of_one_model_where_memory_is_short(comfy, monk
     monkeypatch.setattr(base.BaseModel, "memory_required", lambda self, input_shape, cond_shapes={}: 0 if input_shape[0] <= 2 * rows else 1e30)
     model.set_model_unet_function_wrapper(lambda apply, args: (sizes.append(len(args["input"])), apply(args["input"], args["timestep"], **args["c"]))[1])
     x = latent(2, seed=1)["samples"]
-    answer = ask(comfy, two(comfy, [model, model]), x, 1.0)
+    answer = ask(comfy, united(comfy, [model, model]), x, 1.0)
     assert sizes == [2 * rows] * (4 // rows)
     assert relative(answer, fused([tiny_unet(0)] * 2)(x, 1.0)) <= 2e-5
 
@@ -243,6 +225,6 @@ def test_an_empty_picture_becomes_a_video_of_one_frame_as_in_the_stock_sampler(c
     assert relative(ours, stock) <= 2e-5
 
 
-def test_video_and_picture_spaces_do_not_mix(comfy, unets):
+def test_video_and_picture_spaces_do_not_mix(comfy, two_unets):
     with pytest.raises(ValueError, match="'movie'.*HunyuanVideo.*'still'.*SD15"):
-        mix(comfy, [expert(comfy, unets[0], 0, name="still"), expert(comfy, video(0, "HunyuanVideo"), 1, name="movie")])
+        mix(comfy, [expert(comfy, two_unets[0], 0, name="still"), expert(comfy, video(0, "HunyuanVideo"), 1, name="movie")])

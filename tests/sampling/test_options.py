@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_guider import alone, ask, eq10, expert, latent, mix, parameterised, relative
 
+from support import vectors
+from support.measures import relative
+from support.mixtures import alone, ask, count_forwards, eq10, latent, mix, parameterised, united
 from support.openai_experts import recorded
-from unite_and_conquer.devtools.stand_ins import vectors
-from unite_and_conquer.devtools.stand_ins.sd15 import conditioning, tiny_unet
+from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
@@ -17,13 +18,8 @@ X = latent(2, seed=1)["samples"]
 SETTINGS = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "latent_image": latent()}
 
 
-@pytest.fixture(scope="module")
-def unets(comfy):
-    return [tiny_unet(0), tiny_unet(1)]
-
-
 def two(comfy, models, weights=(2.0, 3.0), reliabilities="1 3", **options):
-    mixture = mix(comfy, [expert(comfy, m, i, w) for i, (m, w) in enumerate(zip(models, weights, strict=True))], reliabilities)
+    mixture = united(comfy, models, weights=weights, reliabilities=reliabilities)
     return comfy.call("MixtureOptions", mixture=mixture, **options)[0] if options else mixture
 
 
@@ -36,8 +32,8 @@ def estimates(models, x, levels):
 @pytest.mark.parametrize("options", [
     {"rescale": 0.0}, {"sigma_low": 0.0, "sigma_high": 1e9}, {"curve": "cosine"}, {"weights_end": " ", "reliabilities_end": ""},
 ])
-def test_the_defaults_change_nothing(comfy, unets, options):
-    plain, optional = two(comfy, unets), two(comfy, unets, **options)
+def test_the_defaults_change_nothing(comfy, two_unets, options):
+    plain, optional = two(comfy, two_unets), two(comfy, two_unets, **options)
     assert torch.equal(*(comfy.call("MCDMSampler", mixture=m, **SETTINGS)[0]["samples"] for m in (plain, optional)))
 
 
@@ -45,14 +41,14 @@ def test_the_defaults_change_nothing(comfy, unets, options):
 
 @pytest.mark.parametrize("curve", ["linear", "cosine"])
 @pytest.mark.parametrize("percent", [0.0, 0.1, 0.5, 0.83, 1.0])
-def test_weights_and_reliabilities_over_the_schedule(comfy, unets, curve, percent):
-    sampling = unets[0].get_model_object("model_sampling")
+def test_weights_and_reliabilities_over_the_schedule(comfy, two_unets, curve, percent):
+    sampling = two_unets[0].get_model_object("model_sampling")
     sigma = {0.0: float(sampling.sigma_max), 1.0: float(sampling.sigma_min)}.get(percent) or sampling.percent_to_sigma(percent)
     share = percent if curve == "linear" else 0.5 - 0.5 * math.cos(math.pi * percent)
     weights = [2.0 + share * (-1.0 - 2.0), 3.0 + share * (0.5 - 3.0)]
     a = [0.25 + share * (0.8 - 0.25), 0.75 + share * (0.2 - 0.75)]
-    mixture = two(comfy, unets, weights_end="-1, 0.5", reliabilities_end="4, 1", curve=curve)
-    assert relative(ask(comfy, mixture, X * sigma, sigma), eq10(*estimates(unets, X * sigma, [sigma] * 2), weights, a)) <= 2e-5
+    mixture = two(comfy, two_unets, weights_end="-1, 0.5", reliabilities_end="4, 1", curve=curve)
+    assert relative(ask(comfy, mixture, X * sigma, sigma), eq10(*estimates(two_unets, X * sigma, [sigma] * 2), weights, a)) <= 2e-5
 
 
 def test_weights_over_the_schedule_of_a_flow(comfy):
@@ -68,24 +64,21 @@ def test_weights_over_the_schedule_of_a_flow(comfy):
 
 @pytest.mark.parametrize("phi", [0.3, 1.0])
 @pytest.mark.parametrize("weights", [(2.0, 3.0), (2.0, -1.0), (0.3, 0.7)], ids=["guided", "without a null", "a mean"])
-def test_rescale_is_lin_et_al(comfy, unets, phi, weights):
-    d, null = estimates(unets, X * 2, [2.0, 2.0])
+def test_rescale_is_lin_et_al(comfy, two_unets, phi, weights):
+    d, null = estimates(two_unets, X * 2, [2.0, 2.0])
     fused = eq10(d, null, weights, (0.25, 0.75))
     ratio = torch.stack([(0.5 * (d[0] + d[1]))[i].std() / fused[i].std() for i in range(2)])[:, None, None, None]
-    assert relative(ask(comfy, two(comfy, unets, weights, rescale=phi), X * 2, 2.0), phi * ratio * fused + (1 - phi) * fused) <= 2e-5
+    assert relative(ask(comfy, two(comfy, two_unets, weights, rescale=phi), X * 2, 2.0), phi * ratio * fused + (1 - phi) * fused) <= 2e-5
 
 
 # ------------------------------------------------------------------------------------------------ guidance interval
 
 @pytest.mark.parametrize("sigma, guided", [(0.5, False), (0.5000001, True), (1.0, True), (4.0, True), (4.0000005, False), (14.0, False)])
-def test_outside_the_interval_the_weights_are_divided_by_their_sum_and_no_null_is_asked(comfy, unets, monkeypatch, sigma, guided):
-    rows = []
-    for unet in unets:
-        forward = unet.model.diffusion_model.forward
-        monkeypatch.setattr(unet.model.diffusion_model, "forward", lambda x, *a, _f=forward, **k: (rows.append(len(x)), _f(x, *a, **k))[1])
-    answer = ask(comfy, two(comfy, unets, sigma_low=0.5, sigma_high=4.0), X * sigma, sigma)
+def test_outside_the_interval_the_weights_are_divided_by_their_sum_and_no_null_is_asked(comfy, two_unets, monkeypatch, sigma, guided):
+    rows = count_forwards(monkeypatch, two_unets)
+    answer = ask(comfy, two(comfy, two_unets, sigma_low=0.5, sigma_high=4.0), X * sigma, sigma)
     assert sum(rows) == 2 * (4 if guided else 2)
-    d, null = estimates(unets, X * sigma, [sigma] * 2)
+    d, null = estimates(two_unets, X * sigma, [sigma] * 2)
     assert relative(answer, eq10(d, null, (2.0, 3.0), (0.25, 0.75)) if guided else 0.4 * d[0] + 0.6 * d[1]) <= 2e-5
 
 
@@ -105,9 +98,9 @@ def test_the_interval_of_a_flow_is_in_sigma(comfy):
     ({"sigma_low": 2.0, "sigma_high": 2.0}, "interval"), ({"sigma_low": float("nan")}, "interval"), ({"curve": "bent"}, "curve 'bent'"),
     ({"weights_end": "-2 2", "sigma_low": 1.0}, "sum"),
 ])
-def test_options_that_make_no_sense(comfy, unets, options, words):
+def test_options_that_make_no_sense(comfy, two_unets, options, words):
     with pytest.raises(ValueError, match=words) as error:
-        two(comfy, unets, **options)
+        two(comfy, two_unets, **options)
     assert "\n" not in str(error.value)
 
 
@@ -174,9 +167,9 @@ def test_eta_0_is_the_hosts_euler(comfy, lead):
     assert relative(ours, run(comfy, two(comfy, models), comfy.call("KSamplerSelect", sampler_name="euler")[0], levels)) <= 2e-5
 
 
-def test_eta_1_is_the_hosts_ddpm_with_its_seeded_noise(comfy, unets):
-    ours = run(comfy, two(comfy, unets), comfy.call("MCDMAncestral")[0], SIGMAS)
-    assert relative(ours, run(comfy, two(comfy, unets), comfy.call("KSamplerSelect", sampler_name="ddpm")[0], SIGMAS)) <= 1e-4
+def test_eta_1_is_the_hosts_ddpm_with_its_seeded_noise(comfy, two_unets):
+    ours = run(comfy, two(comfy, two_unets), comfy.call("MCDMAncestral")[0], SIGMAS)
+    assert relative(ours, run(comfy, two(comfy, two_unets), comfy.call("KSamplerSelect", sampler_name="ddpm")[0], SIGMAS)) <= 1e-4
 
 
 def test_deterministic_steps_keep_their_digits_from_sigma_2e4_down(comfy):
@@ -231,11 +224,11 @@ def test_the_learned_variance_is_that_of_the_leads_condition(comfy, monkeypatch,
     assert relative(answer, wanted) <= 2e-5
 
 
-def test_a_lead_without_a_variance_cannot_lend_one(comfy, unets):
+def test_a_lead_without_a_variance_cannot_lend_one(comfy, two_unets):
     with pytest.raises(ValueError, match="does not predict a variance; choose fixed_small or fixed_large"):
-        run(comfy, two(comfy, unets), comfy.call("MCDMAncestral", variance="learned")[0], SIGMAS)
+        run(comfy, two(comfy, two_unets), comfy.call("MCDMAncestral", variance="learned")[0], SIGMAS)
     with pytest.raises(ValueError, match="does not predict a variance"):
-        run(comfy, two(comfy, [unets[0], with_variance(tiny_unet(1))]), comfy.call("MCDMAncestral", variance="learned")[0], SIGMAS)
+        run(comfy, two(comfy, [two_unets[0], with_variance(tiny_unet(1))]), comfy.call("MCDMAncestral", variance="learned")[0], SIGMAS)
 
 
 # ------------------------------------------------------------------------------------------------ the recorded trajectories

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save, save_file
 
-from unite_and_conquer.devtools.stand_ins import vectors
+from support import vectors
 
 CANARY = "MCDM_CANARY"          # an environment variable: a file that runs code gives itself away here
 EITHER = None

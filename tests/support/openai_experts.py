@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from support import vectors
+from support.measures import relative
 from support.reference_unet import Reference
-from unite_and_conquer.devtools.stand_ins import vectors
 
 COUNT = itertools.count()
 COMMON = {
@@ -98,8 +99,8 @@ def check_recorded(model, network):
             rtol=0,
             atol=meta["tolerance"]["recommended_atol"],
         )
-        relative = vectors.relative(denoised(model, case["x"], case["t"], **conditions), expected(case, acp))
-        assert relative < 1e-4, f"{name}: {relative}"
+        error = relative(denoised(model, case["x"], case["t"], **conditions), expected(case, acp))
+        assert error < 1e-4, f"{name}: {error}"
 
 
 def draw(seed=0, size=(16, 16), batch=2, t=(17.25, 803.0)):

@@ -2,70 +2,11 @@
 from __future__ import annotations
 
 import itertools
-import json
-from typing import Any
 
 import pytest
 
-from unite_and_conquer.devtools.places import PACK, ROOT
-
-WORKFLOWS = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
-# Playwright hands over undefined as null, which is not what a file holds: so everything crosses as text.
-LOAD = "text => app.loadGraphData(JSON.parse(text))"
-PROMPT = "async () => JSON.stringify((await app.graphToPrompt()).output)"
-
-
-class Page:
-    """ComfyUI's page, and what it complains about."""
-
-    def __init__(self, page: Any, url: str) -> None:
-        self.page, self.errors = page, []
-        page.on("console", lambda message: message.type == "error" and self.errors.append(f"{message.text} {message.location.get('url')}"))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(url)
-        page.wait_for_function("() => !!(window.app?.graph && window.app.extensionManager && window.LiteGraph?.registered_node_types?.MCDMSampler)")
-        self.at_start = list(self.errors)
-
-    def load(self, workflow: Any) -> None:
-        """Opens a drawing as dragging its file into the page would, and gives the page the time to complain."""
-        for button in self.page.locator(".p-dialog-close-button, .p-toast-close-button").all():
-            button.click()
-        self.errors.clear()
-        self.page.evaluate(LOAD, json.dumps(workflow))
-        self.page.wait_for_timeout(1000)
-
-    def complaints(self) -> list[str]:
-        """Dialogs, toasts, nodes drawn in red, and errors in the console but for what a closed network causes."""
-        red = self.page.evaluate("() => app.graph.nodes.filter(node => node.has_errors).map(node => node.type)")
-        said = self.page.locator(".p-dialog, .p-toast-message").all_inner_texts()
-        return red + said + [e for e in self.errors if "Failed to load resource" not in e and "Content Security Policy" not in e]
-
-    def prompt(self) -> dict[str, Any]:
-        return json.loads(self.page.evaluate(PROMPT))
-
-    def run(self) -> dict[str, str]:
-        """Presses the run button, waits for the end, which must be a good one, and returns the one file that the Save Image wrote."""
-        save, = (node for node, call in self.prompt().items() if call["class_type"] == "SaveImage")
-        self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
-        self.page.get_by_test_id("queue-button").click()
-        self.page.wait_for_function("save => Object.keys(app.lastNodeErrors ?? {}).length || app.lastExecutionError || app.nodeOutputs[save]?.images",
-                                    arg=save, timeout=120_000)
-        assert self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]") == [{}, None]
-        assert self.complaints() == []
-        picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
-        return picture
-
-
-@pytest.fixture(scope="module")
-def page(stand_ins, host, browser):
-    host.server.post("/settings", {"Comfy.TutorialCompleted": True})       # else a first visit opens the templates
-    window = browser.new_page(viewport={"width": 1600, "height": 1000})
-    yield Page(window, host.url)
-    window.close()
-
-
-def read(name: str, folder: str = "") -> Any:
-    return json.loads((ROOT / "example_workflows" / folder / f"{name}.json").read_text("utf-8"))
+from unite_and_conquer.devtools import prompts
+from unite_and_conquer.devtools.places import PACK, WORKFLOWS
 
 
 def test_the_page_starts_without_an_error_of_the_pack(page):
@@ -73,21 +14,21 @@ def test_the_page_starts_without_an_error_of_the_pack(page):
 
 
 def test_every_workflow_has_both_formats_and_is_a_template(host):
-    assert sorted(host.get_json("/workflow_templates")[PACK]) == sorted(WORKFLOWS)
-    assert {path.stem for path in (ROOT / "example_workflows" / "api").glob("*.json")} == set(WORKFLOWS)
+    assert sorted(host.get_json("/workflow_templates")[PACK]) == prompts.names()
+    assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == set(prompts.names())
     assert {"face_from_three_experts", "face_mask_and_window", "one_expert_stock_ksampler", "two_stable_diffusion_prompts", "imagenet_class_and_prompt",
-            "class_with_unconditional_null", "class_and_text_64_to_256"} <= set(WORKFLOWS)
+            "class_with_unconditional_null", "class_and_text_64_to_256"} <= set(prompts.names())
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", prompts.names())
 def test_workflow_loads_and_is_what_the_api_file_says(page, name):
-    page.load(read(name))
+    page.load(prompts.drawing(name))
     assert page.complaints() == []
-    assert page.prompt() == read(name, "api"), "a node has changed: load the drawing, save it anew, and export it as example_workflows/api/..."
+    assert page.prompt() == prompts.prompt(name), "a node has changed: load the drawing, save it anew, and export it as example_workflows/api/..."
 
 
 def test_complaints_are_seen(page):
-    drawing = read("face_from_three_experts")
+    drawing = prompts.drawing("face_from_three_experts")
     drawing["nodes"][0]["type"] = "NoSuchExpert"
     page.load(drawing)
     red, dialog, *_ = page.complaints()
@@ -95,9 +36,9 @@ def test_complaints_are_seen(page):
     assert "NoSuchExpert" in dialog
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", prompts.names())
 def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
-    page.load(read(name))
+    page.load(prompts.drawing(name))
     box = "x => [x.title, x.boundingRect[0], x.boundingRect[1], x.boundingRect[0] + x.boundingRect[2], x.boundingRect[1] + x.boundingRect[3]]"
     nodes, groups = page.page.evaluate(f"() => [app.graph.nodes.map({box}), app.graph.groups.map({box})]")
 
@@ -110,10 +51,10 @@ def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
     assert [(g[0], n[0]) for g in groups for n in nodes if meet(g, n) and not holds(g, n)] == []
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", prompts.names())
 def test_the_run_button_makes_a_picture(page, host, name):
     """As a user does, but for the number of steps and the size of the picture: the released checkpoints are stood in for by tiny ones."""
-    page.load(read(name))
+    page.load(prompts.drawing(name))
     page.page.evaluate("""() => {
         for (const node of app.graph.nodes)
             for (const widget of node.widgets ?? []) {
@@ -129,7 +70,7 @@ def test_the_run_button_makes_a_picture(page, host, name):
 
 def test_text_condition_says_what_it_understood(page):
     """Under the text, on the node itself."""
-    page.load(read("face_from_three_experts"))
+    page.load(prompts.drawing("face_from_three_experts"))
     words, = (node for node, call in page.prompt().items() if call["class_type"] == "TextCondition")
     page.page.evaluate("words => { app.graph.getNodeById(words).widgets[0].value = 'red hair and a purple elephant' }", words)
     page.page.get_by_test_id("queue-button").click()
@@ -138,7 +79,7 @@ def test_text_condition_says_what_it_understood(page):
 
 def test_the_node_library_shows_every_node_and_its_help(page, pack_nodes):
     category, = {info["category"] for info in pack_nodes.values()}
-    page.load(read("one_expert_stock_ksampler"))
+    page.load(prompts.drawing("one_expert_stock_ksampler"))
     page.page.locator(".node-library-tab-button").click()
     page.page.get_by_text(category, exact=True).click()
     leaves = page.page.locator(".side-bar-panel .tree-leaf")

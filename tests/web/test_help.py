@@ -1,5 +1,4 @@
 """What a user finds without a manual: help pages with pictures, words that the search finds, templates with thumbnails, the blueprint."""
-import copy
 import dataclasses
 import io
 import re
@@ -9,9 +8,9 @@ import urllib.error
 import numpy as np
 import pytest
 from PIL import Image
-from test_frontend import WORKFLOWS, Page, read
-from test_http import pixels
 
+from support.measures import pixels
+from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.places import PACK, ROOT
 
 DOCS = ROOT / "web" / "docs"
@@ -25,16 +24,6 @@ SEARCHES = {
     "mixture": "MixtureOptions", "condition expert": "ConditionExpert", "expert": "LoadExpert", "sweep": "ReliabilitySweep", "compare": "CompareExperts",
     "report": "MixtureReport", "ancestral": "MCDMAncestral", "two checkpoints": BLUEPRINT,
 }
-
-
-@pytest.fixture(scope="module")
-def page(stand_ins, host, browser):
-    for key, value in {"Comfy.TutorialCompleted": True, "Comfy.NodeSearchBoxImpl": "default"}.items():
-        host.server.post("/settings", {key: value})
-    window = browser.new_page(viewport={"width": 1600, "height": 1000})
-    window.set_default_timeout(60_000)
-    yield Page(window, host.url)
-    window.close()
 
 
 # ------------------------------------------------------------------------------------------------ pages and tooltips
@@ -134,7 +123,7 @@ def test_hosts_that_search_for_more_than_names_get_more_words(comfy, monkeypatch
 
 def test_templates_have_thumbnails(host):
     names = host.get_json("/workflow_templates")[PACK]
-    assert sorted(names) == sorted(WORKFLOWS)
+    assert sorted(names) == prompts.names()
     for name in names:
         thumbnail = Image.open(io.BytesIO(host.get(f"/api/workflow_templates/{PACK}/{name}.jpg")))
         assert thumbnail.format == "JPEG" and min(thumbnail.size) >= 200, name
@@ -147,7 +136,7 @@ def test_the_template_browser_shows_them(page):
     page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     browser = page.page.get_by_role("dialog")
     browser.get_by_text(PACK, exact=True).click()
-    for name in WORKFLOWS:              # a picture is fetched when its card comes into view
+    for name in prompts.names():              # a picture is fetched when its card comes into view
         card = browser.get_by_test_id(f"template-workflow-{name}")
         card.scroll_into_view_if_needed()
         card.locator("img").wait_for()
@@ -184,7 +173,7 @@ def test_the_blueprint_draws_what_the_same_nodes_draw_without_it(page, host):
         "reliabilities", "width", "height", "batch_size", "seed", "steps", "sampler_name", "scheduler"]
     prompt, drawn = page.prompt(), host.get("/view", **page.run())
 
-    flat = copy.deepcopy(read("two_stable_diffusion_prompts", "api"))
+    flat = prompts.prompt("two_stable_diffusion_prompts")
     changes = {"2": {"text": "a cat"}, "6": {"text": "at night"}, "4": {"weight": 3}, "8": {"weight": 2}, "9": {"reliabilities": "1, 3"},
                "10": {"width": 64, "height": 64}, "11": {"seed": 5, "steps": 2}}
     for node, inputs in changes.items():

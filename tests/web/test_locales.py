@@ -6,9 +6,10 @@ import re
 from collections import Counter
 
 import pytest
-from test_frontend import Page, read
 
+from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.prompts import drawing
 
 LANGUAGES = ["zh", "ja", "ko", "fr", "de", "es"]
 FILES = ["main.json", "nodeDefs.json"]
@@ -166,16 +167,10 @@ def test_the_page_speaks_it(host, browser, language):
     """With the language set as the page's settings set it."""
     nodes, own = (json.loads(text_of(language, file)) for file in ("nodeDefs.json", "main.json"))
     sampler, mixer, pad = nodes["MCDMSampler"], nodes["ReliabilityMixer"], own[OURS]
-    host.server.post("/history", {"clear": True})        # prompts of other tests hold NaN, which no browser reads
-    for key, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": True, "Comfy.Locale": language}.items():
-        host.server.post("/settings", {key: value})
-    window = browser.new_page(viewport={"width": 1600, "height": 1000})
-    window.set_default_timeout(120_000)
-    try:
-        page = Page(window, host.url)
-        page.load(read("face_from_three_experts"))
-        window.get_by_text(pad["Whose null prediction counts"], exact=True).wait_for()
-        shown = window.evaluate(SHOWN)
+    with opened(browser, host, Page, vue=True, Locale=language) as page:
+        page.load(drawing("face_from_three_experts"))
+        page.page.get_by_text(pad["Whose null prediction counts"], exact=True).wait_for()
+        shown = page.page.evaluate(SHOWN)
         assert [shown["title"], shown["widget"], shown["input"], shown["output"], shown["category"]] == [
             sampler["display_name"], sampler["inputs"]["expert_previews"]["name"], sampler["inputs"]["mixture"]["name"], sampler["outputs"]["1"]["name"],
             own["nodeCategories"]["unite and conquer"]]
@@ -184,9 +179,5 @@ def test_the_page_speaks_it(host, browser, language):
         for each in ["en", *LANGUAGES]:
             through = {path: text for path, text in texts(each).items() if OURS not in path}
             keys = [".".join([file.removesuffix(".json"), *path] if file == "nodeDefs.json" else path) for file, *path in through]
-            assert window.evaluate(COMPILED, [each, keys]) == list(through.values())
+            assert page.page.evaluate(COMPILED, [each, keys]) == list(through.values())
         assert page.complaints() == []
-    finally:
-        window.close()
-        for key, value in {"Comfy.VueNodes.Enabled": False, "Comfy.Locale": "en"}.items():
-            host.server.post("/settings", {key: value})

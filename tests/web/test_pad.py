@@ -1,7 +1,6 @@
 """The reliability pad with a real mouse and keyboard, on the classic canvas and on the newer one ("Vue nodes")."""
 from __future__ import annotations
 
-import copy
 import io
 import itertools
 import json
@@ -10,105 +9,21 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from test_frontend import Page, read
 
+from support.measures import pixels
+from unite_and_conquer.devtools import prompts
+from unite_and_conquer.devtools.browser import MIXER, TEXT, Pad, opened
 from unite_and_conquer.devtools.places import PACK, ROOT
 from unite_and_conquer.mcdm.mixture import parse_reliabilities
 
-FACE = read("face_from_three_experts")
-NAMES = ["hair", "skin", "text", "sketch", "edges", "depth", "pose", "style"]
-MIXER = "app.graph.nodes.find(node => node.type === 'ReliabilityMixer')"
-TEXT = MIXER + ".widgets.find(widget => widget.name === 'reliabilities')"
-VUE = "Comfy.VueNodes.Enabled"
-
-
-class Pad(Page):
-    """A page with a mixer and its experts alone."""
-
-    def show(self, wires, text="", **changes):
-        """wires: the expert behind each slot, None = not connected."""
-        cards = {node["type"]: node for node in FACE["nodes"]}
-        mixer = copy.deepcopy(cards["ReliabilityMixer"]) | {"id": 100, "pos": [420, 60], "size": [270, 222], "widgets_values": [text, False]} | changes
-        mixer["outputs"][0]["links"] = []
-        for slot in mixer["inputs"]:
-            slot["link"] = None
-        nodes, links = [mixer], []
-        for number in sorted(set(wires) - {None}):
-            expert = copy.deepcopy(cards["ConditionExpert"]) | {"id": number + 1, "pos": [90, 60 + 100 * number], "flags": {"collapsed": True}}
-            expert["widgets_values"] = [1, 0, 1, NAMES[number]]
-            for slot in expert["inputs"]:
-                slot["link"] = None
-            expert["outputs"][0]["links"] = [slot + 1 for slot, wired in enumerate(wires) if wired == number]
-            nodes.append(expert)
-        for slot, number in enumerate(wires):
-            if number is not None:
-                mixer["inputs"][slot]["link"] = slot + 1
-                links.append([slot + 1, number + 1, 0, 100, slot, "MCDM_EXPERT"])
-        view = {"ds": {"scale": 1, "offset": [0, 60]}, **({"workflowRendererVersion": "Vue"} if self.vue else {})}
-        self.load(FACE | {"last_node_id": 100, "last_link_id": 9, "nodes": nodes, "links": links, "groups": [], "extra": view})
-        self.pad.wait_for()
-
-    @property
-    def pad(self):
-        return self.page.locator(".mcdm-pad")
-
-    @property
-    def text(self):
-        return self.page.evaluate(f"() => {TEXT}.value")
-
-    @property
-    def sliders(self):
-        return self.pad.get_by_role("slider")
-
-    @property
-    def numbers(self):
-        return [float(field.input_value()) for field in self.pad.get_by_role("spinbutton").all()]
-
-    def becomes(self, text):
-        self.page.wait_for_function(f"text => {TEXT}.value === text", arg=text, timeout=60_000)
-
-    def box(self, locator):
-        """Where it is once it has come to rest."""
-        before, after = None, locator.bounding_box()
-        while before != after:
-            self.page.wait_for_timeout(100)
-            before, after = after, locator.bounding_box()
-        return after
-
-    def drag(self, *points):
-        self.page.mouse.move(*points[0])
-        self.page.mouse.down()
-        for point in points[1:]:
-            self.page.mouse.move(*point, steps=4)
-        self.page.mouse.up()
-
-    def type(self, text):
-        """Into the node's own text field, as a user does."""
-        if self.vue:
-            field = self.page.locator(".lg-node input[aria-label='reliabilities']")
-            field.fill(text)
-            field.press("Tab")
-            return
-        self.page.mouse.click(*self.page.evaluate(f"""() => {{
-            const widget = {TEXT}, [x, y] = widget.node.pos, box = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds;
-            return [box.x + (x + 80 + ds.offset[0]) * ds.scale, box.y + (y + widget.y + 10 + ds.offset[1]) * ds.scale] }}"""))
-        self.page.locator(".graphdialog input").fill(text)
-        self.page.locator(".graphdialog input").press("Enter")
+FACE = prompts.drawing("face_from_three_experts")
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["classic", "vue"])
 def page(request, host, browser):
-    host.server.post("/history", {"clear": True})        # prompts of other tests hold NaN, which no browser reads
-    for key, value in {"Comfy.TutorialCompleted": True, VUE: request.param}.items():
-        host.server.post("/settings", {key: value})
-    window = browser.new_page(viewport={"width": 1600, "height": 1000})
-    window.set_default_timeout(120_000)
-    pad = Pad(window, host.url)
-    pad.vue = request.param
-    assert window.evaluate("() => !!LiteGraph.vueNodesMode") == request.param
-    yield pad
-    window.close()
-    host.server.post("/settings", {VUE: False})
+    with opened(browser, host, Pad, vue=request.param) as pad:
+        assert pad.page.evaluate("() => !!LiteGraph.vueNodesMode") == request.param
+        yield pad
 
 
 @pytest.fixture(autouse=True)
@@ -313,7 +228,7 @@ def test_saving_copying_and_queueing_see_nothing_new(page):
     page.load(FACE)
     page.pad.wait_for()
     prompt = page.prompt()
-    assert prompt["12"] == read("face_from_three_experts", "api")["12"]
+    assert prompt["12"] == prompts.prompt("face_from_three_experts")["12"]
     page.page.evaluate(f"() => {{ {TEXT}.value = '0.2, 0.3, 0.5' }}")
     saved = json.loads(page.page.evaluate("() => JSON.stringify(app.graph.serialize())"))
     mixer, = (node for node in saved["nodes"] if node["type"] == "ReliabilityMixer")
@@ -328,10 +243,6 @@ def test_saving_copying_and_queueing_see_nothing_new(page):
     page.page.wait_for_function("() => document.querySelectorAll('.mcdm-pad').length === 2")
     assert page.page.evaluate("""() => app.graph.nodes.filter(node => node.type === "ReliabilityMixer").map(node =>
         [node.widgets[0].value, node.widgets[2].element.querySelector("input").value])""") == [["0.2, 0.3, 0.5", "0.2"]] * 2
-
-
-def pixels(png):
-    return np.array(Image.open(io.BytesIO(png)))
 
 
 def test_a_queued_pad_is_the_headless_run(page, host):

@@ -8,12 +8,13 @@ import types
 import pytest
 import torch
 from PIL import Image
-from test_guider import latent, mix
-from test_http import error_of, face
 
+from support.mixtures import latent, mix
+from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.events import Events
-from unite_and_conquer.devtools.places import ROOT
-from unite_and_conquer.devtools.stand_ins.sd15 import tiny_unet
+from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.prompts import drawing, face
+from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 
 RUN = {"seed": 4, "steps": 3, "sampler_name": "euler", "scheduler": "karras"}
 EVENT = "mcdm.previews"
@@ -352,15 +353,8 @@ NODE = "() => [app.graph, ...app.graph.subgraphs.values()].flatMap(graph => grap
 
 @pytest.fixture(scope="module", params=["classic", "vue"])
 def page(host, browser, request):
-    from test_frontend import Page
-    host.server.post("/history", {"clear": True})        # prompts of other tests hold NaN, which no browser reads
-    for key, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": request.param == "vue"}.items():
-        host.server.post("/settings", {key: value})
-    window = browser.new_page(viewport={"width": 1600, "height": 1000})
-    window.set_default_timeout(120_000)
-    yield Page(window, host.url)
-    window.close()
-    host.server.post("/settings", {"Comfy.VueNodes.Enabled": False})
+    with opened(browser, host, Page, vue=request.param == "vue") as page:
+        yield page
 
 
 def run_in_page(page, **values):
@@ -372,8 +366,7 @@ def run_in_page(page, **values):
 
 
 def test_a_strip_comes_under_the_sampler_and_goes(page):
-    drawing = json.loads((ROOT / "example_workflows" / "face_from_three_experts.json").read_text("utf-8"))
-    page.load(drawing)
+    page.load(drawing("face_from_three_experts"))
     page.errors.clear()
     read = f"() => {{ const node = ({NODE})(); return JSON.stringify([node.serialize().widgets_values, node.size[1]]) }}"
     (values, height), prompt = json.loads(page.page.evaluate(read)), page.prompt()
@@ -405,7 +398,7 @@ def test_a_strip_comes_under_the_sampler_and_goes(page):
 
 
 def test_inside_a_subgraph_it_finds_its_node(page):
-    page.load(json.loads((ROOT / "example_workflows" / "face_from_three_experts.json").read_text("utf-8")))
+    page.load(drawing("face_from_three_experts"))
     page.page.evaluate(f"() => app.graph.convertToSubgraph(new Set([({NODE})()]))")
     assert [key for key, call in page.prompt().items() if call["class_type"] == "MCDMSampler"][0].count(":") == 1
     run_in_page(page, seed=11, steps=4)

@@ -7,13 +7,17 @@ from typing import Any
 
 import torch
 
-CONTEXT = 768       # channels of CLIP-L's text; with them, and with 320 channels, the host knows a UNet for SD 1.5's
+# Channels of CLIP-L's text. With them, and with 320 channels of its own, the host takes a UNet for that of SD 1.5.
+CONTEXT = 768
 
 
-def tiny_unet(seed: int, channels: int = 32) -> Any:
-    """A MODEL of SD 1.5's kind (EPS, its noise schedule and latent space): two levels of `channels` and twice as many, in float32 on the CPU."""
+def tiny_unet(seed: int, channels: int = 32, in_channels: int = 4) -> Any:
+    """A MODEL of SD 1.5's kind (EPS, its noise schedule and latent space), in float32 on the CPU.
+
+    Two levels, of `channels` and twice as many. in_channels = 9 is the inpaint network of SD 1.5.
+    """
     import comfy.model_patcher
-    config = _config(channels, levels=2, middle=1)
+    config = _config(channels, levels=2, middle=1, in_channels=in_channels)
     config.set_inference_dtype(torch.float32, None)
     model = config.get_model({}, device="cpu")
     model.diffusion_model.load_state_dict(_random(model.diffusion_model, seed))
@@ -38,22 +42,32 @@ def write(path: Path, seed: int) -> None:
     import comfy.taesd.taesd
     import safetensors.torch
     with torch.device("meta"):
-        unet = comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel(**_config(channels=320, levels=1, middle=-2).unet_config)
+        config = _config(channels=320, levels=1, middle=-2)
+        unet = comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel(**config.unet_config)
         clip = comfy.sd1_clip.SDClipModel(device="meta", dtype=torch.float16).transformer.text_model
         vae = comfy.taesd.taesd.TAESD()
-    parts = ("model.diffusion_model.", unet, torch.float16), ("cond_stage_model.transformer.text_model.", clip, torch.float8_e4m3fn), \
-            ("first_stage_model.", vae, torch.float16)
-    state = {prefix + k: v.to(dtype) for prefix, network, dtype in parts for k, v in _random(network, seed).items()}
+    parts = [
+        ("model.diffusion_model.", unet, torch.float16),
+        ("cond_stage_model.transformer.text_model.", clip, torch.float8_e4m3fn),
+        ("first_stage_model.", vae, torch.float16),
+    ]
+    state = {}
+    for prefix, network, dtype in parts:
+        for key, value in _random(network, seed).items():
+            state[prefix + key] = value.to(dtype)
     safetensors.torch.save_file(state, path)
 
 
-def _config(channels: int, levels: int, middle: int) -> Any:
+def _config(channels: int, levels: int, middle: int, in_channels: int = 4) -> Any:
     """The host's SD15 with a UNet of its architecture: one residual block and one transformer block a level."""
     import comfy.supported_models
     return comfy.supported_models.SD15({
-        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": channels, "channel_mult": [1, 2][:levels], "num_res_blocks": [1] * levels,
-        "use_spatial_transformer": True, "use_linear_in_transformer": False, "legacy": False, "context_dim": CONTEXT, "adm_in_channels": None,
-        "transformer_depth": [1] * levels, "transformer_depth_middle": middle, "transformer_depth_output": [max(middle, 0)] * 2 * levels,
+        "image_size": 32, "in_channels": in_channels, "out_channels": 4, "model_channels": channels,
+        "channel_mult": [1, 2][:levels], "num_res_blocks": [1] * levels,
+        "use_spatial_transformer": True, "use_linear_in_transformer": False, "legacy": False,
+        "context_dim": CONTEXT, "adm_in_channels": None,
+        "transformer_depth": [1] * levels, "transformer_depth_middle": middle,
+        "transformer_depth_output": [max(middle, 0)] * 2 * levels,
     })
 
 

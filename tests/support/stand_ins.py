@@ -1,6 +1,7 @@
-"""The released checkpoints that the example workflows name, in their formats but tiny: the recorded networks of tests/golden, each with its sidecar.
+"""The released checkpoints that the example workflows name, in their formats but tiny.
 
-What a workflow relies on is stretched to the size of the released ones: ImageNet's 1000 classes, and for a text every byte.
+They are the recorded networks of tests/golden, each with its sidecar. What a workflow relies on is stretched to the size of the
+released ones: ImageNet's 1000 classes, and for a text every byte.
 """
 from __future__ import annotations
 
@@ -9,17 +10,26 @@ from pathlib import Path
 
 import torch
 
-from . import vectors
+from support import vectors
 
 ROWS = {"label_emb.weight": 1000, "y_embedder.embedding_table.weight": 1001, "token_embedding.weight": 258}
 MERGE = "t h"       # the one of the vocabulary: 256 bytes, this, and the end token
-NETWORKS = {
-    "DiT-XL-2-256x256.pt": "dit", "SiT-XL-2-256x256.pt": "sit", "256x256_diffusion.pt": "adm_oldorder_classcond",
-    "256x256_diffusion_uncond.pt": "adm_oldorder_uncond", "64x64_diffusion.pt": "adm_classcond", "64_256_upsampler.pt": "adm_superres", "base.pt": "glide_base"}
+NETWORKS = {        # {file: the network of tests/golden}
+    "DiT-XL-2-256x256.pt": "dit",
+    "SiT-XL-2-256x256.pt": "sit",
+    "256x256_diffusion.pt": "adm_oldorder_classcond",
+    "256x256_diffusion_uncond.pt": "adm_oldorder_uncond",
+    "64x64_diffusion.pt": "adm_classcond",
+    "64_256_upsampler.pt": "adm_superres",
+    "base.pt": "glide_base",
+}
 
 
 def write(folder: Path, name: str) -> list[Path]:
-    """A file of NETWORKS and what belongs beside it; returns their paths. The transformers draw 64 x 64 pixels, the others any size."""
+    """Writes a file of NETWORKS and what belongs beside it, and returns their paths.
+
+    The transformers draw 64 x 64 pixels, the others any size.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = vectors.place(NETWORKS[name], folder, name)
     state = torch.load(path, weights_only=True)

@@ -1,0 +1,209 @@
+"""ComfyUI's web page in a headless browser, driven by Playwright: for the tests of the page and for its screenshots."""
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from . import prompts
+from .host import Host
+
+QUIET = [
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]
+STARTED = """() => !!(window.app?.graph && window.app.extensionManager
+    && window.LiteGraph?.registered_node_types?.MCDMSampler)"""
+# Playwright hands over undefined as null, which is not what a file holds: so everything crosses as text.
+LOAD = "text => app.loadGraphData(JSON.parse(text))"
+PROMPT = "async () => JSON.stringify((await app.graphToPrompt()).output)"
+ENDED = """save => Object.keys(app.lastNodeErrors ?? {}).length || app.lastExecutionError
+    || app.nodeOutputs[save]?.images"""
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Any]:
+    """Headless Chromium, Chrome or Edge: the one that MCDM_BROWSER names."""
+    from playwright.sync_api import sync_playwright
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    arguments = QUIET + (["--no-sandbox"] if is_root else [])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=os.environ["MCDM_BROWSER"], args=arguments)
+        yield browser
+        browser.close()
+
+
+class Page:
+    """ComfyUI's page, and what it complains about. `page` is Playwright's; `vue` says which canvas it has."""
+    vue = False
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(url)
+        page.wait_for_function(STARTED)
+        self.at_start = list(self.errors)
+
+    def _hear(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} {message.location.get('url')}")
+
+    def load(self, workflow: Any) -> None:
+        """Opens a drawing as dragging its file into the page would, and gives the page the time to complain."""
+        for button in self.page.locator(".p-dialog-close-button, .p-toast-close-button").all():
+            button.click()
+        self.errors.clear()
+        self.page.evaluate(LOAD, json.dumps(workflow))
+        self.page.wait_for_timeout(1000)
+
+    def complaints(self) -> list[str]:
+        """Dialogs, toasts, nodes drawn in red, and errors in the console but for those of a closed network."""
+        red = self.page.evaluate("() => app.graph.nodes.filter(node => node.has_errors).map(node => node.type)")
+        said = self.page.locator(".p-dialog, .p-toast-message").all_inner_texts()
+        network = ("Failed to load resource", "Content Security Policy")
+        return red + said + [error for error in self.errors if not any(words in error for words in network)]
+
+    def prompt(self) -> prompts.Prompt:
+        """What the run button would queue."""
+        return json.loads(self.page.evaluate(PROMPT))
+
+    def run(self) -> dict[str, str]:
+        """Presses the run button and waits for the end, which must be a good one.
+
+        Returns the one file that Save Image wrote, as /view wants it: filename, subfolder and type.
+        """
+        save, = (key for key, call in self.prompt().items() if call["class_type"] == "SaveImage")
+        self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
+        self.page.get_by_test_id("queue-button").click()
+        self.page.wait_for_function(ENDED, arg=save, timeout=120_000)
+        assert self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]") == [{}, None]
+        assert self.complaints() == []
+        picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
+        return picture
+
+
+AnyPage = TypeVar("AnyPage", bound=Page)
+
+
+@contextlib.contextmanager
+def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = None, **settings: Any) -> Iterator[AnyPage]:
+    """A window of 1600 x 1000 pixels on the page of a host.
+
+    vue: True for the newer canvas ("Vue nodes"), False for the classic one, None for the page's own choice.
+    settings: what a user sets in the page's settings dialog, without the "Comfy." before each name.
+    """
+    host.server.post("/history", {"clear": True})           # prompts of other tests hold NaN, which no browser reads
+    settings |= {"TutorialCompleted": True}                 # else a first visit opens the templates
+    if vue is not None:
+        settings["VueNodes.Enabled"] = vue
+    for name, value in settings.items():
+        host.server.post("/settings", {f"Comfy.{name}": value})
+    window = browser.new_page(viewport={"width": 1600, "height": 1000})
+    window.set_default_timeout(120_000)
+    try:
+        page = kind(window, host.url)
+        page.vue = bool(vue)
+        yield page
+    finally:
+        window.close()
+        for name, value in {"VueNodes.Enabled": False, "Locale": "en"}.items():
+            if name in settings:
+                host.server.post("/settings", {f"Comfy.{name}": value})
+
+
+# ------------------------------------------------------------------------------------------------ the reliability pad
+
+NAMES = ["hair", "skin", "text", "sketch", "edges", "depth", "pose", "style"]
+MIXER = "app.graph.nodes.find(node => node.type === 'ReliabilityMixer')"
+TEXT = MIXER + ".widgets.find(widget => widget.name === 'reliabilities')"
+TEXT_FIELD = f"""() => {{
+    const widget = {TEXT}, [x, y] = widget.node.pos;
+    const box = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds;
+    return [box.x + (x + 80 + ds.offset[0]) * ds.scale, box.y + (y + widget.y + 10 + ds.offset[1]) * ds.scale];
+}}"""
+
+
+class Pad(Page):
+    """A page with a mixer and its experts alone."""
+
+    def show(self, wires: Sequence[int | None], text: str = "", **changes: Any) -> None:
+        """Opens a mixer whose `reliabilities` is text. wires: the expert behind each slot, None = not connected."""
+        drawing = prompts.drawing("face_from_three_experts")
+        cards = {node["type"]: node for node in drawing["nodes"]}
+        place = {"id": 100, "pos": [420, 60], "size": [270, 222], "widgets_values": [text, False]}
+        mixer = copy.deepcopy(cards["ReliabilityMixer"]) | place | changes
+        mixer["outputs"][0]["links"] = []
+        for slot in mixer["inputs"]:
+            slot["link"] = None
+        nodes, links = [mixer], []
+        for number in sorted({wired for wired in wires if wired is not None}):
+            place = {"id": number + 1, "pos": [90, 60 + 100 * number], "flags": {"collapsed": True}}
+            expert = copy.deepcopy(cards["ConditionExpert"]) | place
+            expert["widgets_values"] = [1, 0, 1, NAMES[number]]
+            for slot in expert["inputs"]:
+                slot["link"] = None
+            expert["outputs"][0]["links"] = [slot + 1 for slot, wired in enumerate(wires) if wired == number]
+            nodes.append(expert)
+        for i, wired in enumerate(wires):
+            if wired is not None:
+                mixer["inputs"][i]["link"] = i + 1
+                links.append([i + 1, wired + 1, 0, 100, i, "MCDM_EXPERT"])
+        view: dict[str, Any] = {"ds": {"scale": 1, "offset": [0, 60]}}
+        if self.vue:
+            view["workflowRendererVersion"] = "Vue"
+        numbers = {"last_node_id": 100, "last_link_id": 9}
+        self.load(drawing | numbers | {"nodes": nodes, "links": links, "groups": [], "extra": view})
+        self.pad.wait_for()
+
+    @property
+    def pad(self) -> Any:
+        return self.page.locator(".mcdm-pad")
+
+    @property
+    def text(self) -> str:
+        """What the mixer's own widget holds."""
+        return self.page.evaluate(f"() => {TEXT}.value")
+
+    @property
+    def sliders(self) -> Any:
+        return self.pad.get_by_role("slider")
+
+    @property
+    def numbers(self) -> list[float]:
+        return [float(field.input_value()) for field in self.pad.get_by_role("spinbutton").all()]
+
+    def becomes(self, text: str) -> None:
+        """Waits until the mixer's widget holds the text."""
+        self.page.wait_for_function(f"text => {TEXT}.value === text", arg=text, timeout=60_000)
+
+    def box(self, locator: Any) -> Any:
+        """Where it is once it has come to rest: x, y, width and height in pixels."""
+        before, after = None, locator.bounding_box()
+        while before != after:
+            self.page.wait_for_timeout(100)
+            before, after = after, locator.bounding_box()
+        return after
+
+    def drag(self, *points: Any) -> None:
+        """The mouse goes from point to point, its button held down."""
+        self.page.mouse.move(*points[0])
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*point, steps=4)
+        self.page.mouse.up()
+
+    def type(self, text: str) -> None:
+        """Into the node's own text field, as a user does."""
+        if self.vue:
+            field = self.page.locator(".lg-node input[aria-label='reliabilities']")
+            field.fill(text)
+            field.press("Tab")
+            return
+        self.page.mouse.click(*self.page.evaluate(TEXT_FIELD))
+        self.page.locator(".graphdialog input").fill(text)
+        self.page.locator(".graphdialog input").press("Enter")

@@ -1,0 +1,62 @@
+"""The example workflows as data, and the prompts in API format that tests, benchmarks and pictures queue."""
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from .places import WORKFLOWS
+
+Prompt = dict[str, dict[str, Any]]
+
+
+def names() -> list[str]:
+    """The example workflows, sorted."""
+    return sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+
+
+def drawing(name: str) -> dict[str, Any]:
+    """An example workflow as the page saves it."""
+    return json.loads((WORKFLOWS / f"{name}.json").read_text("utf-8"))
+
+
+def prompt(name: str) -> Prompt:
+    """An example workflow in API format: {key: {"class_type": ..., "inputs": {...}, ...}}."""
+    return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text("utf-8"))
+
+
+def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+    """One node of a prompt. A wire is [key of the node it comes from, number of its output]."""
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def edited(graph: Prompt, changes: dict[str, dict[str, Any]]) -> Prompt:
+    """A copy with other inputs: {key: {input: value}}."""
+    graph = copy.deepcopy(graph)
+    for key, inputs in changes.items():
+        graph[key]["inputs"] |= inputs
+    return graph
+
+
+def face(words: str = "red hair, glasses, blue background", steps: int = 3, seed: int = 1, **sampler: Any) -> Prompt:
+    """Two embedded experts, one picture: the text expert, and the hair expert with a map that is all hair."""
+    whole = {"start_percent": 0.0, "end_percent": 1.0}
+    settings = {
+        "mixture": ["mix", 0], "seed": seed, "steps": steps, "sampler_name": "euler", "scheduler": "karras", "denoise": 1.0,
+        "latent_image": ["latent", 0], "clip_denoised": False,
+    }
+    return {
+        "text": node("LoadExpert", expert="builtin/faces_text.safetensors", weight_dtype="default"),
+        "hair": node("LoadExpert", expert="builtin/faces_hair.safetensors", weight_dtype="default"),
+        "words": node("TextCondition", model=["text", 0], text=words),
+        "disc": node("SolidMask", value=1.0, width=200, height=100),
+        "map": node("MapCondition", model=["hair", 0], modality="auto", mask=["disc", 0]),
+        "a": node("ConditionExpert", model=["text", 0], condition=["words", 0], weight=2.0, **whole, name="words"),
+        "b": node("ConditionExpert", model=["hair", 0], condition=["map", 0], weight=1.0, **whole, name="hair"),
+        "mix": node("ReliabilityMixer", expert_1=["a", 0], expert_2=["b", 0], reliabilities=""),
+        "latent": node("EmptyExpertLatent", mixture=["mix", 0], width=64, height=64, batch_size=1),
+        "sample": node("MCDMSampler", **(settings | sampler)),
+        "vae": node("VAELoader", vae_name="pixel_space"),
+        "decode": node("VAEDecode", samples=["sample", 0], vae=["vae", 0]),
+        "save": node("SaveImage", images=["decode", 0], filename_prefix="t"),
+    }

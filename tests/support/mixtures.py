@@ -1,0 +1,138 @@
+"""Mixtures of tiny Stable Diffusions, what the nodes make of them, and the same by hand in float64.
+
+Expert i has conditioning(i) and, as its null, conditioning(100 + i).
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
+
+KINDS = "eps", "v", "edm", "x0", "flow", "cosmos"
+
+
+# ------------------------------------------------------------------------------------------------ by the nodes
+
+def expert(comfy, model, seed, weight=1.0, **more):
+    return comfy.call("ConditionExpert", model=model, condition=conditioning(seed), null_condition=conditioning(100 + seed),
+                      weight=weight, **more)[0]
+
+
+def mix(comfy, experts, reliabilities=""):
+    slots = {f"expert_{i + 1}": e for i, e in enumerate(experts)}
+    return comfy.call("ReliabilityMixer", **slots, reliabilities=reliabilities)[0]
+
+
+def united(comfy, models, conditions=None, weights=(2.0, 3.0), reliabilities="1 3", **more):
+    """The mixture of several models, each with its condition; more: what every ConditionExpert is given besides."""
+    conditions = conditions or [conditioning(i) for i in range(len(models))]
+    experts = [comfy.call("ConditionExpert", model=m, condition=c, null_condition=conditioning(100 + i), weight=w, **more)[0]
+               for i, (m, c, w) in enumerate(zip(models, conditions, weights, strict=True))]
+    return mix(comfy, experts, reliabilities)
+
+
+def latent(batch=1, size=8, seed=None):
+    """A LATENT of SD 1.5: zeros, or noise of a seed."""
+    shape = batch, 4, size, size
+    return {"samples": torch.zeros(shape) if seed is None else torch.randn(shape, generator=torch.Generator().manual_seed(seed))}
+
+
+def probed(guider, x, level):
+    """What a guider answers at one image and one noise level, through the whole of the host's sampling."""
+    import comfy.samplers as host
+    answers = []
+
+    def probe(model, noise, sigmas, extra_args=None, callback=None, disable=None):
+        answers.append(model(x, sigmas[0] * x.new_ones(len(x)), **extra_args))
+        return x
+    nothing = torch.zeros_like(x)
+    guider.sample(nothing, nothing, host.KSAMPLER(probe), torch.tensor([level, 0.0]), disable_pbar=True, seed=0)
+    return answers[0]
+
+
+def ask(comfy, mixture, x, level, **guider):
+    """The fused denoised estimate at one image and one noise level."""
+    return probed(comfy.call("MCDMGuider", mixture=mixture, **guider)[0], x, level)
+
+
+# ------------------------------------------------------------------------------------------------ by hand
+
+def alone(model, condition, x, level):
+    """D of one network asked by itself, in float64."""
+    import comfy.model_management
+    comfy.model_management.load_models_gpu([model])
+    text = condition[0][0].expand(len(x), -1, -1)
+    with torch.no_grad():
+        return model.model.apply_model(x, torch.full((len(x),), level), c_crossattn=text).double()
+
+
+def eq10(conditions, nulls, weights, reliabilities):
+    """sum w_i D_i - (sum w_i - 1) sum a_j D_j(null)."""
+    null = sum(a * d for a, d in zip(reliabilities, nulls, strict=True))
+    return sum(w * d for w, d in zip(weights, conditions, strict=True)) - (sum(weights) - 1) * null
+
+
+def stock(model, condition, null, x, level):
+    """D of a condition and of a null from the host's own guider, in float64."""
+    import comfy.model_patcher
+    import comfy.samplers as host
+    seen: dict[str, Any] = {}
+    guider = host.CFGGuider(model.clone())
+    guider.model_options = comfy.model_patcher.set_model_options_post_cfg_function(
+        guider.model_options, lambda args: seen.update(args) or args["denoised"], disable_cfg1_optimization=True)
+    guider.set_conds(condition, null)
+    guider.set_cfg(2.0)
+    probed(guider, x, level)
+    return seen["cond_denoised"].double(), seen["uncond_denoised"].double()
+
+
+def stock_eq10(models, conditions, x, levels, weights, reliabilities):
+    """Eq. 10 of experts asked one by one by the host."""
+    answers = [stock(model, condition, conditioning(100 + i), x, level)
+               for i, (model, condition, level) in enumerate(zip(models, conditions, levels, strict=True))]
+    return eq10(*zip(*answers, strict=True), weights, reliabilities)
+
+
+# ------------------------------------------------------------------------------------------------ networks
+
+def parameterised(seed: int, kind: str) -> Any:
+    """A tiny network that is asked in another parameterisation, one of KINDS, with another range."""
+    import comfy.model_sampling as ms
+    bases = {
+        "eps": (ms.ModelSamplingDiscrete, ms.EPS),
+        "v": (ms.ModelSamplingDiscrete, ms.V_PREDICTION),
+        "edm": (ms.ModelSamplingContinuousEDM, ms.EDM),
+        "x0": (ms.ModelSamplingContinuousEDM, ms.X0),
+        "flow": (ms.ModelSamplingDiscreteFlow, ms.CONST),
+        "cosmos": (ms.ModelSamplingCosmosRFlow, ms.COSMOS_RFLOW),
+    }
+    model = tiny_unet(seed)
+    sampling = type("Sampling", bases[kind], {})(model.model.model_config)
+    if kind in ("edm", "x0"):
+        sampling.set_parameters(0.02, 40.0, 0.5)
+    if kind == "flow":
+        sampling.set_parameters(shift=3.0)
+    if kind == "cosmos":
+        sampling.set_parameters(0.002, 80.0, 1.0)
+    model.add_object_patch("model_sampling", sampling)
+    return model
+
+
+def count_forwards(monkeypatch, models):
+    """A list that grows with every forward of the models: how many rows it had."""
+    rows: list[int] = []
+    for model in models:
+        def counted(x, *args, _forward=model.model.diffusion_model.forward, **kwargs):
+            rows.append(len(x))
+            return _forward(x, *args, **kwargs)
+        monkeypatch.setattr(model.model.diffusion_model, "forward", counted)
+    return rows
+
+
+class Decoder:
+    """Stands for the VAE of a latent space: the first three channels."""
+
+    def decode(self, samples):
+        return samples[:, :3].movedim(1, -1).sigmoid()
