@@ -109,7 +109,7 @@ def check_finite(experts: Sequence[Expert], flags: Sequence[float]) -> None:
     """Raises ValueError that names the expert whose flag says that it answered with NaN or infinite values."""
     for expert, finite in zip(experts, flags, strict=False):
         if not finite:
-            raise ValueError(f"Expert '{expert.name}' answered with NaN or infinite values; try weight_dtype float32, "
+            raise ValueError(f"Expert '{expert.name}' returned NaN or infinite values; try weight_dtype float32, "
                              "a lower weight or another sampler.")
 
 

@@ -65,13 +65,13 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
     space = latent_format(lead.model)
     if latent.shape[1] != space.latent_channels:
         raise ValueError(f"Expert '{lead.name}' works on latents of {space.latent_channels} channels "
-                         f"({type(space).__name__}), the latent has {latent.shape[1]}; use EmptyExpertLatent, "
+                         f"({type(space).__name__}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
                          "or encode the picture with the VAE of this latent space.")
     height, width = latent.shape[-2:]
     for expert in experts:
         size = getattr(expert.model.model, "fixed_size", None)
         if size is not None and (height, width) != tuple(size):
-            raise ValueError(f"Expert '{expert.name}' works at {size[1]} x {size[0]} only, the latent is "
+            raise ValueError(f"Expert '{expert.name}' works at {size[1]} x {size[0]} only, but the latent is "
                              f"{width} x {height}; use EmptyExpertLatent with that size.")
     if not torch.isfinite(latent).all():
         raise ValueError("The latent holds NaN or infinite values; nothing can be sampled from it.")

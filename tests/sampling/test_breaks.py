@@ -70,7 +70,7 @@ def test_the_expert_that_answers_with_nan_is_named(comfy, sampler, at):
     mixed = mixture(comfy, models)
     before = draw(comfy, mixed, sampler_name=sampler)
     fault.armed, fault.calls, fault.at = True, 0, {2: fault.calls - 1}.get(at, at)
-    with pytest.raises(ValueError, match="^Expert 'second' answered with NaN or infinite values;") as error:
+    with pytest.raises(ValueError, match="^Expert 'second' returned NaN or infinite values;") as error:
         draw(comfy, mixed, sampler_name=sampler)
     assert "first" not in str(error.value)
     assert fault.calls == fault.at + 1                      # and no evaluation of it follows the bad one
@@ -84,7 +84,7 @@ def test_infinity_and_a_bad_first_expert_are_named_as_well(comfy):
         fault = Fault(float("inf"))
         fault.armed = True
         mixed = mixture(comfy, [faulty(tiny_unet(i), fault) if n in models else tiny_unet(i) for i, n in enumerate(("first", "second"))])
-        with pytest.raises(ValueError, match=f"^Expert '{name}' answered"):
+        with pytest.raises(ValueError, match=f"^Expert '{name}' returned"):
             draw(comfy, mixed)
 
 
@@ -242,7 +242,7 @@ def test_latent_spaces_that_differ_are_named_and_may_be_vouched_for(comfy, caplo
 def test_an_expert_of_one_size_refuses_another_by_name(comfy):
     models = [tiny_unet(0), tiny_unet(1)]
     models[1].model.fixed_size = (8, 16)
-    with pytest.raises(ValueError, match="Expert 'second' works at 16 x 8 only, the latent is 8 x 8"):
+    with pytest.raises(ValueError, match="Expert 'second' works at 16 x 8 only, but the latent is 8 x 8"):
         draw(comfy, mixture(comfy, models))
     assert draw(comfy, mixture(comfy, models), latent_image={"samples": torch.zeros(1, 4, 8, 16)}).shape[-1] == 16
 
