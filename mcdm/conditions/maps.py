@@ -1,21 +1,49 @@
-"""What a picture becomes before a network sees it as a map: a region or edges, in training and in the graph, to the pixel."""
+"""A picture to the map that a network was trained on: a region or edges, in training and in the graph, to the pixel."""
+from __future__ import annotations
+
+from torch import Tensor
 from torch.nn import functional as F
 
+from ..experts.modality import Modality
 
-def edges(pixels):
-    """What a sketch is here: Canny's edges [B, 1, H, W] in {0, 1} of pictures [B, 1 or 3, H, W] in [0, 1]."""
+
+def edges(pixels: Tensor) -> Tensor:
+    """A sketch: Canny's edges [B, 1, H, W] in {0, 1} of pictures [B, 1 or 3, H, W] in [0, 1]."""
     from kornia.filters import canny
     return canny(pixels)[1]
 
 
-def fit(pixels, height, width):
-    """The middle of pictures [B, C, H, W] at another size, by area: what the host's common_upscale gives for "area" and "center"."""
+def center_resize(pixels: Tensor, height: int, width: int) -> Tensor:
+    """The middle of pictures [B, C, H, W] at another size, [B, C, height, width], by area.
+
+    That is the result of the host's common_upscale for "area" and "center".
+    """
     h, w = pixels.shape[-2:]
     old, new = w / h, width / height
-    x, y = round((w - w * (new / old)) / 2) if old > new else 0, round((h - h * (old / new)) / 2) if old < new else 0
+    x = round((w - w * (new / old)) / 2) if old > new else 0
+    y = round((h - h * (old / new)) / 2) if old < new else 0
     return F.interpolate(pixels[..., y:h - y, x:w - x], size=(height, width), mode="area")
 
 
-def binary(pixels, height, width):
-    """What a binary map is here: [B, 1, height, width] in {0, 1} of pictures in [0, 1], bright where the region is."""
-    return (fit((pixels.amax(1, keepdim=True) >= 0.5).float(), height, width) >= 0.5).float()
+def binary(pixels: Tensor, height: int, width: int) -> Tensor:
+    """A region: [B, 1, height, width] in {0, 1} of pictures [B, C, H, W] in [0, 1], 1 where the region is bright."""
+    bright = (pixels.amax(1, keepdim=True) >= 0.5).float()
+    return (center_resize(bright, height, width) >= 0.5).float()
+
+
+def encode(pixels: Tensor, region: Tensor | None, modality: Modality) -> dict[str, Tensor]:
+    """{input of the network: map in [-1, 1]}.
+
+    pixels: [B, 1 or 3, H, W], region: [B, 1, h, w], white where an inpainting network paints anew; both in [0, 1].
+    """
+    channels, height, width = modality.null.shape[1:]
+    if modality.encoding == "binary":
+        return {modality.key: (2 * binary(pixels, height, width) - 1).expand(-1, channels, -1, -1)}
+    if modality.encoding == "edges":
+        drawn = edges(center_resize(pixels, height, width))
+        return {modality.key: (2 * drawn - 1).expand(-1, channels, -1, -1)}
+    encoded = {modality.key: 2 * pixels.clamp(0, 1).expand(-1, 3, -1, -1) - 1}
+    if region is not None and modality.encoding == "inpainting":
+        region = F.interpolate(region, size=pixels.shape[-2:], mode="area")
+        encoded["inpaint_mask"] = (region < 0.5).float()  # 1 where the picture is known
+    return encoded

@@ -1,96 +1,133 @@
-"""What the experts around openai_unet share: choices that shapes do not tell, and conditions that are pictures of any size."""
-from dataclasses import dataclass, replace
+"""The common part of the experts around openai_unet: in pixel space, with pictures of any size as conditions."""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from .model import CONDITION, ExpertModel, Modality, conditioning, dtypes, fill, operations
+from .config import Config, Source
+from .modality import CONDITION, Conditioning, Given, Modality, conditioning
+from .model import ExpertModel, State
+from .networks.openai_table import Table
 from .networks.openai_unet import CHANNELS, UNet
-from .schedules import PREDICTIONS, SCHEDULES, sampling
+from .schedules import of_guided_diffusion
+from .weights import count_parameters, dtypes, load_weights, operations
 
-UNET = {"time_embed.0.weight", "input_blocks.0.0.weight", "middle_block.1.qkv.weight", "output_blocks.0.0.out_layers.3.weight", "out.2.weight"}
-RESIZE = {"low_res": "bilinear", "inpaint_mask": "nearest-exact"}
-
-
-@dataclass(frozen=True)
-class Given(Modality):
-    """A condition that is no wish: what is to be enlarged or completed. The null keeps it. An empty null: the network cannot do without."""
-
-
-def channels(state):
-    """Channels of a U-Net's input, 0 where the state dict is none of this family's."""
-    return state["input_blocks.0.0.weight"].shape[1] if state.keys() >= UNET and state["input_blocks.0.0.weight"].ndim == 4 else 0
+KEYS = {
+    "time_embed.0.weight",
+    "input_blocks.0.0.weight",
+    "middle_block.1.qkv.weight",
+    "output_blocks.0.0.out_layers.3.weight",
+    "out.2.weight",
+}
+RESIZE = {"low_res": "bilinear", "inpaint_mask": "nearest-exact"}  # other conditions: bicubic
 
 
-def picture(name, key, encoding="picture", **kw):
+def input_channels(state: State) -> int:
+    """Channels of a U-Net's input, 0 where the state dict is not of this kind."""
+    if not state.keys() >= KEYS or state["input_blocks.0.0.weight"].ndim != 4:
+        return 0
+    return state["input_blocks.0.0.weight"].shape[1]
+
+
+def picture(name: str, key: str, trained_null: bool = True) -> Modality:
     """The modality of a picture [B, 3, H, W] in [-1, 1] beside the noisy one; its null is mid grey, at any size."""
-    return Modality(name, "map", key, torch.zeros(1, CHANNELS, 1, 1), encoding=encoding, **kw)
+    null = torch.zeros(1, CHANNELS, 1, 1)
+    return Modality(name, "map", key, null, encoding="picture", trained_null=trained_null)
 
 
-def low_resolution():
+def low_resolution() -> Modality:
+    """The picture [B, 3, h, w] in [-1, 1] that an upsampler enlarges."""
     return Given("low resolution", "map", "low_res", torch.empty(1, CHANNELS, 0, 0), encoding="low resolution")
 
 
-def heads(table, config, known):
+def with_heads(table: Table, config: Config, known: Source | None) -> Table:
     """The table with its attention heads as the file's config gives them. Raises ValueError where it does not.
 
-    known: the row of the released checkpoint of this shape, or None; a number of heads beside the file counts for more than its channels of a head.
+    known: the row of the released checkpoint of this shape, or None. A number of heads beside the file counts for more
+    than its channels per head.
     """
-    by_number = "num_heads" in config and "num_head_channels" not in config
-    config.known({k: v for k, v in (known or {}).items() if not (by_number and k == "num_head_channels")})
+    row = dict(known or {})
+    if "num_heads" in config and "num_head_channels" not in config:
+        row.pop("num_head_channels", None)
+    config.known(row)
     if "num_head_channels" not in config and "num_heads" not in config:
-        raise ValueError("its weights do not tell the attention heads; write either num_head_channels (channels of a head, such as 64) or num_heads (heads at "
-                         f'every level, such as 4) as {{"num_head_channels": 64}} into {config.stem or "NAME"}.json beside the file, or into its metadata.')
+        raise ValueError("its weights do not tell the attention heads; write either num_head_channels (channels of a "
+                         "head, such as 64) or num_heads (heads at every level, such as 4) as "
+                         f'{{"num_head_channels": 64}} into {config.stem or "NAME"}.json beside the file, '
+                         "or into its metadata.")
     per_head = config.get("num_head_channels", -1)
-    number = config.need("num_heads", int) if per_head == -1 else config.get("num_heads", 1)
-    return replace(table, num_head_channels=per_head, num_heads=number)
+    heads = config.need("num_heads", int) if per_head == -1 else config.get("num_heads", 1)
+    return replace(table, num_head_channels=per_head, num_heads=heads)
 
 
-def expert(network, table, modalities, state, config, weight_dtype, model=None, **parts):
-    """The ExpertModel (of the class `model`) around a UNet class with the weights in `state`, which is emptied. parts: further arguments of the network."""
+def build_expert(network: type[UNet], table: Table, modalities: list[Modality], state: State, config: Config,
+                 weight_dtype: torch.dtype | None, model: type[ExpertModel] | None = None,
+                 **parts: Any) -> ExpertModel:
+    """The ExpertModel around a UNet class with the weights in `state`, which is emptied.
+
+    model: its class, None = PixelExpert. parts: further arguments of the network. Raises ValueError for settings that
+    are missing or do not fit.
+    """
     learned = table.out_channels == 2 * CHANNELS
-    if table.out_channels not in (CHANNELS, 2 * CHANNELS) or config.get("learn_sigma", learned) != learned:
-        raise ValueError(f"its output has {table.out_channels} channels, which does not fit learn_sigma {config.get('learn_sigma', learned)}: "
+    learn_sigma = config.get("learn_sigma", learned)
+    if table.out_channels not in (CHANNELS, 2 * CHANNELS) or learn_sigma != learned:
+        raise ValueError(f"its output has {table.out_channels} channels, which does not fit learn_sigma {learn_sigma}: "
                          f"{CHANNELS} are a prediction, {2 * CHANNELS} a prediction and a learned variance.")
-    config.get("image_size", 0)                 # convolutions know no size
-    steps = config.need("diffusion_steps", int)
-    levels = sampling(config.need("prediction", tuple(PREDICTIONS)), config.need("noise_schedule", SCHEDULES), steps,
-                      rescale_timesteps=config.get("rescale_timesteps", False) if steps == 1000 else config.need("rescale_timesteps", bool))
-    dtype, compute_dtype = dtypes(weight_dtype, sum(v.numel() for v in state.values()), state["out.2.weight"].dtype)
-    unet: UNet = network(table, **parts, ops=operations(dtype, compute_dtype, config.fast_fp8), dtype=dtype, device="meta")
-    return (model or PixelExpert)(fill(unet, state, dtype), levels, modalities, compute_dtype=compute_dtype,
-                       memory_usage_factor=table.widths[0] / 256)          # the finest level holds the most; three times what its tensors take
+    config.ignore("image_size")  # convolutions know no size
+    levels = of_guided_diffusion(config)
+    dtype, compute_dtype = dtypes(weight_dtype, count_parameters(state), state["out.2.weight"].dtype)
+    ops = operations(dtype, compute_dtype, config.fast_fp8)
+    unet = network(table, **parts, ops=ops, dtype=dtype, device="meta")
+    return (model or PixelExpert)(
+        load_weights(unet, state, dtype), levels, modalities,
+        compute_dtype=compute_dtype,
+        memory_usage_factor=table.widths[0] / 256,  # the finest level holds the most; three times what its tensors take
+    )
 
 
 class PixelExpert(ExpertModel):
     """An expert in pixel space; pictures among its conditions are brought to the size that is drawn."""
 
-    def null_conditioning(self, condition=None):
-        """The nulls, and of `condition` what is Given. Raises ValueError where the network cannot do without and it is missing."""
-        given: dict = {}
+    def null_conditioning(self, condition: Conditioning | None = None) -> Conditioning:
+        """The nulls, and those parts of `condition` that are Given.
+
+        Raises ValueError where one is missing that the network cannot do without.
+        """
+        given: dict[str, Tensor] = {}
         for _, rest in reversed(condition or []):
             given |= rest.get(CONDITION, {})
-        kept = {k: given[k] for m in self.modalities.values() if isinstance(m, Given) for k in m.nulls if k in given}
+        kept = {}
+        for modality in self.modalities.values():
+            if isinstance(modality, Given):
+                kept |= {key: given[key] for key in modality.nulls if key in given}
         self._require(kept)
         return conditioning(self.nulls | kept) if kept else super().null_conditioning(condition)
 
-    def extra_conds(self, **kwargs):
+    def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        """The network's inputs as the host's conds, at the size of kwargs["noise"]. Raises ValueError."""
         given = kwargs.get(CONDITION, {})
         self._require(given)
         size = kwargs["noise"].shape[-2:]
-        fitted = {k: fit(v, size, RESIZE.get(k, "bicubic")) for k, v in (self.nulls | given).items()}
-        return super().extra_conds(**kwargs | {CONDITION: fitted})
+        resized = {}
+        for key, value in (self.nulls | given).items():
+            resized[key] = resize_condition(value, size, RESIZE.get(key, "bicubic"))
+        return super().extra_conds(**kwargs | {CONDITION: resized})
 
-    def _require(self, given):
-        for m in self.modalities.values():
-            if not m.null.numel() and m.key not in given:
-                raise ValueError(f"This expert works on a picture ({m.name}); connect Map Condition with that modality as its condition.")
+    def _require(self, given: dict[str, Tensor]) -> None:
+        for modality in self.modalities.values():
+            if not modality.null.numel() and modality.key not in given:
+                raise ValueError(f"This expert works on a picture ({modality.name}); "
+                                 "connect Map Condition with that modality as its condition.")
 
 
-def fit(condition, size, mode):
-    """A picture [B, C, h, w] at another size; anything else as it is."""
+def resize_condition(condition: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    """A picture [B, C, h, w] at another size (height, width); anything else as it is."""
     if condition.ndim < 4 or condition.shape[-2:] == size:
         return condition
-    if mode == "bicubic":           # as the authors bring their maps to size
+    if mode == "bicubic":  # as the authors bring their maps to size
         return F.interpolate(condition, size, mode=mode, antialias=True).clamp(-1, 1)
     return F.interpolate(condition, size, mode=mode)

@@ -2,31 +2,61 @@
 
     discrete    t = 0 ... T-1, 0 = least noise; sigma_t = sqrt((1 - acp_t) / acp_t), acp_t = prod_{s<=t} (1 - beta_s)
     flow        t in (0, 1], x = (1 - t) x0 + t n, the network predicts n - x0
+    clean       any sigma, z = x0 + sigma n, the network predicts x0
 
 The references take fractional t: between two steps log sigma is linear in t.
 """
-import math
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import comfy.model_sampling
 import torch
+from comfy.ldm.modules.diffusionmodules.util import make_beta_schedule
+from torch import Tensor
 
-PREDICTIONS = {"eps": comfy.model_sampling.EPS, "epsilon": comfy.model_sampling.EPS, "v_prediction": comfy.model_sampling.V_PREDICTION,
-               "x0": comfy.model_sampling.X0, "sample": comfy.model_sampling.X0}
-SCHEDULES = ("linear", "cosine", "squaredcos_cap_v2", "scaled_linear")
+from .config import Config
+
+PREDICTIONS: dict[str, type] = {
+    "eps": comfy.model_sampling.EPS,
+    "epsilon": comfy.model_sampling.EPS,
+    "v_prediction": comfy.model_sampling.V_PREDICTION,
+    "x0": comfy.model_sampling.X0,
+    "sample": comfy.model_sampling.X0,
+}
+MOST_STEPS = 100_000
+
+
+class Schedule(NamedTuple):
+    """A noise schedule: its name in the host's make_beta_schedule, and in the host's sampling overrides."""
+    betas: str
+    override: str
+
+
+# The host's own "cosine" is the same schedule, but its last bits are not those of the references.
+SCHEDULES = {
+    "linear": Schedule("sqrt_linear", "sqrt_linear"),
+    "cosine": Schedule("squaredcos_cap_v2", "cosine"),
+    "squaredcos_cap_v2": Schedule("squaredcos_cap_v2", "cosine"),
+    "scaled_linear": Schedule("linear", "linear"),
+}
 
 
 class DiscreteSampling(comfy.model_sampling.ModelSamplingDiscrete):
     """betas: [T] float64, given by the subclass that `sampling` makes."""
-    betas: torch.Tensor
-    settings: dict = {}         # the schedule in the host's words, from which its sampling overrides build theirs
-    time_scale = 1.0            # the network's t is so many times the step
+    betas: Tensor
+    settings: dict[str, Any] = {}  # the schedule in the host's words, from which its sampling overrides build theirs
+    time_scale = 1.0  # the network's t is so many times the step
 
-    def __init__(self, model_config=None, zsnr=None):
+    def __init__(self, model_config: Any = None, zsnr: bool | None = None) -> None:
         torch.nn.Module.__init__(self)
-        self._register_schedule(given_betas=self.betas, zsnr=self.settings.get("zsnr", False) if zsnr is None else zsnr)
+        if zsnr is None:
+            zsnr = self.settings.get("zsnr", False)
+        self._register_schedule(given_betas=self.betas, zsnr=zsnr)
         self.sigma_data = 1.0
 
-    def timestep(self, sigma):
+    def timestep(self, sigma: Tensor) -> Tensor:
         """Fractional t of sigma (any shape), clamped to the schedule."""
         log_sigma = sigma.log().to(self.log_sigmas.device)
         high = torch.searchsorted(self.log_sigmas, log_sigma).clamp(1, len(self.log_sigmas) - 1)
@@ -34,7 +64,7 @@ class DiscreteSampling(comfy.model_sampling.ModelSamplingDiscrete):
         fraction = (log_sigma - self.log_sigmas[low]) / (self.log_sigmas[high] - self.log_sigmas[low])
         return (low + fraction.clamp(0, 1)).to(sigma.device)
 
-    def percent_to_sigma(self, percent):
+    def percent_to_sigma(self, percent: float) -> float:
         """As the host's, for any number of steps."""
         if percent <= 0.0:
             return 999999999.9
@@ -49,47 +79,82 @@ class FlowSampling(comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_s
     time_scale = 1.0
 
 
-def sampling(prediction, schedule=None, steps=1000, beta_start=None, beta_end=None, rescale_timesteps=False, zsnr=False):
+class X0Sampling(comfy.model_sampling.ModelSamplingContinuousEDM, comfy.model_sampling.X0):
+    """The network's output is the clean picture; its input is scaled to unit variance by sigma_data."""
+
+
+def sampling(prediction: str, schedule: str | Sequence[float] = "linear", steps: int = 1000,
+             beta_start: float | None = None, beta_end: float | None = None, rescale_timesteps: bool = False,
+             zsnr: bool = False) -> type:
     """The class of a network's model_sampling.
 
-    prediction: a key of PREDICTIONS or "velocity" (a flow, which has no schedule). schedule: one of SCHEDULES, or betas in (0, 1).
-    beta_start, beta_end: for linear (1e-4 and 0.02 times 1000/steps, as guided-diffusion scales them) and scaled_linear (0.00085, 0.012).
-    rescale_timesteps: the network counts t * 1000/steps. Raises ValueError for a schedule that cannot be.
+    prediction: a key of PREDICTIONS or "velocity" (a flow, which has no schedule). schedule: a key of SCHEDULES, or
+    betas in (0, 1). beta_start, beta_end: of the linear and the scaled linear one; None = 1e-4 and 0.02 times
+    1000 / steps, as guided-diffusion scales them, and 0.00085 and 0.012. rescale_timesteps: the network counts
+    t * 1000 / steps. zsnr: no signal is left at the last step. Raises ValueError for an impossible schedule.
     """
     if prediction == "velocity":
         return FlowSampling
-    if not 2 <= steps <= 100_000:
-        raise ValueError(f"a noise schedule of {steps} steps is impossible; diffusion_steps must be from 2 to 100000")
-    if schedule == "linear":
-        start, end = beta_start or 0.1 / steps, beta_end or 20.0 / steps
-        betas, settings = torch.linspace(start, end, steps, dtype=torch.float64), {"beta_schedule": "sqrt_linear"}
-    elif schedule == "scaled_linear":
-        start, end = beta_start or 0.00085, beta_end or 0.012
-        betas, settings = torch.linspace(start ** 0.5, end ** 0.5, steps, dtype=torch.float64) ** 2, {"beta_schedule": "linear"}
-    elif schedule in ("cosine", "squaredcos_cap_v2"):
-        start = end = None
-        bar = [math.cos((i / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(steps + 1)]
-        betas = torch.tensor([min(1 - bar[i + 1] / bar[i], 0.999) for i in range(steps)], dtype=torch.float64)
-        settings = {"beta_schedule": "cosine"}
-    else:
-        start = end = None
-        betas, settings = torch.as_tensor(schedule, dtype=torch.float64), {"beta_schedule": "betas of its own"}     # the host refuses to override those
+    if not 2 <= steps <= MOST_STEPS:
+        raise ValueError(f"a noise schedule of {steps} steps is impossible; "
+                         f"diffusion_steps must be from 2 to {MOST_STEPS}")
+    betas, settings = _betas(schedule, steps, beta_start, beta_end)
     if betas.ndim != 1 or not bool(((betas > 0) & (betas < 1)).all()):
         raise ValueError("its noise schedule is impossible: every beta must lie between 0 and 1")
-    settings |= {"timesteps": len(betas), "zsnr": zsnr} | ({} if start is None else {"linear_start": start, "linear_end": end})
+    settings |= {"timesteps": len(betas), "zsnr": zsnr}
     scale = 1000.0 / len(betas) if rescale_timesteps else 1.0
-    return type("Sampling", (DiscreteSampling, PREDICTIONS[prediction]), {"betas": betas, "settings": settings, "time_scale": scale})
+    attributes = {"betas": betas, "settings": settings, "time_scale": scale}
+    return type("Sampling", (DiscreteSampling, PREDICTIONS[prediction]), attributes)
 
 
-def from_config(config):
-    """The class that a Config describes, in guided-diffusion's words (noise_schedule ...) or in those of a diffusers scheduler (beta_schedule ...).
+def _betas(schedule: str | Sequence[float], steps: int, start: float | None,
+           end: float | None) -> tuple[Tensor, dict[str, Any]]:
+    """(betas [steps] float64, the host's settings for its sampling overrides)."""
+    if not isinstance(schedule, str):  # the host refuses to override those
+        return torch.as_tensor(schedule, dtype=torch.float64), {"beta_schedule": "betas of its own"}
+    known = SCHEDULES[schedule]
+    if known.override == "cosine":
+        return torch.as_tensor(make_beta_schedule(known.betas, steps)), {"beta_schedule": known.override}
+    usual_start, usual_end = (0.1 / steps, 20.0 / steps) if schedule == "linear" else (0.00085, 0.012)
+    start, end = start or usual_start, end or usual_end
+    betas = torch.as_tensor(make_beta_schedule(known.betas, steps, start, end))
+    return betas, {"beta_schedule": known.override, "linear_start": start, "linear_end": end}
 
-    Raises ValueError for what is missing; whether time is rescaled is asked for only where it matters.
+
+def from_config(config: Config) -> type:
+    """The class that a Config describes, in guided-diffusion's words or in those of a diffusers scheduler.
+
+    Raises ValueError for a missing or impossible setting.
     """
-    if "noise_schedule" in config or "beta_schedule" not in config:
-        steps = config.need("diffusion_steps", int)
-        rescale = config.get("rescale_timesteps", False) if steps == 1000 else config.need("rescale_timesteps", bool)
-        return sampling(config.need("prediction", tuple(PREDICTIONS)), config.need("noise_schedule", SCHEDULES), steps, rescale_timesteps=rescale)
-    return sampling(config.need("prediction_type", tuple(PREDICTIONS)), config.get("trained_betas", []) or config.need("beta_schedule", SCHEDULES),
-                    config.need("num_train_timesteps", int), config.need("beta_start", float), config.need("beta_end", float),
-                    zsnr=config.get("rescale_betas_zero_snr", False))
+    if "beta_schedule" in config and "noise_schedule" not in config:
+        return of_diffusers(config)
+    return of_guided_diffusion(config)
+
+
+def of_guided_diffusion(config: Config) -> type:
+    """The same in guided-diffusion's words (noise_schedule, diffusion_steps, prediction).
+
+    Whether time is rescaled is asked for only where it matters.
+    """
+    steps = config.need("diffusion_steps", int)
+    prediction = config.need("prediction", tuple(PREDICTIONS))
+    schedule = config.need("noise_schedule", tuple(SCHEDULES))
+    if steps == 1000:
+        rescale = config.get("rescale_timesteps", False)
+    else:
+        rescale = config.need("rescale_timesteps", bool)
+    return sampling(prediction, schedule, steps, rescale_timesteps=rescale)
+
+
+def of_diffusers(config: Config) -> type:
+    """The same in the words of a diffusers scheduler (beta_schedule, num_train_timesteps, prediction_type)."""
+    prediction = config.need("prediction_type", tuple(PREDICTIONS))
+    own_betas: list[float] = config.get("trained_betas", [])
+    schedule = own_betas or config.need("beta_schedule", tuple(SCHEDULES))
+    return sampling(
+        prediction, schedule,
+        steps=config.need("num_train_timesteps", int),
+        beta_start=config.need("beta_start", float),
+        beta_end=config.need("beta_end", float),
+        zsnr=config.get("rescale_betas_zero_snr", False),
+    )

@@ -1,110 +1,126 @@
-"""The face and sketch networks of Unite and Conquer (Nithin-GK/UniteandConquer, face_utils): maps as channels, and an image's embedding.
+"""The face and sketch networks of Unite and Conquer (Nithin-GK/UniteandConquer).
 
-Section 7.3: the embedding (of an image while training, of a text when sampling) acts by adaptive group normalisation, after the time's.
+Maps are channels beside the picture. Section 7.3: an embedding (of an image in training, of a text in sampling) acts by
+adaptive group normalisation, after that of time.
 """
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from .adm import released
-from .model import CONDITION, Family, Modality, conditioning
+from .adm import MULT_256, released
+from .config import Config
+from .modality import CONDITION, Conditioning, Modality, conditioning
+from .model import ExpertModel, Family, State
 from .networks.openai_table import Table
-from .networks.openai_unet import CHANNELS, Signals, UNet
-from .pixel import PixelExpert, channels, expert, heads, picture
+from .networks.unc import FaceUNet, SketchUNet
+from .pixel import PixelExpert, build_expert, input_channels, picture, with_heads
 
-_UNC = {"num_head_channels": 64, "use_new_attention_order": False, "noise_schedule": "linear", "diffusion_steps": 1000, "rescale_timesteps": True,
-        "prediction": "eps"}
-KNOWN = {           # face_utils/script_util.py
-    released(192, (1, 1, 2, 2, 4, 4), 3, in_channels=6, vector_width=512): _UNC,            # model_latest.pt
-    released(192, (1, 1, 2, 2, 4, 4), 3, in_channels=6): _UNC | {"family": "unc_sketch"},   # model_sketch.pt
+COMMON = {
+    "num_head_channels": 64,
+    "use_new_attention_order": False,
+    "noise_schedule": "linear",
+    "diffusion_steps": 1000,
+    "rescale_timesteps": True,
+    "prediction": "eps",
+}
+
+# What the shapes do not tell of the released checkpoints (face_utils/script_util.py).
+KNOWN: dict[Table, dict[str, Any]] = {
+    released(192, MULT_256, 3, in_channels=6, vector_width=512): COMMON,  # model_latest.pt
+    released(192, MULT_256, 3, in_channels=6): COMMON | {"family": "unc_sketch"},  # model_sketch.pt
 }
 
 
-class FaceUNet(UNet):
-    def __init__(self, table, ops, **kw):
-        super().__init__(table, ops, **kw)
-        self.input_blocks_convert = ops.Conv2d(2 * CHANNELS, CHANNELS, 3, padding=1, **kw)
-
-    def forward(self, x, timesteps, context=None, control=None, transformer_options={}, face_map=None, hair_map=None,  # noqa: B006
-                image_embed=None, twice=None, **kwargs):
-        """x, face_map, hair_map: [B, 3, H, W]. image_embed: [B, 512], zero = none.
-
-        twice: [B, 1], which rows are normalised a second time, by image_embed. None: the authors' rule, all rows of a batch that
-        holds any embedding, by which a row depends on its neighbours.
-        """
-        if twice is None:
-            twice = image_embed.float().sum().expand(len(x), 1)
-        signals = Signals(self.embed(timesteps, x.dtype), transformer_options, vector=image_embed.to(x), twice=(twice != 0)[:, :, None, None])
-        maps = self.input_blocks_convert(torch.cat([face_map, hair_map], dim=1).to(x))
-        return self.run(torch.cat([x, maps], dim=1), signals)
-
-
-class SketchUNet(UNet):
-    def forward(self, x, timesteps, context=None, control=None, transformer_options={}, sketch=None, **kwargs):  # noqa: B006
-        """x, sketch: [B, 3, H, W]."""
-        return self.run(torch.cat([x, sketch.to(x)], dim=1), Signals(self.embed(timesteps, x.dtype), transformer_options))
-
-
 class FaceExpert(PixelExpert):
-    """Says of each row whether it is normalised twice: a condition with an embedding and the null to it, as the authors evaluate the two in one batch."""
+    """Says of each row whether it is normalised twice: conditions with an embedding, and the nulls to them.
 
-    def __init__(self, *args, **kwargs):
+    That is how the authors evaluate the two in one batch.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.null_twice = _flagged(self.null)
 
-    def null_conditioning(self, condition=None):
+    def null_conditioning(self, condition: Conditioning | None = None) -> Conditioning:
+        """One of two nulls, once or twice normalised as the condition is."""
         return self.null_twice if _embedded(condition or []) else self.null
 
-    def pair(self, condition, null):
-        if _embedded(condition) or _embedded(null):
-            return _flagged(condition), null if null is self.null_twice else _flagged(null)
-        return condition, null
+    def pair(self, condition: Conditioning, null: Conditioning) -> tuple[Conditioning, Conditioning]:
+        """Both are normalised twice where one of them holds an embedding."""
+        if not _embedded(condition) and not _embedded(null):
+            return condition, null
+        return _flagged(condition), null if null is self.null_twice else _flagged(null)
 
-    def extra_conds(self, **kwargs):
+    def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        """As the other experts', with the flag of each row that has an embedding."""
         given = kwargs.get(CONDITION, {})
         if "image_embed" in given and "twice" not in given:
-            given = given | {"twice": _twice(given["image_embed"])}
+            given = given | {"twice": _is_embedding(given["image_embed"]).float()}
         return super().extra_conds(**kwargs | {CONDITION: given})
 
 
-def _twice(image_embed):
-    return (image_embed.float().sum(1, keepdim=True) != 0).float()
+def _is_embedding(image_embed: Tensor) -> Tensor:
+    """[B, width] -> [B, 1] bool: whether a row is no null, by the authors' rule."""
+    return image_embed.float().sum(1, keepdim=True) != 0
 
 
-def _flagged(condition):
+def _flagged(condition: Conditioning) -> Conditioning:
     return conditioning({"twice": torch.ones(1, 1)}, into=condition)
 
 
-def _embedded(condition):
+def _embedded(condition: Conditioning) -> bool:
     """Whether any row of a CONDITIONING holds an embedding, or is said to be normalised twice."""
-    held = [rest.get(CONDITION, {}) for _, rest in condition]
-    return any(bool(h["twice"].any()) if "twice" in h else "image_embed" in h and bool(_twice(h["image_embed"]).any()) for h in held)
+    for _, rest in condition:
+        held = rest.get(CONDITION, {})
+        if "twice" in held:
+            flags = held["twice"]
+        elif "image_embed" in held:
+            flags = _is_embedding(held["image_embed"])
+        else:
+            continue
+        if bool(flags.any()):
+            return True
+    return False
 
 
-def _recognises_face(state, config):
-    return channels(state) == 6 and state.keys() >= {"input_blocks_convert.weight", "middle_block.0.cond_emb_layers.1.weight"}
+def _recognises_face(state: State, config: Config) -> bool:
+    own = {"input_blocks_convert.weight", "middle_block.0.cond_emb_layers.1.weight"}
+    return input_channels(state) == 6 and state.keys() >= own
 
 
-def _recognises_sketch(state, config):
-    return channels(state) == 6 and not {"token_embedding.weight", "input_blocks_convert.weight", "label_emb.weight"} & state.keys()
+def _recognises_sketch(state: State, config: Config) -> bool:
+    others = {"token_embedding.weight", "input_blocks_convert.weight", "label_emb.weight"}
+    return input_channels(state) == 6 and not others & state.keys()
 
 
-def build_face(state, config, weight_dtype):
+def build_face(state: State, config: Config, weight_dtype: torch.dtype | None) -> ExpertModel:
+    """The model of two maps and an embedding. Raises ValueError or KeyError where file or config is incomplete."""
     table = _table(state, config)
-    embedding = Modality("embedding", "vector", "image_embed", torch.zeros(1, table.vector_width), encoding="unit", parts={"twice": torch.zeros(1, 1)})
-    return expert(FaceUNet, table, [picture("face", "face_map"), picture("hair", "hair_map"), embedding], state, config, weight_dtype, FaceExpert)
+    embedding = Modality("embedding", "vector", "image_embed", torch.zeros(1, table.vector_width), encoding="unit",
+                         parts={"twice": torch.zeros(1, 1)})
+    modalities = [picture("face", "face_map"), picture("hair", "hair_map"), embedding]
+    return build_expert(FaceUNet, table, modalities, state, config, weight_dtype, FaceExpert)
 
 
-def build_sketch(state, config, weight_dtype):
+def build_sketch(state: State, config: Config, weight_dtype: torch.dtype | None) -> ExpertModel:
+    """The model of a sketch. Raises ValueError or KeyError where file or config is incomplete."""
     table = _table(state, config)
-    config.need("family", ("unc_sketch", "adm_superres"))          # the keys are those of an upsampler without classes
-    return expert(SketchUNet, table, [picture("sketch", "sketch", trained_null=False)], state, config, weight_dtype)
+    config.need("family", ("unc_sketch", "adm_superres"))  # the keys are those of an upsampler without classes
+    sketch = picture("sketch", "sketch", trained_null=False)
+    return build_expert(SketchUNet, table, [sketch], state, config, weight_dtype)
 
 
-def _table(state, config):
+def _table(state: State, config: Config) -> Table:
     shape = Table.read(state)
-    table = heads(shape, config, KNOWN.get(shape))
+    table = with_heads(shape, config, KNOWN.get(shape))
     return replace(table, new_attention_order=config.get("use_new_attention_order", False))
 
 
-FAMILIES = Family("unc_face", _recognises_face, build_face), Family("unc_sketch", _recognises_sketch, build_sketch)
+FAMILIES = (
+    Family("unc_face", _recognises_face, build_face),
+    Family("unc_sketch", _recognises_sketch, build_sketch),
+)
