@@ -70,7 +70,7 @@ def held_out(faces, parser, count, seed=77):
 def sample(comfy, conditions, weights, seed=0, size=16, **mixing):
     """Pictures [N, 3, 64, 64] in [-1, 1] of the experts in `weights`, fused by the pack's own nodes."""
     models = {name: comfy.call("LoadExpert", expert=f"builtin/faces_{name}.safetensors")[0] for name in weights}
-    conditioning = comfy.module("mcdm.experts.model").conditioning
+    conditioning = comfy.module("mcdm.experts.modality").conditioning
     names = ("background", "hair", "skin", "clothes")
     pictures = []
     for rows in torch.arange(len(conditions.words)).split(size):
@@ -78,7 +78,7 @@ def sample(comfy, conditions, weights, seed=0, size=16, **mixing):
         for k, (name, weight) in enumerate(weights.items()):
             if name in ("text", "embedding"):
                 bags = [comfy.call("TextCondition", model=models[name], text=", ".join(conditions.words[i]))[0][0][1] for i in rows]
-                key = comfy.module("mcdm.experts.model").CONDITION
+                key = comfy.module("mcdm.experts.modality").CONDITION
                 condition = conditioning({"labels": torch.cat([b[key]["labels"] for b in bags])})
             elif name == "sketch":
                 condition = comfy.call("MapCondition", model=models[name], image=conditions.mapped[rows].movedim(1, -1) / 2 + 0.5)[0]

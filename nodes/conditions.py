@@ -148,20 +148,4 @@ class MapCondition(io.ComfyNode):
         elif (image is None) == (mask is None):
             raise ValueError(f"Map Condition '{chosen.name}' needs either an image or a mask, and not both; "
                              "connect one of the two.")
-        pixels, region = _picture(image), _region(mask)
-        for given in (pixels, region):
-            if given is not None and not torch.isfinite(given).all():
-                raise ValueError(f"The picture for Map Condition '{chosen.name}' holds NaN or infinite values; "
-                                 "connect another one.")
-        inputs = encode(region if pixels is None else pixels, region, chosen)
-        return io.NodeOutput(conditioning(inputs, into=condition))
-
-
-def _picture(image: torch.Tensor | None) -> torch.Tensor | None:
-    """An IMAGE [B, H, W, 3 or 4] as [B, 3, H, W]."""
-    return None if image is None else image[..., :3].movedim(-1, 1).float()
-
-
-def _region(mask: torch.Tensor | None) -> torch.Tensor | None:
-    """A MASK [H, W] or [B, H, W] as [B, 1, H, W]."""
-    return None if mask is None else mask.reshape(-1, 1, *mask.shape[-2:]).float()
+        return io.NodeOutput(conditioning(encode(image, mask, chosen), into=condition))

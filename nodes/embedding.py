@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.conditions import vectors
-from ..mcdm.experts.modality import Modality, conditioning
+from ..mcdm.experts.modality import conditioning
 from .common import CATEGORY, choice, search
 from .conditions import ADD_TO, MODEL, OUTPUT, find_modality, show
 

@@ -47,7 +47,7 @@ class ConditionExpert(io.ComfyNode):
         if condition is None and (own or not hasattr(model.model, "modalities")):
             raise ValueError(f"Expert '{name}' has no condition; connect one. Only an unconditional expert does without.")
         if own:
-            from ..mcdm.experts.model import CONDITION
+            from ..mcdm.experts.modality import CONDITION
             keys = {key for m in own.values() for key in m.nulls}
             for given, what in ((condition, "condition"), (null_condition, "null condition")):
                 if given is not None and not all(CONDITION in d and d[CONDITION].keys() <= keys for _, d in given):

@@ -21,7 +21,7 @@ import torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from ..mcdm.conditions.maps import binary, edges, fit
+from ..mcdm.conditions.maps import binary, center_resize, edges
 from . import captions, loop, recipes
 from .data import DataSet
 
@@ -86,7 +86,7 @@ def read(folder, paths):
     for path in tqdm(paths, desc="reading pictures", disable=len(paths) < 500, mininterval=2):
         try:
             picture = open_picture(path)
-            pictures[path] = fit(picture, SIZE, SIZE), picture.shape[:1:-1]
+            pictures[path] = center_resize(picture, SIZE, SIZE), picture.shape[:1:-1]
         except Exception:                                       # see open_picture
             broken.append(path.relative_to(folder))
     leave_out(broken, len(paths), "cannot be read", "Replace or remove them")

@@ -66,12 +66,12 @@ class Lab:
 
     def bags(self, model, texts):
         """The words of some texts as TextCondition understands them, [N, V]."""
-        key = self.comfy.module("mcdm.experts.model").CONDITION
+        key = self.comfy.module("mcdm.experts.modality").CONDITION
         return torch.cat([self.comfy.call("TextCondition", model=self.models[model], text=t)[0][0][1][key]["labels"] for t in texts])
 
     def plan(self, key, experts, count, steps=24, sampler="euler", reliabilities="", clip=False, seed=0):
         """Plans one setting: experts are (model, {input of its network: [N, ...]}, w). Returns its key."""
-        conditioning = self.comfy.module("mcdm.experts.model").conditioning
+        conditioning = self.comfy.module("mcdm.experts.modality").conditioning
 
         def draw(rows, steps=steps):
             wires = {f"expert_{k + 1}": self.comfy.call("ConditionExpert", model=self.models[m], weight=w, name=m,

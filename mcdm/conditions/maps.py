@@ -1,6 +1,7 @@
 """A picture to the map that a network was trained on: a region or edges, in training and in the graph, to the pixel."""
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,11 +32,21 @@ def binary(pixels: Tensor, height: int, width: int) -> Tensor:
     return (center_resize(bright, height, width) >= 0.5).float()
 
 
-def encode(pixels: Tensor, region: Tensor | None, modality: Modality) -> dict[str, Tensor]:
+def encode(image: Tensor | None, mask: Tensor | None, modality: Modality) -> dict[str, Tensor]:
     """{input of the network: map in [-1, 1]}.
 
-    pixels: [B, 1 or 3, H, W], region: [B, 1, h, w], white where an inpainting network paints anew; both in [0, 1].
+    image: the host's IMAGE [B, H, W, 3 or 4], mask: its MASK [h, w] or [B, h, w], both in [0, 1]: one of the two, or
+    both for inpainting, where the mask is white where the network is to paint anew. Raises ValueError for values that
+    are not finite.
     """
+    region = None if mask is None else mask.reshape(-1, 1, *mask.shape[-2:]).float()  # [B, 1, h, w]
+    pixels = region if image is None else image[..., :3].movedim(-1, 1).float()  # [B, 1 or 3, H, W]
+    if pixels is None:
+        raise ValueError(f"The map '{modality.name}' needs an image or a mask.")
+    for given in (pixels, region):
+        if given is not None and not torch.isfinite(given).all():
+            raise ValueError(f"The picture for Map Condition '{modality.name}' holds NaN or infinite values; "
+                             "connect another one.")
     channels, height, width = modality.null.shape[1:]
     if modality.encoding == "binary":
         return {modality.key: (2 * binary(pixels, height, width) - 1).expand(-1, channels, -1, -1)}

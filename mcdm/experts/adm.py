@@ -25,7 +25,7 @@ MULT_256, MULT_512 = (1, 1, 2, 2, 4, 4), (0.5, 1, 1, 2, 2, 4, 4)
 
 
 def released(model_channels: int, mult: tuple[float, ...], attention: int, depth: int = 2, in_channels: int = 3,
-             **conditions: int) -> Table:
+             **conditions: Any) -> Table:
     """The table of a released network. mult: width of each level. attention: on that many of the coarsest levels."""
     return Table(
         in_channels, 6, model_channels,

@@ -109,7 +109,7 @@ def _typed(key: str, value: Any, kind: type[T]) -> T:
             value = json.loads(value.lower() if kind is bool else value)
     if kind is float and type(value) is int and abs(value) < 1 << 53:
         value = float(value)
-    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"its {key} is {str(value)[:60]!r}, but must be {_words(kind)}")
     return value
 

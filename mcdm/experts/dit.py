@@ -105,10 +105,9 @@ def _check(shape: Shape, heads: int, config: Config) -> None:
 
 def _classes(shape: Shape, config: Config) -> Modality:
     """The table has one row more than there are classes, the null, unless the training never dropped a class."""
-    if shape.rows == 1000:
+    count = config.get("num_classes", shape.rows - 1)
+    if shape.rows == 1000:  # of either kind
         count = config.need("num_classes", (999, 1000))
-    else:
-        count = config.get("num_classes", shape.rows - 1)
     if count not in (shape.rows - 1, shape.rows) or count < 1:
         raise ValueError(f"its class table has {shape.rows} rows, which does not fit num_classes {count}")
     has_null = count < shape.rows

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import torch
 
@@ -43,7 +44,7 @@ def build(state: State, config: Config, weight_dtype: torch.dtype | None = None)
                        compute_dtype=compute_dtype, **levels)
 
 
-def _noise_levels(config: Config) -> dict[str, float]:
+def _noise_levels(config: Config) -> dict[str, Any]:
     """The settings of X0Sampling. Raises ValueError for impossible ones."""
     levels = {key: config.need(key, float) for key in ("sigma_min", "sigma_max", "sigma_data")}
     in_order = 0 < levels["sigma_min"] < levels["sigma_max"] < math.inf
@@ -69,8 +70,10 @@ def _modalities(state: State, config: Config, map_channels: int, labels: int, si
         raise ValueError("its vocabulary does not fit its weights")
     if encoder:
         kind = "vector"
+    elif name == "class":
+        kind = "class"
     else:
-        kind = "class" if name == "class" else "text"
+        kind = "text"
     modalities.append(Modality("text" if map_channels else name, kind, "labels", torch.zeros(1, labels),
                                labels=tuple(vocabulary), synonyms=synonyms, encoder=encoder))
     return modalities

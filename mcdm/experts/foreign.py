@@ -43,15 +43,18 @@ def describe(state: dict[str, Any]) -> Home | None:
 
 def _diffusion_model(state: dict[str, Any], prefix: str) -> str | None:
     """The host's name of a diffusion model, such as SD15, or None."""
-    detection = comfy.model_detection
     try:
-        config = detection.model_config_from_unet(dict(state), prefix)
+        config = comfy.model_detection.model_config_from_unet(dict(state), prefix)
         if config is None and not prefix:
-            converted = detection.convert_diffusers_mmdit(dict(state), "")
-            if converted:
-                config = detection.model_config_from_unet(converted, "")
-            else:
-                config = detection.model_config_from_diffusers_unet(dict(state))
+            config = _of_diffusers(state)
     except (KeyError, IndexError, AttributeError, TypeError, ValueError, RuntimeError, ZeroDivisionError):
         return None  # the host's detection trusts the shapes
     return type(config).__name__ if config else None
+
+
+def _of_diffusers(state: dict[str, Any]) -> Any:
+    """The host's configuration of a diffusion model under the keys of diffusers, or None."""
+    converted = comfy.model_detection.convert_diffusers_mmdit(dict(state), "")
+    if converted:
+        return comfy.model_detection.model_config_from_unet(converted, "")
+    return comfy.model_detection.model_config_from_diffusers_unet(dict(state))

@@ -31,7 +31,7 @@ class ExpertModel(comfy.model_base.BaseModel):
     def __init__(self, network: nn.Module, sampling: type, modalities: list[Modality],
                  fixed_size: tuple[int, int] | None = None, compute_dtype: torch.dtype | None = None,
                  latent_format: type = comfy.latent_formats.ChromaRadiance, memory_usage_factor: float = 4.0,
-                 **sampling_settings: float) -> None:
+                 **sampling_settings: Any) -> None:
         config = comfy.supported_models_base.BASE({"disable_unet_model_creation": True})
         config.latent_format = latent_format()
         config.memory_usage_factor = memory_usage_factor

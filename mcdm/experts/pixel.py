@@ -100,7 +100,7 @@ class PixelExpert(ExpertModel):
         given: dict[str, Tensor] = {}
         for _, rest in reversed(condition or []):
             given |= rest.get(CONDITION, {})
-        kept = {}
+        kept: dict[str, Tensor] = {}
         for modality in self.modalities.values():
             if isinstance(modality, Given):
                 kept |= {key: given[key] for key in modality.nulls if key in given}

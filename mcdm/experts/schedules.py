@@ -139,18 +139,16 @@ def of_guided_diffusion(config: Config) -> type:
     steps = config.need("diffusion_steps", int)
     prediction = config.need("prediction", tuple(PREDICTIONS))
     schedule = config.need("noise_schedule", tuple(SCHEDULES))
-    if steps == 1000:
-        rescale = config.get("rescale_timesteps", False)
-    else:
-        rescale = config.need("rescale_timesteps", bool)
+    rescale = config.get("rescale_timesteps", False) if steps == 1000 else config.need("rescale_timesteps", bool)
     return sampling(prediction, schedule, steps, rescale_timesteps=rescale)
 
 
 def of_diffusers(config: Config) -> type:
     """The same in the words of a diffusers scheduler (beta_schedule, num_train_timesteps, prediction_type)."""
     prediction = config.need("prediction_type", tuple(PREDICTIONS))
-    own_betas: list[float] = config.get("trained_betas", [])
-    schedule = own_betas or config.need("beta_schedule", tuple(SCHEDULES))
+    schedule: str | list[float] = config.get("trained_betas", [])
+    if not schedule:
+        schedule = config.need("beta_schedule", tuple(SCHEDULES))
     return sampling(
         prediction, schedule,
         steps=config.need("num_train_timesteps", int),

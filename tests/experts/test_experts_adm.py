@@ -255,7 +255,9 @@ def test_released_checkpoints_are_known_by_their_shapes(comfy, name):
 
 def test_heads_by_number_beside_the_file_overrule_a_known_shape(comfy):
     """A network of a released shape, trained anew with other heads."""
-    pixel, config, table = (comfy.module(f"mcdm.experts.{name}") for name in ("pixel", "config", "openai_table"))
+    pixel, config, table = (
+        comfy.module(f"mcdm.experts.{name}") for name in ("pixel", "config", "networks.openai_table")
+    )
     shape = table.Table(3, 6, 64, (64,), 1, (True,), "resblock", True)
     for told, heads in (
         ({}, 2),
@@ -263,8 +265,8 @@ def test_heads_by_number_beside_the_file_overrule_a_known_shape(comfy):
         ({"num_head_channels": 8}, 8),
         ({"num_heads": 4, "num_head_channels": 8}, 8),
     ):
-        assert pixel.heads(shape, config.Config({}, told), {"num_head_channels": 32}).heads(64) == heads
-    assert pixel.heads(shape, config.Config({}, {"num_head_channels": 16}), {"num_heads": 2}).heads(64) == 4
+        assert pixel.with_heads(shape, config.Config({}, told), {"num_head_channels": 32}).heads(64) == heads
+    assert pixel.with_heads(shape, config.Config({}, {"num_head_channels": 16}), {"num_heads": 2}).heads(64) == 4
 
 
 @pytest.mark.parametrize(
@@ -324,7 +326,7 @@ def test_rescaled_time_and_another_number_of_steps(comfy):
 
 def test_class_condition_gives_the_index(comfy):
     model = recorded(comfy, "adm_classcond", "adm")
-    conditions = comfy.module("mcdm.experts.model").CONDITION
+    conditions = comfy.module("mcdm.experts.modality").CONDITION
     for label in ("7", " 7 ", 7):
         y = comfy.call("ClassCondition", model=model, label=label)[0][0][1][conditions]["y"]
         assert y.dtype == torch.int64 and y.tolist() == [7]
@@ -338,7 +340,7 @@ def test_imagenet_classes_by_name(comfy):
     model, _ = invented(
         comfy, Reference(**arguments), {**draw(), "y": torch.tensor([1, 2])}, use_new_attention_order=False
     )
-    conditions = comfy.module("mcdm.experts.model").CONDITION
+    conditions = comfy.module("mcdm.experts.modality").CONDITION
     assert comfy.call("ClassCondition", model=model, label="Golden Retriever")[0][0][1][conditions]["y"].tolist() == [
         207
     ]

@@ -252,21 +252,22 @@ def test_a_newer_host_makes_its_layers_when_they_are_loaded(comfy):
                 self.padding_idx = self.max_norm = None
                 self.norm_type, self.scale_grad_by_freq, self.sparse = 2.0, False, False
             _load_from_state_dict = load
-    dit, fill = comfy.module("mcdm.experts.dit"), comfy.module("mcdm.experts.model").fill
+    dit = comfy.module("mcdm.experts.networks.dit")
+    load_weights = comfy.module("mcdm.experts.weights").load_weights
     state = load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")
 
     def network():
         return dit.DiT(dit.Shape.read(state), 6, ops=Lazy, device="meta")
     case = vectors.cases("dit")["case1"]
     with torch.inference_mode():
-        out = fill(network(), dict(state), torch.float32)(case["x"], case["t"], y=case["y"])
+        out = load_weights(network(), dict(state), torch.float32)(case["x"], case["t"], y=case["y"])
     assert relative(out, case["out"][:, :4]) <= 1e-5
     for wrong in (
         {k: v for k, v in state.items() if k != "blocks.1.mlp.fc1.bias"},
         state | {"y_embedder.embedding_table.weight": torch.zeros(21, 95)},
     ):
         with pytest.raises(ValueError, match="blocks.1.mlp.fc1.bias|embedding_table"):
-            fill(network(), dict(wrong), torch.float32)
+            load_weights(network(), dict(wrong), torch.float32)
 
 
 # ----------------------------------------------------------------------------------------------------- diffusers folder
@@ -487,7 +488,7 @@ def test_another_size_is_refused(golden):
 # ---------------------------------------------------------------------------------------------------------- in the host
 
 def condition(comfy, label):
-    return comfy.module("mcdm.experts.model").conditioning({"y": torch.tensor([label])})
+    return comfy.module("mcdm.experts.modality").conditioning({"y": torch.tensor([label])})
 
 
 @pytest.mark.parametrize("family", FAMILIES)

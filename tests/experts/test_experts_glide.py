@@ -247,7 +247,9 @@ def speaker(comfy):
     ],
 )
 def test_text_becomes_tokens(comfy, speaker, text, words):
-    held = comfy.call("TextCondition", model=speaker, text=text)[0][0][1][comfy.module("mcdm.experts.model").CONDITION]
+    held = comfy.call("TextCondition", model=speaker, text=text)[0][0][1][
+        comfy.module("mcdm.experts.modality").CONDITION
+    ]
     expected = by_hand(words)[:12]
     assert held["tokens"].dtype == torch.int64 and held["mask"].dtype == torch.bool
     assert held["tokens"].tolist() == [expected + [256 + len(MERGES)] * (12 - len(expected))]
@@ -257,7 +259,7 @@ def test_text_becomes_tokens(comfy, speaker, text, words):
 def test_a_long_text_is_cut_and_said(comfy, speaker, caplog):
     with caplog.at_level(logging.WARNING):
         held = comfy.call("TextCondition", model=speaker, text="xyz " * 9)[0][0][1][
-            comfy.module("mcdm.experts.model").CONDITION
+            comfy.module("mcdm.experts.modality").CONDITION
         ]
     assert held["mask"].all() and "36 tokens, the expert reads the first 12" in caplog.text
 
@@ -314,7 +316,7 @@ def test_the_inpainting_network_keeps_what_is_known(comfy):
         "inpaint_mask": (noise(8, 2, 1, 16, 16) > 0).float(),
     }
     model, _ = invented(comfy, Reference("glide_inpaint", **TEXT), inputs, family="glide", xf_heads=8)
-    key = comfy.module("mcdm.experts.model").CONDITION
+    key = comfy.module("mcdm.experts.modality").CONDITION
     image, paint = torch.rand(1, 16, 16, 3), torch.zeros(1, 16, 16)
     paint[:, :, 8:] = 1.0
     condition = comfy.call("MapCondition", model=model, modality="inpainting", image=image, mask=paint)[0]

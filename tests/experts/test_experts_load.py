@@ -311,8 +311,8 @@ def test_networks_of_the_host_are_named_with_their_node(comfy, host_networks, na
         state["first_stage_model.decoder.conv_in.weight"] = state["cond_stage_model.x"] = torch.zeros(1)
     what, node, folder = comfy.module("mcdm.experts.foreign").describe(state)
     assert name in what and node.endswith("(CheckpointLoaderSimple)" if whole else "(UNETLoader)")
-    load, config = comfy.module("mcdm.experts.load"), comfy.module("mcdm.experts.config").Config()
-    assert not any(family.recognises(state, config) for family in load.FAMILIES)
+    families, config = comfy.module("mcdm.experts.families"), comfy.module("mcdm.experts.config").Config()
+    assert not any(family.recognises(state, config) for family in families.FAMILIES)
     class_id = node.rpartition("(")[2].rstrip(")")
     assert class_id in comfy.nodes and node.startswith(__import__("nodes").NODE_DISPLAY_NAME_MAPPINGS[class_id])
 

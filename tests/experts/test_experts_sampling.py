@@ -23,7 +23,7 @@ FUSED = {
 
 
 def conditioning(comfy, **conditions):
-    return comfy.module("mcdm.experts.model").conditioning(conditions)
+    return comfy.module("mcdm.experts.modality").conditioning(conditions)
 
 
 def sample(comfy, experts, reliabilities, clip_denoised, told):
@@ -111,7 +111,7 @@ def test_stock_nodes_on_every_family(comfy, network, family):
     told = {k: v[:1] for k, v in case.items() if k in vectors.meta(network)["cases"]["mixed_t"] and k not in ("x", "t")}
     condition = conditioning(comfy, **told)
     null = model.model.null_conditioning(condition)
-    module = comfy.module("mcdm.experts.model")
+    module = comfy.module("mcdm.experts.modality")
     blank = {
         k: v.expand(-1, -1, 16, 16) if v.shape[2:] == (1, 1) else v for k, v in null[0][1][module.CONDITION].items()
     }

@@ -20,7 +20,7 @@ def inputs_of(case):
 
 
 def held(comfy, condition):
-    return condition[0][1][comfy.module("mcdm.experts.model").CONDITION]
+    return condition[0][1][comfy.module("mcdm.experts.modality").CONDITION]
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
@@ -144,7 +144,7 @@ def test_text_and_its_null_are_both_normalised_twice_and_a_map_and_its_null_once
     assert torch.equal(both["x"][0], both["x"][1])
     maps = held(comfy, embedding(comfy, model, both["image_embed"][0]))
     torch.testing.assert_close(maps["image_embed"], both["image_embed"][:1])
-    module = comfy.module("mcdm.experts.model")
+    module = comfy.module("mcdm.experts.modality")
     text = embedding(
         comfy,
         model,

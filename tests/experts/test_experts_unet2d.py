@@ -149,7 +149,7 @@ def test_other_networks(comfy, tmp_path, name):
     expected = load_file(VARIANTS / "variants.safetensors")[name]
     unet2d, settings = comfy.module("mcdm.experts.unet2d"), comfy.module("mcdm.experts.config").Config(folder=config)
     import comfy.ops as ops
-    network = unet2d.UNet2D(unet2d.Settings.read(settings, 10_000), ops=ops.disable_weight_init, device="meta")
+    network = unet2d.UNet2D(unet2d.read_settings(settings, 10_000), ops=ops.disable_weight_init, device="meta")
     weights = record.weights({k: v.shape for k, v in network.state_dict().items()})
     model = load(comfy, write(tmp_path / name, weights, config))
     x, t, y = record.inputs()

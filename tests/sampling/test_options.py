@@ -241,7 +241,7 @@ RUNS = {name: entry for file in ("s1_ddim", "s2_ddpm", "s3_fusion") for name, en
 def test_recorded_trajectories(comfy, name):
     """x at every step, within the recorded tolerance."""
     entry, told = RUNS[name], load_file(SAMPLING / f"{name}.safetensors")
-    module = comfy.module("mcdm.experts.model")
+    module = comfy.module("mcdm.experts.modality")
     models = {"adm_classcond": "adm", "glide_base": "glide"}
     conditions = [{"y": told["y"]}, {k: told[k] for k in ("tokens", "mask") if k in told}]
     experts = [comfy.call("ConditionExpert", model=recorded(comfy, network, models[network], noise_schedule=entry.get("noise_schedule", "cosine")),

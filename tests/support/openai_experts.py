@@ -114,6 +114,6 @@ def noise(seed, *shape):
 
 def same_shapes(comfy, network, table, reference, **parts):
     """Whether a network of the pack, without weights, has the keys and shapes that the reference has used."""
-    operations = comfy.module("mcdm.experts.model").operations(torch.float32, None)
+    operations = comfy.module("mcdm.experts.weights").operations(torch.float32, None)
     built = network(table, ops=operations, device="meta", **parts).state_dict()
     return {k: v.shape for k, v in built.items()} == {k: v.shape for k, v in reference.state.items()}

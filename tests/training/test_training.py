@@ -17,7 +17,7 @@ from unite_and_conquer import dev
 from unite_and_conquer.devtools import commands
 from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.devtools.setup import Comfy
-from unite_and_conquer.mcdm.conditions.maps import fit
+from unite_and_conquer.mcdm.conditions.maps import center_resize
 from unite_and_conquer.mcdm.conditions.words import parse
 from unite_and_conquer.mcdm.experts.networks.embedded import EmbeddedUNet
 from unite_and_conquer.training import captions, data, folders
@@ -110,7 +110,7 @@ def test_from_a_folder_to_a_picture(comfy, tmp_path, capsys, modality):
 def test_what_it_was_trained_on_is_what_the_nodes_give(comfy, tmp_path):
     """The condition of every training picture, from its own label or map by the host's LoadImage and the pack's nodes."""
     import folder_paths
-    conditions = comfy.module("mcdm.experts.model").CONDITION
+    conditions = comfy.module("mcdm.experts.modality").CONDITION
     for modality, node in (("class", "ClassCondition"), ("text", "TextCondition"), ("map", "MapCondition"), ("sketch", "MapCondition")):
         where = folder(tmp_path / modality, modality)
         if modality == "class":
@@ -137,7 +137,8 @@ def test_the_middle_is_cut_out_as_by_the_host(comfy):
     rng = np.random.default_rng(0)
     for h, w in [(64, 64), (1, 1), (3, 200), *rng.integers(2, 300, (60, 2)).tolist()]:
         pixels = torch.rand(1, 3, h, w)
-        assert torch.equal(fit(pixels, 64, 64), comfy.utils.common_upscale(pixels, 64, 64, "area", "center")), (h, w)
+        expected = comfy.utils.common_upscale(pixels, 64, 64, "area", "center")
+        assert torch.equal(center_resize(pixels, 64, 64), expected), (h, w)
 
 
 # ------------------------------------------------------------------------------------------------------------------ pictures

@@ -133,7 +133,8 @@ class EmbeddedUNet(nn.Module):
             h = layer(h, emb) if isinstance(layer, ResBlock) else layer(h)
         for layer in self.up:
             if isinstance(layer, ResBlock):
-                h = layer(torch.cat([h, skips.pop()], dim=1), emb)
+                h = torch.cat([h, skips.pop()], dim=1)
+                h = layer(h, emb)
             else:
                 h = layer(F.interpolate(h, scale_factor=2.0, mode="nearest"))
         out = self.head(F.silu(self.norm(h))) + self.linear_skip(pixels)

@@ -97,10 +97,9 @@ class Attention(nn.Module):
 
     def _split(self, h: Tensor, parts: int) -> tuple[Tensor, ...]:
         """[B, parts * C, L] to so many parts [B, heads, L, C/heads]."""
+        h = h.unflatten(1, (parts, self.heads, -1) if self.new_order else (self.heads, parts, -1))
         if self.new_order:
-            h = h.unflatten(1, (parts, self.heads, -1)).transpose(1, 2)
-        else:
-            h = h.unflatten(1, (self.heads, parts, -1))
+            h = h.transpose(1, 2)
         return h.transpose(-1, -2).unbind(2)  # of [B, heads, parts, L, C/heads]
 
 
