@@ -90,6 +90,7 @@ def test(options: argparse.Namespace, pytest_arguments: list[str]) -> int:
     else:
         python, environment = with_tools("git", *(["chromium"] if browser else []))
         comfy_cli()
+    environment |= on_every_core(pytest_arguments)
     codes = {}
     with tempfile.TemporaryDirectory() as folder:
         # A type checker wants a package with a name it can spell, and the checkout's folder may have any name.
@@ -109,6 +110,19 @@ def test(options: argparse.Namespace, pytest_arguments: list[str]) -> int:
     verdicts = ", ".join(f"{name}: {'failed' if code else 'passed'}" for name, code in codes.items())
     say(f"== {verdicts}" + ("" if browser else "; the tests that need a browser were left out"))
     return max(map(abs, codes.values()))
+
+
+def on_every_core(pytest_arguments: list[str]) -> dict[str, str]:
+    """The environment in which pytest shares the test files out among up to four processes of one thread each.
+
+    Two threads on tensors as small as those of the tests are no faster than one. A run of named files stays in one
+    process, and arguments such as `-n 0` or `--pdb` have the last word.
+    """
+    threads = {"OMP_NUM_THREADS": "1"}
+    if any((ROOT / argument.split("::")[0]).is_file() for argument in pytest_arguments):
+        return threads
+    options = ["-n auto", "--maxprocesses 4", "--dist loadfile", os.environ.get("PYTEST_ADDOPTS", "")]
+    return threads | {"PYTEST_ADDOPTS": " ".join(options).strip()}
 
 
 # ------------------------------------------------------------------------------------------------- inside ComfyUI

@@ -35,8 +35,7 @@ from unite_and_conquer.devtools import inprocess  # noqa: E402  (puts the host's
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-
-LEFT_OUT = pytest.StashKey[list[pytest.Item]]()
+LEFT_OUT = pytest.StashKey[dict[str, int]]()     # how many tests --no-browser left out, by file
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,16 +45,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)  # after -k and -m, so that only what they leave is counted
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--no-browser"):
-        config.stash[LEFT_OUT] = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=config.stash[LEFT_OUT])
-        items[:] = [item for item in items if "browser" not in getattr(item, "fixturenames", ())]
+        left_out = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
+        config.stash[LEFT_OUT] = collections.Counter(item.path.name for item in left_out)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):     # one of several processes, each of which has collected all tests
+        session.config.workeroutput["left out"] = dict(session.config.stash.get(LEFT_OUT, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left out", {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if left_out := config.stash.get(LEFT_OUT, []):
-        files = collections.Counter(item.path.name for item in left_out)
-        terminalreporter.write_line(f"--no-browser: left out {len(left_out)} tests that need a browser: " +
-                                    ", ".join(f"{count} in {name}" for name, count in files.items()))
+    if left_out := config.stash.get(LEFT_OUT, {}):
+        files = ", ".join(f"{count} in {name}" for name, count in left_out.items())
+        terminalreporter.write_line(f"--no-browser: left out {sum(left_out.values())} tests that need a browser: {files}")
 
 
 @pytest.fixture(scope="session")

@@ -131,14 +131,15 @@ def test_through_another(page, n): raise AssertionError
 """
 
 
-def test_no_browser_leaves_out_what_needs_one_and_says_so(tmp_path):
+@pytest.mark.parametrize("processes", [0, 2])
+def test_no_browser_leaves_out_what_needs_one_and_says_so(tmp_path, processes):
     (tmp_path / "test_three.py").write_text(THREE_TESTS)
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "--rootdir", tmp_path, "--no-browser", tmp_path]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "MCDM_BROWSER": "/nowhere"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "MCDM_BROWSER": "/nowhere", "PYTEST_ADDOPTS": f"-n {processes}"}
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert result.returncode == 0, result.stdout
     *_, said, total = result.stdout.splitlines()
-    assert "1 passed, 3 deselected" in total
+    assert ("1 passed" if processes else "1 passed, 3 deselected") in total
     assert said == "--no-browser: left out 3 tests that need a browser: 3 in test_three.py"
 
 
@@ -194,6 +195,20 @@ def test_without_browser_tests_no_browser_is_missed(no_browser_here, capsys):
     assert commands.test(WHOLE, ["--no-browser", "-k", "a or b"]) == 0
     assert not [command for command in ran if "apt-get" in command] and ran[-1][-4:] == ["pytest", "--no-browser", "-k", "a or b"]
     assert "browser were left out" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments, shared", [
+    ([], True), (["-x", "-k", "a or b"], True), (["tests/maths"], True), (["tests/maths/test_fusion.py::test_x"], False)])
+def test_named_files_stay_in_one_process(no_browser_here, monkeypatch, arguments, shared):
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--tb=short")
+    options = commands.on_every_core(arguments).get("PYTEST_ADDOPTS", "")
+    assert options.startswith("-n auto") == shared and options.endswith("--tb=short") == shared
+
+
+def test_fast_is_maths_and_sampling_without_a_browser(no_browser_here):
+    ran, machine = no_browser_here
+    assert commands.test(argparse.Namespace(fast=True), ["-x"]) == 0
+    assert ran[-1][-4:] == ["pytest", "-o", "testpaths=tests/maths tests/sampling", "-x"] and machine["browser"] is None
 
 
 def test_env_prints_json_and_nothing_else():

@@ -57,11 +57,17 @@ def test_the_license_is_the_one_in_the_file():
     assert "GPL-3.0-or-later" in README[README.index("## Licence"):]
 
 
+def addresses(path: Path) -> set[str]:
+    """The repositories of this pack's name, OWNER/NAME, that a file leads to."""
+    found = re.findall(r"github(?:usercontent)?\.com/([\w.-]+/comfyui-unite-and-conquer[\w.-]*)", path.read_text("utf-8"))
+    return {address.removesuffix(".git") for address in found}
+
+
 def test_one_address_everywhere():
-    texts = [README, *(path.read_text("utf-8") for path in (ROOT / "pyproject.toml", ROOT / "CONTRIBUTING.md", *(ROOT / ".github").rglob("*.yml")))]
-    addresses = {a.removesuffix(".git") for text in texts for a in re.findall(r"github(?:usercontent)?\.com/([\w.-]+/comfyui-unite-and-conquer[\w.-]*)", text)}
-    assert addresses == {REPOSITORY.removeprefix("https://github.com/")}
-    assert REPOSITORY not in README             # its commands are true wherever the repository lies
+    """pyproject.toml names the repository; the pages do not, so that they are true wherever it lies."""
+    assert addresses(ROOT / "pyproject.toml") == {REPOSITORY.removeprefix("https://github.com/")}
+    pages = [*ROOT.glob("*.md"), *(ROOT / ".github").rglob("*.*"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "web").rglob("*.md")]
+    assert len(pages) > 20 and not [page.name for page in pages if page.is_file() and addresses(page)]
 
 
 @pytest.mark.parametrize("key", ["Icon", "Banner"])
