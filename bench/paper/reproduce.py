@@ -180,7 +180,7 @@ def tables_1_and_2(lab, count):
 
     def results():
         for number, (style, drawings, regions, rows) in plans.items():
-            real = bench.to_tensor(lab.faces.data_set(style, lab.real, seed=102)[0])
+            real = bench.to_tensor(lab.faces.drawings(style, lab.real, seed=102)[0])
             known, sources = features(lab.face_net, real), bench.to_tensor([p for p, _, _ in drawings])
             spread = (known[::2] - known[1::2]).norm(dim=1).mean()
             table = {"real drawings": figures(lab, [sources], known, sources, regions, spread)}

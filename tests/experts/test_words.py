@@ -1,4 +1,4 @@
-"""Free text for the embedded text experts, with the vocabulary that suite faces was trained on."""
+"""Free text for the embedded text experts, with the vocabulary that dataset faces was trained on."""
 import pytest
 
 from unite_and_conquer.mcdm.conditions.words import parse

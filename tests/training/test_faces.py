@@ -1,4 +1,4 @@
-"""What suite faces promises, with real sampling: fusing beats each expert alone, and the words hold under the maps (README, figures)."""
+"""What dataset faces promises, with real sampling: fusing beats each expert alone, and the words hold under the maps (README, figures)."""
 
 import pytest
 

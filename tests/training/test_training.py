@@ -20,8 +20,11 @@ from unite_and_conquer.devtools.setup import Comfy
 from unite_and_conquer.mcdm.conditions.maps import center_resize
 from unite_and_conquer.mcdm.conditions.words import parse
 from unite_and_conquer.mcdm.experts.networks.embedded import EmbeddedUNet
-from unite_and_conquer.training import captions, data, folders
-from unite_and_conquer.training import loop as train
+from unite_and_conquer.training import cli, expert_file, loop, previews
+from unite_and_conquer.training.datasets import captions, folder_labels, picture_files
+from unite_and_conquer.training.datasets import folder as folders
+from unite_and_conquer.training.datasets.dataset import Dataset
+from unite_and_conquer.training.start import BUILTIN, begin
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
 SHAPES = ("circle", "square")
@@ -30,9 +33,9 @@ SHAPES = ("circle", "square")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     """No preview worth waiting for, nothing written outside tmp_path, the threads as they were; Ctrl-C as in a terminal."""
-    threads, euler, handler = torch.get_num_threads(), train.euler, signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(train, "euler", lambda net, noise, **condition: euler(net, noise, steps=1, **condition))
-    monkeypatch.setattr(folders, "ROOT", tmp_path)
+    threads, euler, handler = torch.get_num_threads(), previews.euler, signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(previews, "euler", lambda net, noise, **condition: euler(net, noise, steps=1, **condition))
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
     monkeypatch.setenv("MCDM_EXPERTS", str(tmp_path / "experts"))
     yield
     torch.set_num_threads(threads)
@@ -66,7 +69,7 @@ def folder(where, modality, count=12):
 
 def run(*words, steps=3, start="none"):
     """The command, with little to do."""
-    folders.main([*map(str, words), "--steps", str(steps), "--batch-size", "2", "--start", start])
+    cli.main([*map(str, words), "--steps", str(steps), "--batch-size", "2", "--start", start])
 
 
 def contents(file):
@@ -118,8 +121,8 @@ def test_what_it_was_trained_on_is_what_the_nodes_give(comfy, tmp_path):
             where.joinpath("square").rename(where / "0")
         out = Path(comfy.base) / "models" / "experts" / f"agrees {modality}.safetensors"
         run(where, "--out", out, steps=1)
-        dataset, model = folders.data_set(where), comfy.call("LoadExpert", expert=out.name)[0]
-        for path, wanted in zip([p for p in folders.listing(where) if "maps" not in p.parts], dataset.condition.float(), strict=True):
+        dataset, model = folders.folder_dataset(where), comfy.call("LoadExpert", expert=out.name)[0]
+        for path, wanted in zip([p for p in picture_files.list_pictures(where) if "maps" not in p.parts], dataset.condition.float(), strict=True):
             if node == "MapCondition":
                 source = path if modality == "sketch" else where / "maps" / f"{path.stem}.jpg"
                 shutil.copy(source, folder_paths.get_input_directory())
@@ -153,22 +156,22 @@ def test_pictures_of_every_kind_are_read(tmp_path):
     image.quantize(4).save(tmp_path / "palette.GIF")
     image.save(tmp_path / "plain.webp", lossless=True)
     image.save(tmp_path / "plain.bmp")
-    for path in folders.listing(tmp_path):
-        assert (folders.open_picture(path)[0].permute(1, 2, 0) * 255 - torch.from_numpy(array).float()).abs().max() < 2, path.name
-    assert len(folders.listing(tmp_path)) == 5
+    for path in picture_files.list_pictures(tmp_path):
+        assert (picture_files.open_picture(path)[0].permute(1, 2, 0) * 255 - torch.from_numpy(array).float()).abs().max() < 2, path.name
+    assert len(picture_files.list_pictures(tmp_path)) == 5
 
 
 def test_transparent_gray_and_deep_pictures(tmp_path):
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     clear.save(tmp_path / "clear.png")
-    assert folders.open_picture(tmp_path / "clear.png").eq(1).all()             # over white
-    assert folders.open_picture(tmp_path / "clear.png", over_white=False)[0, :, 0, 0].tolist() == [1, 0, 0]
+    assert picture_files.open_picture(tmp_path / "clear.png").eq(1).all()             # over white
+    assert picture_files.open_picture(tmp_path / "clear.png", over_white=False)[0, :, 0, 0].tolist() == [1, 0, 0]
     clear.convert("P").save(tmp_path / "key.png", transparency=clear.convert("P").getpixel((0, 0)))
-    assert folders.open_picture(tmp_path / "key.png").eq(1).all()
+    assert picture_files.open_picture(tmp_path / "key.png").eq(1).all()
     Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(tmp_path / "deep.png")
     Image.new("L", (8, 8), 100).save(tmp_path / "gray.png")
-    assert folders.open_picture(tmp_path / "deep.png")[0, :, 0, 0].tolist() == pytest.approx([40000 / 65535] * 3, abs=0.003)
-    assert folders.open_picture(tmp_path / "gray.png")[0, :, 0, 0].tolist() == pytest.approx([100 / 255] * 3)
+    assert picture_files.open_picture(tmp_path / "deep.png")[0, :, 0, 0].tolist() == pytest.approx([40000 / 65535] * 3, abs=0.003)
+    assert picture_files.open_picture(tmp_path / "gray.png")[0, :, 0, 0].tolist() == pytest.approx([100 / 255] * 3)
 
 
 def test_what_systems_leave_behind_is_no_picture(tmp_path):
@@ -178,7 +181,7 @@ def test_what_systems_leave_behind_is_no_picture(tmp_path):
     (where / "__MACOSX" / "0.png").write_bytes(b"x")
     (where / ".thumbnails").mkdir()
     (where / ".thumbnails" / "0.png").write_bytes(b"x")
-    assert len(folders.data_set(where).pictures) == 4
+    assert len(folders.folder_dataset(where).pictures) == 4
 
 
 @pytest.mark.parametrize("labels, mirror", [(("left", "right"), False), (("cat", "dog"), True), (("facing left", "front"), False)])
@@ -189,10 +192,10 @@ def test_left_and_right_are_not_mirrored(tmp_path, labels, mirror):
         half = np.zeros((64, 64, 3), np.uint8)
         half[:, :32] = 255
         Image.fromarray(half).save(path)
-    dataset = folders.data_set(tmp_path)
+    dataset = folders.folder_dataset(tmp_path)
     x, _ = dataset.batch(np.random.default_rng(0), 64, labels=2)
     assert (x[:, 0, 0, 0] == -1).any().item() == mirror
-    assert not (folders.data_set(tmp_path, mirror=False).batch(np.random.default_rng(0), 64, labels=2)[0][:, 0, 0, 0] == -1).any()
+    assert not (folders.folder_dataset(tmp_path, mirror=False).batch(np.random.default_rng(0), 64, labels=2)[0][:, 0, 0, 0] == -1).any()
 
 
 # --------------------------------------------------------------------------------------------------------------------- words
@@ -209,7 +212,7 @@ def test_left_and_right_are_not_mirrored(tmp_path, labels, mirror):
     (["\u732b, \u6728", "\u732b"], 9, {"\u732b", "\u6728"}),
 ])
 def test_a_vocabulary_out_of_texts(texts, most, wanted):
-    entries, bags = captions.words(texts, most)
+    entries, bags = captions.vocabulary_of(texts, most)
     assert set(entries) == wanted
     for text, bag in zip(texts, bags, strict=True):
         assert [e for e, b in zip(entries, bag, strict=True) if b] == sorted(parse(text, entries, {})[0], key=entries.index)
@@ -219,7 +222,7 @@ def test_a_vocabulary_out_of_texts(texts, most, wanted):
 
 
 def test_what_is_said_once_among_many_is_no_word():
-    entries, bags = captions.words(["a cat", "a dog"] * 15 + ["a zebra with a cat"], 100)
+    entries, bags = captions.vocabulary_of(["a cat", "a dog"] * 15 + ["a zebra with a cat"], 100)
     assert set(entries) == {"cat", "dog"} and bags.sum() == 31
 
 
@@ -227,9 +230,9 @@ def test_what_is_said_once_among_many_is_no_word():
     "r\u00f6d bil".encode(), b"\xef\xbb\xbfr\xc3\xb6d bil", "r\u00f6d bil".encode("utf-16"), b"r\xf6d bil\r\n", b"\nr\xf6d bil\n\n"])
 def test_texts_of_any_encoding(tmp_path, raw):
     (tmp_path / "x.txt").write_bytes(raw)
-    assert re.fullmatch("r(\u00f6|\ufffd)d bil", folders.caption(tmp_path / "x.png"))
+    assert re.fullmatch("r(\u00f6|\ufffd)d bil", folder_labels.caption(tmp_path / "x.png"))
     (tmp_path / "x.txt").write_text("red hair\n  glasses\n", "utf-8")
-    assert folders.caption(tmp_path / "x.png") == "red hair, glasses"
+    assert folder_labels.caption(tmp_path / "x.png") == "red hair, glasses"
 
 
 # ----------------------------------------------------------------------------------------------------------------- bad input
@@ -288,7 +291,7 @@ BAD = {
 def test_a_bad_folder_is_refused_before_any_training(tmp_path, monkeypatch, name):
     build, sentence = BAD[name]
     where = build(tmp_path / "drawings")
-    monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(loop, "train", lambda *_, **__: pytest.fail("trained"))
     assert re.search(sentence, refused(where))
     assert not (tmp_path / "output").exists() and not (tmp_path / "experts").exists()
 
@@ -310,21 +313,21 @@ def test_a_modality_that_the_folder_lacks_is_refused(tmp_path):
 ])
 def test_a_few_bad_ones_are_named_and_left_out(tmp_path, capsys, modality, spoil, left, sentence):
     spoil(folder(tmp_path / "drawings", modality))
-    assert len(folders.data_set(tmp_path / "drawings").pictures) == left
+    assert len(folders.folder_dataset(tmp_path / "drawings").pictures) == left
     assert re.search(f"Warning: {sentence}", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("words", [["--minutes", "0"], ["--minutes", "nan"], ["--batch-size", "-1"], ["--modality", "sound"], ["--words", "0"]])
 def test_numbers_that_cannot_be_are_refused(tmp_path, capsys, words):
     with pytest.raises(SystemExit):
-        folders.main([str(tmp_path), *words])
+        cli.main([str(tmp_path), *words])
     assert f"argument {words[0]}: invalid" in capsys.readouterr().err
 
 
 def test_what_cannot_be_the_start_is_refused(tmp_path):
     where = folder(tmp_path / "drawings", "class", 4)
-    (tmp_path / "cut.safetensors").write_bytes((train.BUILTIN / "faces_text.safetensors").read_bytes()[:5000])
-    (tmp_path / "other.safetensors").write_bytes(train.packed({"a": torch.zeros(2)}, {}))
+    (tmp_path / "cut.safetensors").write_bytes((BUILTIN / "faces_text.safetensors").read_bytes()[:5000])
+    (tmp_path / "other.safetensors").write_bytes(expert_file.packed({"a": torch.zeros(2)}, {}))
     assert "no expert 'nobody'" in refused(where, start="nobody") and "faces_text" in refused(where, start="nobody")
     assert "no readable .safetensors" in refused(where, start=str(tmp_path / "cut.safetensors"))
     assert "no embedded expert of this design" in refused(where, start=str(tmp_path / "other.safetensors"))
@@ -347,7 +350,7 @@ def test_a_finished_expert_is_not_overwritten_by_another_training(tmp_path):
 
 
 # ----------------------------------------------------------------------------------------------------- breaking off, going on
-class Breaks(data.DataSet):
+class Breaks(Dataset):
     """Asks its own process to stop, as Ctrl-C does, in the middle of the step `at`."""
     at = 3
 
@@ -360,7 +363,7 @@ class Breaks(data.DataSet):
 
 def interrupted(monkeypatch, where, *words, at=3, **options):
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "DataSet", Breaks)
+        patch.setattr(folders, "Dataset", Breaks)
         Breaks.at = at
         return refused(where, *words, **options)
 
@@ -437,16 +440,16 @@ def test_states_from_before_have_no_seconds_and_no_data(tmp_path, monkeypatch):
 
 def test_minutes_are_kept_and_annealed_to_their_end(tmp_path, monkeypatch):
     """With a clock that gives every look at it a tenth of a minute: the learning rate falls to its end, over an interruption too."""
-    clock, rates, rate = iter(range(10 ** 6)), [], train.rate
-    monkeypatch.setattr(train.time, "monotonic", lambda: 6.0 * next(clock))
-    monkeypatch.setattr(train, "rate", lambda step, share: rates.append((share, rate(1000, share))) or rate(step, share))
+    clock, rates, rate = iter(range(10 ** 6)), [], loop.rate
+    monkeypatch.setattr(loop.time, "monotonic", lambda: 6.0 * next(clock))
+    monkeypatch.setattr(loop, "rate", lambda step, share: rates.append((share, rate(1000, share))) or rate(step, share))
     where = folder(tmp_path / "drawings", "class", 4)
     arguments = [str(where), "--minutes", "1.5", "--batch-size", "2", "--start", "none"]
     with monkeypatch.context() as patch, pytest.raises(SystemExit, match="Stopped"):
-        patch.setattr(folders, "DataSet", Breaks)
+        patch.setattr(folders, "Dataset", Breaks)
         Breaks.at = 3
-        folders.main(arguments)
-    folders.main(arguments)
+        cli.main(arguments)
+    cli.main(arguments)
     shares, rates = zip(*rates, strict=True)
     assert 5 <= len(shares) <= 15 and list(shares) == sorted(shares) and shares[0] < 0.2 and 0.85 < shares[-1] < 1
     assert rates[0] == pytest.approx(1e-3) and rates[-1] < 0.15e-3
@@ -455,23 +458,23 @@ def test_minutes_are_kept_and_annealed_to_their_end(tmp_path, monkeypatch):
 
 
 def test_the_rate_of_a_training_counted_in_steps():
-    assert [train.rate(s, s / 1000) for s in (0, 49, 300, 650, 1000)] == pytest.approx([1e-5, 5e-4, 1e-3, 5.1e-4, 2e-5])
+    assert [loop.rate(s, s / 1000) for s in (0, 49, 300, 650, 1000)] == pytest.approx([1e-5, 5e-4, 1e-3, 5.1e-4, 2e-5])
 
 
 # ----------------------------------------------------------------------------------------------------- what a start hands on
 def test_a_start_hands_on_what_fits():
-    file = train.BUILTIN / "faces_text.safetensors"
+    file = BUILTIN / "faces_text.safetensors"
     given, facts = contents(file)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = EmbeddedUNet(map_channels=1)
-        train.begin(net, file)
+        begin(net, file)
         own = net.state_dict()
         assert all(torch.equal(own[k], given[k].float()) for k in own if k != "stem.weight")
         assert torch.equal(own["stem.weight"][:, :12], given["stem.weight"].float()) and own["stem.weight"][:, 12:].abs().sum() > 0
         net = EmbeddedUNet(labels=3)
         fresh = net.label_embed.weight.clone()
-        train.begin(net, file, ("zebra", "glasses", "red hair"))
+        begin(net, file, ("zebra", "glasses", "red hair"))
         words = net.label_embed.weight
         known = json.loads(facts["vocabulary"])
         assert torch.equal(words[:, 0], fresh[:, 0])

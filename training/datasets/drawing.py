@@ -1,27 +1,53 @@
-"""What both suites draw with: smooth paths, shades, and 64 x 64 pixels from a canvas four times as large."""
+"""The drawing of faces and scenes: smooth paths, shades, and 64 x 64 pixels from a canvas four times as large."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
 import numpy as np
 import skia
 
 SIZE, SUPER = 64, 4
 
+Colour = tuple[int, ...]    # red, green, blue, 0 to 255
+Point = tuple[float, float]
+T = TypeVar("T")
 
-def shade(rgb, factor):
+
+def shade(rgb: Colour, factor: float) -> Colour:
     """Darker below 1, lighter above."""
-    return tuple(int(max(0, min(255, c * factor if factor <= 1 else 255 - (255 - c) / factor))) for c in rgb)
+    if factor <= 1:
+        return colour(c * factor for c in rgb)
+    return colour(255 - (255 - c) / factor for c in rgb)
 
 
-def oval(cx, cy, rx, ry):
+def colour(values: Iterable[float]) -> Colour:
+    """Values brought into the range of a colour, and rounded down."""
+    return tuple(int(max(0, min(255, value))) for value in values)
+
+
+def oval(cx: float, cy: float, rx: float, ry: float) -> skia.Path:
+    """An ellipse of these radii."""
     return skia.Path().addOval(skia.Rect.MakeLTRB(cx - rx, cy - ry, cx + rx, cy + ry))
 
 
-def polygon(*points):
-    return skia.Path().addPoly([skia.Point(*p) for p in points], True)
+def box(x0: float, y0: float, x1: float, y1: float, r: float = 0.0) -> skia.Path:
+    """A rectangle from corner to corner, its corners rounded by the radius r."""
+    return skia.Path().addRRect(skia.RRect.MakeRectXY(skia.Rect.MakeLTRB(x0, y0, x1, y1), r, r))
 
 
-def curve(*points, close=True):
+def polygon(*points: Point) -> skia.Path:
+    """A closed path of straight lines."""
+    return skia.Path().addPoly([skia.Point(*point) for point in points], True)
+
+
+def curve(*points: Point, close: bool = True) -> skia.Path:
     """A smooth path through points (Catmull-Rom as cubic Beziers)."""
     path, n = skia.Path(), len(points)
-    at = (lambda i: points[i % n]) if close else (lambda i: points[max(0, min(n - 1, i))])
+
+    def at(i: int) -> Point:
+        return points[i % n] if close else points[max(0, min(n - 1, i))]
+
     path.moveTo(*points[0])
     for i in range(n if close else n - 1):
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = at(i - 1), at(i), at(i + 1), at(i + 2)
@@ -29,11 +55,34 @@ def curve(*points, close=True):
     return path
 
 
-def pixels(surface):
-    """What a canvas holds, [256, 256, 3] uint8."""
+def open_curve(*points: Point) -> skia.Path:
+    """A smooth path whose ends do not meet."""
+    return curve(*points, close=False)
+
+
+def new_surface() -> skia.Surface:
+    """A surface to draw on in the picture's coordinates, 0 to SIZE from the top left."""
+    surface = skia.Surface(SIZE * SUPER, SIZE * SUPER)
+    surface.getCanvas().scale(SUPER, SUPER)
+    return surface
+
+
+def pixels(surface: skia.Surface) -> np.ndarray:
+    """The content of a surface, [256, 256, 3] uint8."""
     return surface.toarray(colorType=skia.kRGB_888x_ColorType)[:, :, :3]
 
 
-def shrunk(array):
+def shrink(array: np.ndarray) -> np.ndarray:
     """[256, 256, C] averaged over the SUPER x SUPER pixels of each: [64, 64, C] float32."""
     return array.astype(np.float32).reshape(SIZE, SUPER, SIZE, SUPER, -1).mean((1, 3))
+
+
+def picture(surface: skia.Surface) -> np.ndarray:
+    """The content of a surface as a picture, [64, 64, 3] uint8."""
+    return shrink(pixels(surface)).round().astype(np.uint8)
+
+
+def pick(rng: np.random.Generator, options: Iterable[T]) -> T:
+    """One of the options at random."""
+    listed = list(options)
+    return listed[rng.integers(len(listed))]

@@ -1,0 +1,38 @@
+"""The preview sheets of a training."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .datasets.dataset import Dataset
+from .diffusion import euler
+
+GIVEN, NULL = 12, 4         # pictures with a condition, and with none
+
+
+def write_preview(
+    net: torch.nn.Module, dataset: Dataset, network: dict[str, int], device: torch.device, path: Path,
+) -> None:
+    """Writes a sheet of 16 pictures: 12 with the condition of a random training picture, 4 with the null.
+
+    network: the keywords of EmbeddedUNet. Maps are shown above their pictures.
+    """
+    _, inputs = dataset.batch(np.random.default_rng(0), GIVEN + NULL, **network)
+    condition: dict[str, Any] = {}
+    for name, values in inputs.items():
+        values[GIVEN:] = 0
+        condition[name] = values.to(device)
+    noise = torch.randn(GIVEN + NULL, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    pictures = euler(net, noise.to(device), **condition)
+    if dataset.kind == "map":
+        maps = condition["condition_map"][:, [dataset.channel]].expand(-1, 3, -1, -1)
+        pictures = torch.cat([maps, pictures], dim=2)
+    rows = [torch.cat(list(row), dim=2) for row in pictures.split(8)]
+    sheet = torch.cat(rows, dim=1).clamp(-1, 1)                                 # [3, H, W]
+    array = ((sheet + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    height, width, _ = array.shape
+    Image.fromarray(array).resize((2 * width, 2 * height), Image.Resampling.NEAREST).save(path)
