@@ -1,4 +1,4 @@
-"""The command line of `python3 dev.py train`: a folder of pictures, one of the pack's experts or one of their judges."""
+"""The command line of `python3 dev.py train`: a folder, one of the pack's own experts, or one of their judges."""
 from __future__ import annotations
 
 import argparse
@@ -61,7 +61,7 @@ def train_folder(arguments: Sequence[str]) -> None:
     dataset = folder.folder_dataset(args.folder, args.modality, args.words, not args.no_mirror)
     modality = dataset.metadata["modality"]
     start = None if args.start == "none" else start_file(args.start or STARTS[modality], experts)
-    metadata = folder_metadata(name, dataset, args, start)
+    metadata = own_metadata(name, dataset, args, start)
     say(f"{len(dataset.pictures)} pictures, modality {modality}, starting from {start.stem if start else 'nothing'}; "
         f"state and previews in {work}")
     check_writable(out.parent, "--out")
@@ -116,7 +116,7 @@ def expert_path(out: Path, name: str) -> Path:
     return out
 
 
-def folder_metadata(name: str, dataset: Dataset, args: argparse.Namespace, start: Path | None) -> dict[str, str]:
+def own_metadata(name: str, dataset: Dataset, args: argparse.Namespace, start: Path | None) -> dict[str, str]:
     """What the expert's file says; nothing about a license, which is for the owner of the pictures to say."""
     modality, source = dataset.metadata["modality"], args.folder.resolve().name
     length = f"--steps {args.steps}" if args.steps else f"--minutes {args.minutes:g}"

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import torch
 
-from ...mcdm.conditions.maps import edges
 from ..support.messages import few, say
 from . import folder_labels
 from .dataset import Dataset, Kind
 from .picture_files import list_pictures, read_pictures
 
+KINDS: dict[str, Kind] = {"class": "class", "text": "words", "map": "map", "sketch": "map"}
+ENCODINGS = {"map": "binary", "sketch": "edges"}
 NO_CLASSES = (              # names of subfolders that mean something else, and what to do about them
     (("masks", "labels", "annotations"), "Maps belong into a folder 'maps', under the names of their pictures"),
     (("train", "val", "test"), "Give one of these folders"),
@@ -37,34 +38,35 @@ def folder_dataset(folder: Path, modality: str | None = None, most: int = 100, m
     if modality == "map" and not (folder / "maps").is_dir():
         raise SystemExit(f"'{folder}' has no folder 'maps': the map of x.png is maps/x.png.")
     pictures = read_pictures(folder, paths)
-    metadata = {"modality": modality}
     labels: list[str] = []
-    kind: Kind
     if modality == "class":
-        kind = "class"
         kept, condition, labels = folder_labels.classes(folder, paths, pictures)
-        metadata["vocabulary"] = json.dumps(labels)
     elif modality == "text":
-        kind = "words"
         kept, condition, labels = folder_labels.words(folder, pictures, most)
-        metadata |= {"vocabulary": json.dumps(labels), "synonyms": "{}"}
     elif modality == "map":
-        kind = "map"
         kept, condition = folder_labels.maps(folder, pictures)
-        metadata["map_encoding"] = "binary"
     else:
-        kind = "map"
-        kept = [*pictures]
-        condition = torch.cat([edges(pictures[path].pixels)[:, 0].to(torch.uint8) for path in kept])
-        metadata["map_encoding"] = "edges"
+        kept, condition = folder_labels.sketches(pictures)
     if mirror and tell_sides(labels):
         say("'left' or 'right' is among the labels: pictures are not mirrored.")
         mirror = False
     if len(kept) < 20:
         say(f"Warning: {len(kept)} pictures are few; the expert will do little but repeat them.")
-    metadata["data_set"] = f"{len(kept)} pictures of a folder '{folder.resolve().name}'"
     stacked = torch.cat([pictures[path].pixels.mul(255).round().to(torch.uint8) for path in kept])
-    return Dataset(stacked, condition, kind, metadata, mirror=mirror)
+    metadata = folder_metadata(modality, labels, f"{len(kept)} pictures of a folder '{folder.resolve().name}'")
+    return Dataset(stacked, condition, KINDS[modality], metadata, mirror=mirror)
+
+
+def folder_metadata(modality: str, labels: Sequence[str], source: str) -> dict[str, str]:
+    """What the expert's file says about its condition."""
+    metadata = {"modality": modality, "data_set": source}
+    if labels:
+        metadata["vocabulary"] = json.dumps(labels)
+    if modality == "text":
+        metadata["synonyms"] = "{}"
+    if modality in ENCODINGS:
+        metadata["map_encoding"] = ENCODINGS[modality]
+    return metadata
 
 
 def training_pictures(folder: Path, modality: str | None) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The labels of a folder of pictures: classes from subfolders, words from texts, maps from a folder of maps.
+"""The labels of a folder of pictures: classes from subfolders, words from texts, maps from a folder of maps, or edges.
 
 Each function says what it leaves out, and returns the paths of the pictures that are kept with their condition.
 It raises SystemExit, one sentence, where there is nothing to train on.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ...mcdm.conditions.maps import binary
+from ...mcdm.conditions.maps import binary, edges
 from ..support.messages import few, leave_out, say
 from .captions import vocabulary_of
 from .picture_files import SIZE, Picture, is_hidden, list_pictures, open_picture
@@ -104,7 +104,7 @@ def caption(path: Path) -> str:
     return ", ".join(filter(None, map(str.strip, lines)))
 
 
-# ---------------------------------------------------------------------------------------------------------------- maps
+# ------------------------------------------------------------------------------------------------- maps and sketches
 def maps(folder: Path, pictures: Mapping[Path, Picture]) -> tuple[list[Path], torch.Tensor]:
     """(kept paths, maps [N, SIZE, SIZE] uint8): the maps that lie in FOLDER/maps under the pictures' names."""
     files = {path.relative_to(folder / "maps").with_suffix(""): path for path in list_pictures(folder / "maps")}
@@ -154,3 +154,8 @@ def read_maps(
 def same_proportions(a: tuple[int, int], b: tuple[int, int]) -> bool:
     """Whether one (width, height) is the other enlarged, up to the rounding of one pixel."""
     return abs(b[0] * a[1] - b[1] * a[0]) <= max(*a, *b)
+
+
+def sketches(pictures: Mapping[Path, Picture]) -> tuple[list[Path], torch.Tensor]:
+    """(all paths, edges [N, SIZE, SIZE] uint8 of the pictures themselves)."""
+    return [*pictures], torch.cat([edges(picture.pixels)[:, 0].to(torch.uint8) for picture in pictures.values()])
