@@ -33,7 +33,7 @@ def expert_metadata(name: str, dataset: Dataset, command: str) -> dict[str, str]
     }
 
 
-def write_expert(path: Path, weights: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+def write_expert(path: Path, weights: dict[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
     """Writes the file, whole or not at all, with the usual rights, which save_file would not give it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = packed(quantize(weights), metadata)

@@ -19,7 +19,7 @@ from accelerate.utils import broadcast
 from tqdm import tqdm
 
 from ..mcdm.experts.networks.embedded import EmbeddedUNet
-from .datasets.dataset import Dataset
+from .datasets.dataset import Dataset, NetworkInputs
 from .diffusion import denoise, loss, random_sigma
 from .expert_file import write_expert
 from .previews import write_preview
@@ -46,9 +46,9 @@ class Plan:
     extra: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)    # further tensors for the expert's file
     data: str = ""              # what tells these pictures from others, checked when resuming; "" for no check
 
-    def network(self) -> dict[str, int]:
+    def network(self) -> NetworkInputs:
         """The keywords of EmbeddedUNet for all datasets together."""
-        keywords: dict[str, int] = {}
+        keywords: NetworkInputs = {}
         for dataset in self.datasets:
             keywords |= dataset.network()
         return keywords

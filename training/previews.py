@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .datasets.dataset import Dataset
+from .datasets.dataset import Dataset, NetworkInputs
 from .diffusion import euler
 
 GIVEN, NULL = 12, 4         # pictures with a condition, and with none
 
 
 def write_preview(
-    net: torch.nn.Module, dataset: Dataset, network: dict[str, int], device: torch.device, path: Path,
+    net: torch.nn.Module, dataset: Dataset, network: NetworkInputs, device: torch.device, path: Path,
 ) -> None:
     """Writes a sheet of 16 pictures: 12 with the condition of a random training picture, 4 with the null.
 

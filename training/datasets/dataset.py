@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 import torch
@@ -15,6 +15,12 @@ from ...mcdm.conditions.maps import edges
 DROPOUT = 0.12              # how often the condition is the null
 
 Kind = Literal["map", "class", "words", "vector"]
+
+
+class NetworkInputs(TypedDict, total=False):
+    """The keywords of EmbeddedUNet that conditions need."""
+    map_channels: int
+    labels: int
 
 
 @dataclasses.dataclass
@@ -37,7 +43,7 @@ class Dataset:
     extra: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     mirror: bool = True
 
-    def network(self) -> dict[str, int]:
+    def network(self) -> NetworkInputs:
         """The keywords of EmbeddedUNet that this condition needs."""
         if self.kind == "map":
             return {"map_channels": self.channel + 1}
