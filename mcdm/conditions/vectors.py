@@ -21,8 +21,8 @@ def encode(vector: Tensor | None, source: str, modality: Modality) -> dict[str, 
     """
     width = modality.null.shape[-1]
     if vector is None:
-        raise ValueError(f"Embedding Condition: {source} is missing; use a CLIP whose text encoder has one, "
-                         "by CLIP Text Encode.")
+        raise ValueError(f"Embedding Condition: {source} is missing; use CLIP Text Encode with a CLIP "
+                         "whose text encoder has one.")
     vector = torch.atleast_2d(vector.float().cpu()).flatten(0, -2)
     if vector.shape[1] != width:
         raise ValueError(f"Embedding Condition: {modality.name} of this expert has {width} numbers, "
@@ -40,8 +40,8 @@ def of_picture(image: Tensor, modality: Modality, size: tuple[int, int]) -> Tens
     Raises ValueError where the expert has no encoder.
     """
     if modality.encoder is None:
-        raise ValueError(f"Embedding Condition: this expert takes {modality.name} of another encoder and brings none; "
-                         "use CLIP Vision Encode with the CLIP that it was trained with.")
+        raise ValueError(f"Embedding Condition: this expert takes the {modality.name} of another encoder and does not "
+                         "bring it; use CLIP Vision Encode with the CLIP that it was trained with.")
     pixels = center_resize(image[..., :3].movedim(-1, 1).float(), *size)
     return modality.encoder.image(2 * pixels.clamp(0, 1) - 1)
 

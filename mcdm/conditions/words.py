@@ -37,7 +37,7 @@ def encode(text: str, modality: Modality) -> tuple[dict[str, Tensor], str]:
     found, unknown = parse(text, modality.labels, modality.synonyms)
     known = f"{', '.join(modality.labels)}."
     if not found:
-        raise ValueError(f"The text expert knows no word of '{text}'. It knows: {known}")
+        raise ValueError(f"The text expert knows none of the words in '{text}'. It knows: {known}")
     message = f"understood: {', '.join(found)}"
     if unknown:
         message += f"; not known: {', '.join(unknown)}"

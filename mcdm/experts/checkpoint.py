@@ -45,7 +45,7 @@ def read(path: str, fast_fp8: bool = False) -> tuple[dict[str, Tensor], Config]:
     except Unreadable:
         raise
     except Exception as error:  # whatever the parsers of torch and safetensors stumble over
-        raise Unreadable(f"it is damaged, incomplete, or no plain file of weights ({_cause(error)}); "
+        raise Unreadable(f"it is damaged, incomplete, or not a plain file of weights ({_cause(error)}); "
                          "download it again, or save it as safetensors") from error
     _check_sizes(state, os.path.getsize(weights))
     return state, Config(metadata, _json(sidecar) if sidecar else {}, folder, stem, fast_fp8)
@@ -164,6 +164,6 @@ def _check_sizes(state: dict[str, Tensor], size: int) -> None:
 def _cause(error: Exception) -> str:
     """The first sentence of a parser's message."""
     if isinstance(error, pickle.UnpicklingError):
-        return "it holds other objects than tensors, and those are not read because they could run code"
+        return "it holds objects other than tensors, which are not read because they could run code"
     text = str(error).strip() or type(error).__name__
     return re.split(r"(?<=[.!?:])\s", text)[0].rstrip(".:")[:160]

@@ -88,8 +88,8 @@ class Config:
         self._asked.add(key)
         if key not in self:
             line = json.dumps({key: _example(candidates)})
-            raise ValueError(f"its weights do not tell {key} ({_words(candidates)}); write {line} with the right value "
-                             f"into {self.stem or 'NAME'}.json beside it, or into the file's metadata")
+            raise ValueError(f"its weights do not reveal {key} ({_words(candidates)}); write {line} with the right "
+                             f"value into {self.stem or 'NAME'}.json beside it, or into the file's metadata")
         if isinstance(candidates, type):
             return _typed(key, self[key], candidates)
         value = _typed(key, self[key], type(candidates[0]))

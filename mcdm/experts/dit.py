@@ -100,7 +100,7 @@ def _check(shape: Shape, heads: int, config: Config) -> None:
         raise ValueError(f"it takes {shape.channels} channels and gives {shape.out_channels}; a network of "
                          "Stable Diffusion's latents takes 4 and gives 4, or 8 with learn_sigma")
     if math.isqrt(shape.tokens) ** 2 != shape.tokens:
-        raise ValueError(f"its table of {shape.tokens} positions is no square")
+        raise ValueError(f"its table of {shape.tokens} positions is not square")
 
 
 def _classes(shape: Shape, config: Config) -> Modality:

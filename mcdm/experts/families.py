@@ -22,7 +22,7 @@ def find(state: State, config: Config) -> Family | None:
     Raises ValueError where the file names a family that does not exist.
     """
     if config.family not in (None, *NAMES):
-        raise ValueError(f"its family '{config.family}' is none of {', '.join(NAMES)}")
+        raise ValueError(f"its family '{config.family}' is not one of {', '.join(NAMES)}")
     for family in FAMILIES:
         if config.family in (None, family.name) and family.recognises(state, config):
             return family

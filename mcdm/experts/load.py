@@ -52,13 +52,13 @@ def _stranger(state: State, config: Config) -> str:
     if config.family:
         return (f"is said to be of the family {config.family}, but its keys, which begin with {keys}, are not; "
                 "correct the JSON beside it")
-    return f"is of no family that LoadExpert knows ({', '.join(families.NAMES)}); its keys begin with {keys}"
+    return f"belongs to no family that LoadExpert knows ({', '.join(families.NAMES)}); its keys begin with {keys}"
 
 
 def _reason(error: Exception) -> str:
     """An exception as the end of a sentence."""
     if isinstance(error, KeyError):
-        return f"{error} is missing in it"
+        return f"{error} is missing from it"
     if isinstance(error, ValueError):
         return str(error)
     return f"building it failed ({str(error) or type(error).__name__})"

@@ -55,7 +55,7 @@ def with_heads(table: Table, config: Config, known: Source | None) -> Table:
         row.pop("num_head_channels", None)
     config.known(row)
     if "num_head_channels" not in config and "num_heads" not in config:
-        raise ValueError("its weights do not tell the attention heads; write either num_head_channels (channels of a "
+        raise ValueError("its weights do not reveal the attention heads; write either num_head_channels (channels of a "
                          "head, such as 64) or num_heads (heads at every level, such as 4) as "
                          f'{{"num_head_channels": 64}} into {config.stem or "NAME"}.json beside the file, '
                          "or into its metadata.")

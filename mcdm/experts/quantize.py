@@ -31,7 +31,7 @@ def dequantize(state: dict[str, Tensor]) -> dict[str, Tensor]:
         key = scale_key.removesuffix(SCALE)
         scale, weight = state.pop(scale_key), state.get(key)
         if weight is None or weight.ndim < 2 or scale.shape != weight.shape[:1]:
-            raise ValueError(f"{scale_key} is the scale of no weight in it")
+            raise ValueError(f"{scale_key} scales no weight in it")
         factors = scale.float().view(-1, *[1] * (weight.ndim - 1))
         state[key] = (weight.float() * factors).half()
     return state

@@ -104,7 +104,7 @@ def build(state: State, config: Config, weight_dtype: torch.dtype | None) -> Exp
         raise ValueError(f"it takes {settings.channels} channels and gives {settings.out_channels}; an expert in pixel "
                          "space takes 3 and gives 3, or 6 with a learned variance")
     if "vae" in config or "vqvae" in config:
-        raise ValueError("it draws in the latents of an autoencoder of its own, which no expert shares")
+        raise ValueError("it draws in the latents of its own autoencoder, which no other expert shares")
     _rename_deprecated(state)
     dtype, compute_dtype = dtypes(weight_dtype, count_parameters(state), comfy.utils.weight_dtype(state))
     ops = operations(dtype, compute_dtype, config.fast_fp8)

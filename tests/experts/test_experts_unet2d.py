@@ -215,7 +215,7 @@ def test_rows_and_sizes(golden):
         ({}, {"prediction_type": "flow"}, "must be eps"),
         ({}, {"beta_end": 2.0}, "between 0 and 1"),
         ({}, {"beta_start": "low"}, "a number"),
-        ({"attention_head_dim": 5}, {}, "of another shape"),
+        ({"attention_head_dim": 5}, {}, "with another shape"),
         ({"attention_head_dim": 0}, {}, "impossible"),
         ({"attention_head_dim": "many"}, {}, "whole number"),
     ],

@@ -45,7 +45,7 @@ class Shape(NamedTuple):
         """Raises ValueError where the tensors have other numbers of dimensions."""
         wrong = [key for key, dimensions in DIMENSIONS.items() if state[key].ndim != dimensions]
         if wrong:
-            raise ValueError(f"keys of another number of dimensions: {', '.join(wrong[:3])}")
+            raise ValueError(f"keys with another number of dimensions: {', '.join(wrong[:3])}")
         hidden, channels, patch, _ = state["x_embedder.proj.weight"].shape
         return cls(
             hidden=hidden,
