@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from support import vectors
-from support.measures import relative
+from support.tensors import relative
 from unite_and_conquer.devtools.tiny_sd15 import conditioning as text
 from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from support import vectors
-from support.measures import relative
 from support.openai_experts import (
     answer,
     check_recorded,
@@ -17,12 +16,12 @@ from support.openai_experts import (
     folder,
     invented,
     load,
-    noise,
     recorded,
     same_shapes,
     state,
 )
 from support.reference_unet import Reference
+from support.tensors import noise, relative
 
 NETWORKS = [("glide_base", "glide"), ("glide_upsampler", "glide_upsampler")]
 INPUTS = ("x", "t", "tokens", "mask", "low_res")

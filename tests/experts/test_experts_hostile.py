@@ -7,7 +7,7 @@ import torch
 
 from support import vectors
 from support.hostile_files import CANARY, CASES
-from support.measures import relative
+from support.tensors import relative
 
 
 def test_there_are_enough():

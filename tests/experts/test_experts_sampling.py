@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from support import vectors
-from support.measures import relative
 from support.openai_experts import recorded
+from support.tensors import relative
 
 SAMPLING = vectors.GOLDEN / "sampling"
 SINGLE = json.loads((SAMPLING / "s1_ddim.json").read_text())["runs"]

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from support import vectors
-from support.measures import relative
-from support.openai_experts import answer, check_recorded, draw, folder, invented, noise, recorded, same_shapes, state
+from support.openai_experts import answer, check_recorded, draw, folder, invented, recorded, same_shapes, state
 from support.reference_unet import Reference
+from support.tensors import noise, relative
 
 NETWORKS = ["unc_face", "unc_sketch"]
 INPUTS = ("x", "t", "face_map", "hair_map", "image_embed", "sketch")

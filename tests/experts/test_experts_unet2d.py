@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from support import vectors
-from support.measures import relative
+from support.tensors import relative
 
 NETWORK = vectors.GOLDEN / "diffusers_unet2d"
 VARIANTS = vectors.GOLDEN / "diffusers_unet2d_variants"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from support.measures import pixels
+from support.tensors import pixels
 from unite_and_conquer.devtools.host import error_of
 from unite_and_conquer.devtools.prompts import edited, face
 from unite_and_conquer.devtools.server import Refused

@@ -19,7 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 from PIL import Image
 
-from support.measures import pixels
+from support.tensors import pixels
 from unite_and_conquer.devtools.places import PACK, ROOT
 from unite_and_conquer.devtools.setup import COMFYUI, venv_python
 from unite_and_conquer.devtools.terminal import clean_env

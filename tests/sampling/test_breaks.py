@@ -1,16 +1,16 @@
-"""Whatever breaks, breaks alone: it is named, nothing stays patched, and the next picture is the one it would have been."""
+"""Whatever breaks, breaks alone: it is named, nothing stays patched, and the next picture is the one expected."""
 import logging
 
 import pytest
 import torch
 
-from support.mixtures import latent
+from support.mixtures import expert, latent, mix, run, sampled, settings, stock_sampled
 from support.patches import control, controlled, hooked, override, with_lora
 from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
-SETTINGS = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "latent_image": latent()}
+RUN = settings(latent_image=latent())
 
 
 class Fault:
@@ -37,15 +37,16 @@ def faulty(model, fault):
     return model
 
 
-def mixture(comfy, models, conditions=None, nulls=True):
+def mixture(comfy, models, conditions=None):
+    """Two experts of weight 2, called first and second."""
     conditions = conditions or [conditioning(0), conditioning(1)]
-    first, second = (comfy.call("ConditionExpert", model=m, condition=c, null_condition=conditioning(100 + i) if nulls else None, weight=2.0, name=n)[0]
-                     for i, (m, c, n) in enumerate(zip(models, conditions, ("first", "second"), strict=True)))
-    return comfy.call("ReliabilityMixer", expert_1=first, expert_2=second)[0]
+    first, second = (expert(comfy, models[i], i, 2.0, condition=conditions[i], name=name)
+                     for i, name in enumerate(("first", "second")))
+    return mix(comfy, [first, second])
 
 
 def draw(comfy, mixed, **more):
-    return comfy.call("MCDMSampler", mixture=mixed, **(SETTINGS | more))[0]["samples"]
+    return sampled(comfy, mixed, **(RUN | more))
 
 
 def check_restored(models, weights):
@@ -59,7 +60,7 @@ def snapshot(model):
     return {key: value.clone() for key, value in model.model.state_dict().items()}
 
 
-# ------------------------------------------------------------------------------------------------ numbers that are none
+# ----------------------------------------------------------------------------------------------- numbers that are none
 
 @pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_2m", "uni_pc", "euler_ancestral"])
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["first step", "in between", "last step"])
@@ -83,12 +84,13 @@ def test_infinity_and_a_bad_first_expert_are_named_as_well(comfy):
     for models, name in ((("first",), "first"), (("second",), "second")):
         fault = Fault(float("inf"))
         fault.armed = True
-        mixed = mixture(comfy, [faulty(tiny_unet(i), fault) if n in models else tiny_unet(i) for i, n in enumerate(("first", "second"))])
+        mixed = mixture(comfy, [faulty(tiny_unet(i), fault) if n in models else tiny_unet(i)
+                                for i, n in enumerate(("first", "second"))])
         with pytest.raises(ValueError, match=f"^Expert '{name}' returned"):
             draw(comfy, mixed)
 
 
-# ------------------------------------------------------------------------------------------------ exceptions
+# ---------------------------------------------------------------------------------------------------------- exceptions
 
 class Own(Exception):
     pass
@@ -122,44 +124,48 @@ def test_an_exception_in_an_expert_leaves_everything_as_it_was(comfy, what, posi
     before = draw(comfy, mixed)
     [n.log.clear() for n in nets]
     fault.armed, fault.calls = True, 0
-    expected = {own_error: Own, out_of_memory: memory.OOM_EXCEPTION, interrupt: memory.InterruptProcessingException}[what]
+    expected = {
+        own_error: Own,
+        out_of_memory: memory.OOM_EXCEPTION,
+        interrupt: memory.InterruptProcessingException,
+    }[what]
     caplog.clear()
     with caplog.at_level(logging.ERROR), pytest.raises(expected) as error:
         draw(comfy, mixed)
     assert type(error.value) is expected
     assert fault.calls == at + 1                            # an interrupt stops within the step
     named = [r.getMessage() for r in caplog.records if "MCDM" in r.getMessage()]
-    assert named == ([] if what is interrupt else [f"MCDM: {expected.__name__} in expert '{('first', 'second')[position]}'."])
+    sentence = f"MCDM: {expected.__name__} in expert '{('first', 'second')[position]}'."
+    assert named == ([] if what is interrupt else [sentence])
     check_restored(models, weights)
     for net in nets:
-        assert {number for what, number in net.log if what == "begin"} == {number for what, number in net.log if what == "end"}
+        begun, ended = ({number for what, number in net.log if what == word} for word in ("begin", "end"))
+        assert begun == ended
     fault.armed = False
     assert torch.equal(draw(comfy, mixed), before)
 
 
 @pytest.mark.parametrize("what", [own_error, interrupt])
 def test_one_guider_runs_again_after_a_break(comfy, what):
-    """On clones of one checkpoint: a LoRA, which takes a copy of the weights, and a sampling override, which takes another."""
+    """On clones of one checkpoint: a LoRA takes a copy of the weights, and a sampling override takes another."""
     import comfy.samplers as host
     fault, base = Fault(what, 1), tiny_unet(0)
     models = [faulty(with_lora(base, 5), fault), override(base, comfy)]
     guider = comfy.call("MCDMGuider", mixture=mixture(comfy, models))[0]
 
-    def run():
-        noise = latent(seed=3)["samples"]
-        return guider.sample(noise, torch.zeros_like(noise), host.sampler_object("euler"), torch.tensor([8.0, 3.0, 1.0, 0.0]), disable_pbar=True, seed=0)
-    before = run()
+    def again():
+        return run(guider, host.sampler_object("euler"), latent(seed=3)["samples"], [8.0, 3.0, 1.0, 0.0])
+    before = again()
     fault.armed, fault.calls = True, 0
     with pytest.raises(BaseException) as error:
-        run()
+        again()
     assert isinstance(error.value, Own) or type(error.value).__name__ == "InterruptProcessingException"
     assert all(p.model.current_patcher is None for p in guider.patchers) and not hasattr(guider, "sampling")
     fault.armed = False
-    assert torch.equal(run(), before)
+    assert torch.equal(again(), before)
     assert not hasattr(guider, "sampling")          # nothing of a run is kept, however long the host keeps the guider
-    settings = {"seed": 1, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "normal", "positive": conditioning(1), "negative": conditioning(2),
-                "latent_image": latent()}
-    assert torch.equal(*(comfy.call("KSampler", model=m, **settings)[0]["samples"] for m in (base, tiny_unet(0))))
+    inputs = settings(steps=2, latent_image=latent())
+    assert torch.equal(*(stock_sampled(comfy, model, 3.0, **inputs) for model in (base, tiny_unet(0))))
 
 
 def test_a_condition_that_a_network_cannot_take_is_said_to_be_its_experts(comfy, caplog):
@@ -176,21 +182,22 @@ def test_an_exception_in_the_samplers_callback_leaves_everything_as_it_was(comfy
     import comfy.samplers as host
     models = [tiny_unet(0), tiny_unet(1)]
     weights = [snapshot(m) for m in models]
-    guider = comfy.call("MCDMGuider", mixture=mixture(comfy, models, [hooked(conditioning(i), 5 + i) for i in range(2)]))[0]
+    conditions = [hooked(conditioning(i), 5 + i) for i in range(2)]
+    guider = comfy.call("MCDMGuider", mixture=mixture(comfy, models, conditions))[0]
     with pytest.raises(Own):
-        guider.sample(latent(seed=3)["samples"], latent()["samples"], host.sampler_object("euler"), torch.tensor([8.0, 3.0, 0.0]), seed=0, disable_pbar=True,
-                      callback=lambda *args: own_error())
+        run(guider, host.sampler_object("euler"), latent(seed=3)["samples"], [8.0, 3.0, 0.0],
+            callback=lambda *args: own_error())
     check_restored(models, weights)
 
 
-# ------------------------------------------------------------------------------------------------ what can be seen before anything is sampled
+# ------------------------------------------------------------------------- what can be seen before anything is sampled
 
 def test_a_null_that_a_cfg_pp_sampler_asks_for_is_missed_by_name(comfy):
     """Weights that sum to one need no null, and none is connected; CFG++ wants D_0 all the same."""
     models = [tiny_unet(0), tiny_unet(1)]
-    first, second = (comfy.call("ConditionExpert", model=m, condition=conditioning(i), weight=0.5, name=n)[0]
-                     for i, (m, n) in enumerate(zip(models, ("first", "second"), strict=True)))
-    mixed = comfy.call("ReliabilityMixer", expert_1=first, expert_2=second)[0]
+    first, second = (expert(comfy, models[i], i, 0.5, null_condition=None, name=name)
+                     for i, name in enumerate(("first", "second")))
+    mixed = mix(comfy, [first, second])
     before = draw(comfy, mixed)
     with pytest.raises(ValueError, match="Expert 'first' has no null condition.*null_condition"):
         draw(comfy, mixed, sampler_name="euler_cfg_pp")
@@ -199,8 +206,9 @@ def test_a_null_that_a_cfg_pp_sampler_asks_for_is_missed_by_name(comfy):
 
 @pytest.mark.parametrize("more", [{"mask": torch.ones(1, 8, 8)}, {"start_percent": 0.5}, {"weight": 0.7}])
 def test_a_missing_null_that_may_be_needed_is_an_error_before_the_run(comfy, more):
-    first = comfy.call("ConditionExpert", model=tiny_unet(0), condition=conditioning(0), weight=0.5, name="first")[0]
-    second = comfy.call("ConditionExpert", **({"model": tiny_unet(1), "condition": conditioning(1), "weight": 0.5, "name": "second"} | more))[0]
+    halves = {"weight": 0.5, "null_condition": None}
+    first = expert(comfy, tiny_unet(0), 0, **halves, name="first")
+    second = expert(comfy, tiny_unet(1), 1, **(halves | {"name": "second"} | more))
     with pytest.raises(ValueError, match="Expert 'first' has no null condition"):
         draw(comfy, comfy.call("ReliabilityMixer", expert_1=first, expert_2=second)[0])
     with pytest.raises(ValueError, match="Expert 'second' has no null condition"):
@@ -209,17 +217,23 @@ def test_a_missing_null_that_may_be_needed_is_an_error_before_the_run(comfy, mor
 
 @pytest.mark.parametrize("text", ["1", "1 2 3", "a b", "1,,2", "-1 2", "0 0", "nan 1", "inf 1", "1,5 2,5", "1e400 1"])
 def test_reliabilities_that_make_no_sense(comfy, text):
-    first = comfy.call("ConditionExpert", model=tiny_unet(0), condition=conditioning(0), null_condition=conditioning(100))[0]
+    first = expert(comfy, tiny_unet(0), 0)
     with pytest.raises(ValueError, match="^(Reliabilities|[0-9] reliabilities)") as error:
         comfy.call("ReliabilityMixer", expert_1=first, expert_3=first, reliabilities=text)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("more", [{"weight": float("nan")}, {"weight": float("-inf")}, {"start_percent": 0.5, "end_percent": 0.5},
-                                  {"start_percent": 0.9, "end_percent": 0.1}, {"end_percent": 1.5}, {"mask": torch.full((1, 8, 8), float("nan"))}])
+@pytest.mark.parametrize("more", [
+    {"weight": float("nan")},
+    {"weight": float("-inf")},
+    {"start_percent": 0.5, "end_percent": 0.5},
+    {"start_percent": 0.9, "end_percent": 0.1},
+    {"end_percent": 1.5},
+    {"mask": torch.full((1, 8, 8), float("nan"))},
+])
 def test_an_expert_that_makes_no_sense_is_named(comfy, more):
     with pytest.raises(ValueError, match="^Expert 'painter'"):
-        comfy.call("ConditionExpert", **({"model": tiny_unet(0), "condition": conditioning(0), "name": "painter"} | more))
+        expert(comfy, tiny_unet(0), 0, **({"null_condition": None, "name": "painter"} | more))
 
 
 def test_latent_spaces_that_differ_are_named_and_may_be_vouched_for(comfy, caplog):
@@ -227,8 +241,7 @@ def test_latent_spaces_that_differ_are_named_and_may_be_vouched_for(comfy, caplo
     models = [tiny_unet(i) for i in range(3)]
     models[1].add_object_patch("latent_format", spaces.SDXL())
     models[2].add_object_patch("latent_format", spaces.Flux())
-    a, b, c = (comfy.call("ConditionExpert", model=m, condition=conditioning(0), null_condition=conditioning(100), name=n)[0]
-               for m, n in zip(models, "abc", strict=True))
+    a, b, c = (expert(comfy, model, 0, name=name) for model, name in zip(models, "abc", strict=True))
     with pytest.raises(ValueError, match="'b' works in the latent space SDXL, expert 'a' in SD15"):
         comfy.call("ReliabilityMixer", expert_1=a, expert_2=b)
     with caplog.at_level(logging.WARNING):
@@ -250,6 +263,7 @@ def test_an_expert_of_one_size_refuses_another_by_name(comfy):
 def test_a_network_without_noise_levels_is_refused(comfy):
     import comfy.model_sampling as sampling
     model = tiny_unet(0)
-    model.add_object_patch("model_sampling", type("Sampling", (sampling.ModelSamplingDiscrete, sampling.IMG_TO_IMG), {})(model.model.model_config))
+    kind = type("Sampling", (sampling.ModelSamplingDiscrete, sampling.IMG_TO_IMG), {})
+    model.add_object_patch("model_sampling", kind(model.model.model_config))
     with pytest.raises(ValueError, match="BaseModel.*image-to-image"):
-        comfy.call("ConditionExpert", model=model, condition=conditioning(0), null_condition=conditioning(100))
+        expert(comfy, model, 0)

@@ -7,9 +7,26 @@ import weakref
 import pytest
 import torch
 
-from support.measures import relative
-from support.mixtures import alone, ask, eq10, expert, latent, mix, parameterised, stock, stock_eq10, united
-from support.patches import checkpoint, control, controlled, hooked, override, with_lora
+from support.mixtures import (
+    RELIABILITIES,
+    WEIGHTS,
+    alone,
+    ask,
+    eq10,
+    expert,
+    latent,
+    mix,
+    parameterised,
+    run,
+    sampled,
+    settings,
+    stock,
+    stock_estimates,
+    stock_sampled,
+    united,
+)
+from support.patches import chained, checkpoint, control, controlled, hooked, hung, override, with_lora
+from support.tensors import relative
 from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
@@ -20,7 +37,7 @@ MIDDLE = "diffusion_model.middle_block.1.transformer_blocks.0.attn2"
 X = latent(2, seed=1)["samples"]
 
 
-# ------------------------------------------------------------------------------------------------ patches of one checkpoint's weights
+# --------------------------------------------------------------------------------- patches of one checkpoint's weights
 
 CLONES = {      # per expert the LoRAs (seed, strength) on one checkpoint, and how many copies of its weights that takes
     "plain and LoRA": ([(), ((5, 1.0),)], 2),
@@ -45,7 +62,7 @@ def test_clones_with_loras_are_checkpoints_of_their_own(comfy, loras, copies):
     mixture = united(comfy, clones, weights=weights, reliabilities=" ".join(map(str, reliabilities)))
     made = [checkpoint(0, *numbers) for numbers in loras]
     for sigma in (9.0, 0.5):
-        wanted = stock_eq10(made, [conditioning(i) for i in range(len(loras))], X * sigma, [sigma] * len(loras), weights, mixture.reliabilities)
+        wanted = eq10(*stock_estimates(made, X * sigma, sigma), weights, mixture.reliabilities)
         assert relative(ask(comfy, mixture, X * sigma, sigma), wanted) <= 2e-5
     guider = comfy.call("MCDMGuider", mixture=mixture)[0]
     assert len({id(p.model) for p in guider.patchers}) == copies
@@ -53,12 +70,11 @@ def test_clones_with_loras_are_checkpoints_of_their_own(comfy, loras, copies):
 
 def test_the_original_is_left_as_it_was(comfy):
     base = tiny_unet(0)
-    settings = {"seed": 1, "steps": 3, "cfg": 3.0, "sampler_name": "euler", "scheduler": "normal", "positive": conditioning(1), "negative": conditioning(2),
-                "latent_image": latent()}
     branch = with_lora(base, 5)
-    before = [comfy.call("KSampler", model=m, **settings)[0]["samples"] for m in (base, branch)]
+    inputs = settings(latent_image=latent())
+    before = [stock_sampled(comfy, model, 3.0, **inputs) for model in (base, branch)]
     ask(comfy, united(comfy, [base, branch]), X, 1.0)
-    after = [comfy.call("KSampler", model=m, **settings)[0]["samples"] for m in (base, branch)]
+    after = [stock_sampled(comfy, model, 3.0, **inputs) for model in (base, branch)]
     assert all(map(torch.equal, before, after))
 
 
@@ -81,12 +97,10 @@ def test_a_copy_stays_with_its_model_and_goes_with_it(comfy):
 def test_a_copy_is_made_of_the_unpatched_weights_whoever_patched_them(comfy):
     """A chain of clones was sampled and thrown away; its patches still lie in the weights."""
     base = tiny_unet(0)
-    settings = {"seed": 1, "steps": 1, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "positive": conditioning(1), "negative": conditioning(2),
-                "latent_image": latent()}
-    comfy.call("KSampler", model=with_lora(with_lora(base, 7), 8), **settings)
+    stock_sampled(comfy, with_lora(with_lora(base, 7), 8), 1.0, **settings(steps=1, latent_image=latent()))
     gc.collect()
     mixture = united(comfy, [base, with_lora(base, 5)])
-    wanted = stock_eq10([tiny_unet(0), checkpoint(0, (5, 1.0))], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    wanted = eq10(*stock_estimates([tiny_unet(0), checkpoint(0, (5, 1.0))], X, 1.0))
     assert relative(ask(comfy, mixture, X, 1.0), wanted) <= 2e-5
 
 
@@ -102,16 +116,19 @@ def replaced_method(model):
 
 @pytest.mark.parametrize("patch", [compiled_by_node, replaced_method])
 def test_a_patch_that_holds_a_part_of_the_network_holds_that_of_the_copy(comfy, patch):
-    """Compiled layers and replaced methods know the layer that they were made from: it must not run in the place of the copy's."""
+    """Compiled layers and replaced methods know the layer that they were made from.
+
+    It must not run in the place of the copy's.
+    """
     base, other = tiny_unet(0), with_lora(tiny_unet(0), 5)
     branch = with_lora(base, 5)
     for model in (branch, other):
         patch(model)
-    wanted = stock_eq10([tiny_unet(0), other], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    wanted = eq10(*stock_estimates([tiny_unet(0), other], X, 1.0))
     assert relative(ask(comfy, united(comfy, [base, branch]), X, 1.0), wanted) <= 2e-5
 
 
-# ------------------------------------------------------------------------------------------------ patches of one clone's options
+# -------------------------------------------------------------------------------------- patches of one clone's options
 
 def attention(model):
     model.set_model_attn2_patch(lambda q, k, v, options: (q, 0.5 * k, v.flip(1)))
@@ -145,8 +162,8 @@ def test_a_patch_acts_on_its_own_clone(comfy, patch, position):
     models[position] = patched(base)
     made = [tiny_unet(0), tiny_unet(0)]
     made[position] = patched(made[position])
-    wanted = stock_eq10(made, [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
-    unpatched = stock_eq10([base, base], [conditioning(0), conditioning(1)], X, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    wanted = eq10(*stock_estimates(made, X, 1.0))
+    unpatched = eq10(*stock_estimates([base, base], X, 1.0))
     assert relative(ask(comfy, united(comfy, models), X, 1.0), wanted) <= 2e-5
     assert relative(unpatched, wanted) > 1e-2
 
@@ -154,7 +171,11 @@ def test_a_patch_acts_on_its_own_clone(comfy, patch, position):
 def test_patches_see_conditions_as_0_and_nulls_as_1(comfy):
     seen = []
     model = tiny_unet(0)
-    model.set_model_attn2_patch(lambda q, k, v, options: (seen.append(options["cond_or_uncond"]), (q, k, v))[1])
+
+    def note(q, k, v, options):
+        seen.append(options["cond_or_uncond"])
+        return q, k, v
+    model.set_model_attn2_patch(note)
     ask(comfy, united(comfy, [model] * 3, weights=(2.0, 3.0, 1.5), reliabilities="1 1 1"), X, 1.0)
     assert all(sorted(s) == [0, 0, 0, 1, 1, 1] for s in seen)
     assert seen
@@ -163,8 +184,12 @@ def test_patches_see_conditions_as_0_and_nulls_as_1(comfy):
 def test_equal_nulls_of_one_model_are_asked_once(comfy):
     rows = []
     model = tiny_unet(0)
-    model.set_model_unet_function_wrapper(lambda apply, args: (rows.append(args["cond_or_uncond"]), apply(args["input"], args["timestep"], **args["c"]))[1])
-    experts = [comfy.call("ConditionExpert", model=model, condition=conditioning(i), null_condition=conditioning(100), weight=2.0)[0] for i in range(3)]
+
+    def note(apply, args):
+        rows.append(args["cond_or_uncond"])
+        return apply(args["input"], args["timestep"], **args["c"])
+    model.set_model_unet_function_wrapper(note)
+    experts = [expert(comfy, model, i, 2.0, null_condition=conditioning(100)) for i in range(3)]
     answer = ask(comfy, mix(comfy, experts, "1 2 0"), X, 1.0)
     assert [sorted(r) for r in rows] == [[0, 0, 0, 1]]
     d, null = zip(*(stock(tiny_unet(0), conditioning(i), conditioning(100), X, 1.0) for i in range(3)), strict=True)
@@ -205,8 +230,10 @@ def test_noise_levels_in_the_options_are_those_of_the_experts_own_frame(comfy):
     seen = {}
     lead, flow = tiny_unet(0), parameterised(1, "flow")
     for name, model in (("lead", lead), ("flow", flow)):
-        model.set_model_attn2_patch(lambda q, k, v, options, _name=name: (
-            seen.update({_name: (options["sigmas"].tolist(), options["sample_sigmas"].tolist())}), (q, k, v))[1])
+        def note(q, k, v, options, _name=name):
+            seen[_name] = options["sigmas"].tolist(), options["sample_sigmas"].tolist()
+            return q, k, v
+        model.set_model_attn2_patch(note)
     ask(comfy, united(comfy, [lead, flow]), X, 3.0)
     assert seen["lead"] == ([3.0, 3.0], [3.0, 0.0])
     assert seen["flow"] == ([0.75, 0.75], [0.75, 0.0])
@@ -216,18 +243,25 @@ def test_noise_levels_in_the_options_are_those_of_the_experts_own_frame(comfy):
 def test_what_acts_around_the_run_acts_for_the_first_expert_and_is_named_for_another(comfy, kind, caplog):
     calls = []
 
+    def around_the_mask(sigma, mask, extra_options):
+        calls.append(kind)
+        return mask
+
+    def around_the_run(executor, *args, **kwargs):
+        calls.append(kind)
+        return executor(*args, **kwargs)
+
     def wrapped():
         model = tiny_unet(0)
         if kind == "denoise_mask_function":
-            model.set_model_denoise_mask_function(lambda sigma, mask, extra_options: (calls.append(kind), mask)[1])
+            model.set_model_denoise_mask_function(around_the_mask)
         else:
-            model.add_wrapper(kind, lambda executor, *args, **kwargs: (calls.append(kind), executor(*args, **kwargs))[1])
+            model.add_wrapper(kind, around_the_run)
         return model
 
     def draw(models):
         image = latent(seed=2) | {"noise_mask": torch.ones(1, 64, 64)}
-        return comfy.call("MCDMSampler", mixture=united(comfy, models, name="the second"), seed=0, steps=1, sampler_name="euler", scheduler="normal",
-                          latent_image=image)[0]["samples"]
+        return sampled(comfy, united(comfy, models, name="the second"), **settings(0, 1, latent_image=image))
     with caplog.at_level(logging.WARNING):
         assert torch.equal(draw([tiny_unet(1), wrapped()]), draw([tiny_unet(1), tiny_unet(0)]))
     assert not calls
@@ -236,29 +270,34 @@ def test_what_acts_around_the_run_acts_for_the_first_expert_and_is_named_for_ano
     assert calls == [kind]
 
 
-# ------------------------------------------------------------------------------------------------ the host's CFG functions on one expert
+# ------------------------------------------------------------------------------ the host's CFG functions on one expert
 
 def rescaled(d, null, x, sigma, weight, multiplier):
-    """RescaleCFG (Lin et al. 2023) as its node has it, on the v prediction: v = (x / (s^2 + 1) - D) sqrt(s^2 + 1) / s."""
+    """RescaleCFG (Lin et al. 2023) as its node has it, on the v prediction.
+
+    v = (x / (s^2 + 1) - D) sqrt(s^2 + 1) / s
+    """
     root = math.sqrt(sigma ** 2 + 1)
     v, v0 = ((x / root ** 2 - e) * root / sigma for e in (d, null))
     cfg = v0 + weight * (v - v0)
-    final = multiplier * cfg * v.std((1, 2, 3), keepdim=True) / cfg.std((1, 2, 3), keepdim=True) + (1 - multiplier) * cfg
+    ratio = v.std((1, 2, 3), keepdim=True) / cfg.std((1, 2, 3), keepdim=True)
+    final = multiplier * ratio * cfg + (1 - multiplier) * cfg
     return x / root ** 2 - final * sigma / root
 
 
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("mask", [None, torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))])
 def test_rescale_cfg_of_one_expert_by_hand(comfy, position, mask):
-    sigma, weights, a = 2.0, (2.0, 3.0), (0.25, 0.75)
-    x = X * sigma
+    sigma, x = 2.0, 2.0 * X
     models = [tiny_unet(0), tiny_unet(1)]
     models[position] = rescale(models[position], comfy)
-    d, nulls = zip(*(stock(tiny_unet(i), conditioning(i), conditioning(100 + i), x, sigma) for i in range(2)), strict=True)
-    cell = 1.0 if mask is None else torch.nn.functional.avg_pool2d(mask.double()[:, None], 8)      # the same mask on both: the a_i stay
-    null = sum(r * n for r, n in zip(a, nulls, strict=True))
-    parts = [null + w * (e - null) for w, e in zip(weights, d, strict=True)]
-    parts[position] = rescaled(d[position], null, x.double(), sigma, weights[position], 0.7)
+    d, nulls = stock_estimates([tiny_unet(0), tiny_unet(1)], x, sigma)
+    cell = 1.0          # both have the same mask, so the a_i stay
+    if mask is not None:
+        cell = torch.nn.functional.avg_pool2d(mask.double()[:, None], 8)
+    null = sum(a * n for a, n in zip(RELIABILITIES, nulls, strict=True))
+    parts = [null + w * (e - null) for w, e in zip(WEIGHTS, d, strict=True)]
+    parts[position] = rescaled(d[position], null, x.double(), sigma, WEIGHTS[position], 0.7)
     wanted = null + sum(cell * (p - null) for p in parts)
     assert relative(ask(comfy, united(comfy, models, mask=mask), x, sigma), wanted) <= 2e-5
 
@@ -268,14 +307,18 @@ def rescale(model, comfy):
 
 
 def before_cfg(model, comfy):
-    model.set_model_sampler_pre_cfg_function(lambda args: [(0.9 if args["conds"][1] else 0.8) * args["conds_out"][0],
-                                                           args["conds_out"][1] + 0.1 * args["input"]])
+    def changed(args):
+        condition, null = args["conds_out"]
+        return [(0.9 if args["conds"][1] else 0.8) * condition, null + 0.1 * args["input"]]
+    model.set_model_sampler_pre_cfg_function(changed)
     return model
 
 
 def after_cfg(model, comfy, always=False):
-    model.set_model_sampler_post_cfg_function(lambda args: args["denoised"] + (0.1 if args["uncond"] else 0.2) * args["cond_scale"] * (
-        args["cond_denoised"] - args["uncond_denoised"]), disable_cfg1_optimization=always)
+    def changed(args):
+        guidance = args["cond_scale"] * (args["cond_denoised"] - args["uncond_denoised"])
+        return args["denoised"] + (0.1 if args["uncond"] else 0.2) * guidance
+    model.set_model_sampler_post_cfg_function(changed, disable_cfg1_optimization=always)
     return model
 
 
@@ -287,10 +330,9 @@ def after_cfg_null_always(model, comfy):
 @pytest.mark.parametrize("patch", [rescale, before_cfg, after_cfg, after_cfg_null_always])
 def test_cfg_functions_of_a_single_expert_are_the_stock_ksamplers(comfy, patch, weight):
     model = patch(tiny_unet(0), comfy)
-    settings = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "latent_image": latent()}
-    ours = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, model, 1, weight)]), **settings)[0]["samples"]
-    stocks = comfy.call("KSampler", model=model, cfg=weight, positive=conditioning(1), negative=conditioning(101), **settings)[0]["samples"]
-    assert relative(ours, stocks) <= 2e-5
+    inputs = settings(latent_image=latent())
+    ours = sampled(comfy, mix(comfy, [expert(comfy, model, 1, weight)]), **inputs)
+    assert relative(ours, stock_sampled(comfy, model, weight, **inputs)) <= 2e-5
 
 
 def test_a_cfg_function_that_asks_its_network_again_asks_its_own(comfy):
@@ -300,50 +342,53 @@ def test_a_cfg_function_that_asks_its_network_again_asks_its_own(comfy):
 
     def again(args):
         asked.append(args["model"].current_patcher)
-        return args["denoised"] + host.calc_cond_batch(args["model"], [args["cond"]], args["input"], args["sigma"], args["model_options"])[0]
+        question = [args["cond"]], args["input"], args["sigma"], args["model_options"]
+        return args["denoised"] + host.calc_cond_batch(args["model"], *question)[0]
     base = tiny_unet(0)
     branch = base.clone()
     attention(branch)
     branch.set_model_sampler_post_cfg_function(again)
     made = tiny_unet(0)
     attention(made)
-    (d0, n0), (d1, n1) = (stock(m, conditioning(i), conditioning(100 + i), X, 1.0) for i, m in enumerate((tiny_unet(0), made)))
+    (d0, d1), (n0, n1) = stock_estimates([tiny_unet(0), made], X, 1.0)
     null = 0.5 * n0 + 0.5 * n1
-    for models, seat in (([base, branch], 1), ([branch, base], 0)):
-        conditions = [conditioning(0), conditioning(1)][::1 if seat else -1]
-        experts = [comfy.call("ConditionExpert", model=m, condition=c, null_condition=conditioning(100 + (m is branch)), weight=2.0)[0]
-                   for m, c in zip(models, conditions, strict=True)]
-        mixture = mix(comfy, experts)
+    experts = [expert(comfy, base, 0, 2.0), expert(comfy, branch, 1, 2.0)]
+    for order in (experts, experts[::-1]):
+        mixture = mix(comfy, order)
         wanted = null + 2 * (d0 - null) + 2 * (d1 - null) + d1
         assert relative(ask(comfy, mixture, X, 1.0), wanted) <= 2e-5
         assert asked.pop().model_options["transformer_options"]["patches"]
         assert not asked
 
 
-# ------------------------------------------------------------------------------------------------ what hangs on one expert's CONDITIONING
+# ----------------------------------------------------------------------------- what hangs on one expert's CONDITIONING
 
 def combine(comfy, *conditions):
     return [c for condition in conditions for c in condition]
 
 
 def area(comfy, full, part):
-    return combine(comfy, full, comfy.call("ConditioningSetArea", conditioning=part, width=64, height=64, x=32, y=64, strength=1.5)[0])
+    box = {"width": 64, "height": 64, "x": 32, "y": 64}
+    return combine(comfy, full, comfy.call("ConditioningSetArea", conditioning=part, **box, strength=1.5)[0])
 
 
 def percentage(comfy, full, part):
-    return combine(comfy, full, comfy.call("ConditioningSetAreaPercentage", conditioning=part, width=0.5, height=0.5, x=0.25, y=0.5, strength=0.5)[0])
+    box = {"width": 0.5, "height": 0.5, "x": 0.25, "y": 0.5}
+    return combine(comfy, full, comfy.call("ConditioningSetAreaPercentage", conditioning=part, **box, strength=0.5)[0])
 
 
 def spot(comfy, full, part):
     mask = torch.zeros(1, 128, 128)
     mask[:, 30:70, 20:100] = 0.8
-    return combine(comfy, full, comfy.call("ConditioningSetMask", conditioning=part, mask=mask, strength=2.0, set_cond_area="default")[0])
+    inputs = {"mask": mask, "strength": 2.0, "set_cond_area": "default"}
+    return combine(comfy, full, comfy.call("ConditioningSetMask", conditioning=part, **inputs)[0])
 
 
 def bounds(comfy, full, part):
     mask = torch.zeros(1, 128, 128)
     mask[:, 40:120, 24:104] = 1.0
-    return combine(comfy, full, comfy.call("ConditioningSetMask", conditioning=part, mask=mask, strength=1.0, set_cond_area="mask bounds")[0])
+    inputs = {"mask": mask, "strength": 1.0, "set_cond_area": "mask bounds"}
+    return combine(comfy, full, comfy.call("ConditioningSetMask", conditioning=part, **inputs)[0])
 
 
 def ranges(comfy, full, part):
@@ -356,10 +401,10 @@ def ranges(comfy, full, part):
 def test_areas_masks_and_ranges_of_one_expert(comfy, shape, position):
     x = latent(2, 16, seed=3)["samples"]
     models, conditions = [tiny_unet(0), tiny_unet(1)], [conditioning(0), conditioning(1)]
-    plain = stock_eq10(models, conditions, x, [1.0, 1.0], (2.0, 3.0), (0.25, 0.75))
+    plain = eq10(*stock_estimates(models, x, 1.0))
     conditions[position] = shape(comfy, conditions[position], conditioning(7))
     for sigma in (10.0, 1.0):
-        wanted = stock_eq10(models, conditions, x * sigma, [sigma] * 2, (2.0, 3.0), (0.25, 0.75))
+        wanted = eq10(*stock_estimates(models, x * sigma, sigma, conditions))
         assert relative(ask(comfy, united(comfy, models, conditions), x * sigma, sigma), wanted) <= 2e-5
     assert relative(plain, wanted) > 1e-3
 
@@ -374,44 +419,53 @@ def test_a_range_of_a_clamped_or_flow_expert_is_read_on_its_own_schedule(comfy):
         x, t = sigma * X, sigma / (1 + sigma)
         d = [alone(lead, conditioning(0), x, sigma), alone(flow, conditioning(number), x / (1 + sigma), t)]
         null = [alone(lead, conditioning(100), x, sigma), alone(flow, conditioning(101), x / (1 + sigma), t)]
-        assert relative(ask(comfy, united(comfy, [lead, flow], conditions), x, sigma), eq10(d, null, (2.0, 3.0), (0.25, 0.75))) <= 1e-4
+        assert relative(ask(comfy, united(comfy, [lead, flow], conditions), x, sigma), eq10(d, null)) <= 1e-4
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["one checkpoint", "two checkpoints"])
-@pytest.mark.parametrize("loras, a", [((5, None), (0.25, 0.75)), ((5, None), (0.0, 1.0)), ((None, 5), (0.25, 0.75)), ((5, 6), (0.25, 0.75))])
+@pytest.mark.parametrize("loras, a", [
+    ((5, None), (0.25, 0.75)), ((5, None), (0.0, 1.0)), ((None, 5), (0.25, 0.75)), ((5, 6), (0.25, 0.75)),
+])
 def test_hooks_on_the_condition_of_one_expert(comfy, loras, a, same):
-    """With a = (0, 1) the first expert's last evaluation is the one with the hook: the second must not find it in the weights."""
+    """With a = (0, 1) the first expert's last evaluation is the one with the hook.
+
+    The second must not find it in the weights.
+    """
     models = [tiny_unet(0)] * 2 if same else [tiny_unet(0), tiny_unet(1)]
     conditions = [conditioning(i) if n is None else hooked(conditioning(i), n, 0.8) for i, n in enumerate(loras)]
     seeds = (0, 0 if same else 1)
-    d = [alone(checkpoint(s, *[(n, 0.8)] * (n is not None)), conditioning(i), X, 1.0) for i, (s, n) in enumerate(zip(seeds, loras, strict=True))]
+    made = [checkpoint(s, *[(n, 0.8)] * (n is not None)) for s, n in zip(seeds, loras, strict=True)]
+    d = [alone(model, conditioning(i), X, 1.0) for i, model in enumerate(made)]
     null = [alone(tiny_unet(s), conditioning(100 + i), X, 1.0) for i, s in enumerate(seeds)]
     mixture = united(comfy, models, conditions, reliabilities=f"{a[0]} {a[1]}")
     for _ in range(2):
-        assert relative(ask(comfy, mixture, X, 1.0), eq10(d, null, (2.0, 3.0), a)) <= 2e-5
+        assert relative(ask(comfy, mixture, X, 1.0), eq10(d, null, reliabilities=a)) <= 2e-5
     assert relative(alone(models[0], conditioning(0), X, 1.0), alone(tiny_unet(0), conditioning(0), X, 1.0)) == 0.0
 
 
 def test_scheduled_hooks_shared_by_two_experts_reach_both(comfy):
-    """The keyframes of a hook remember where they are: the second expert that uses the same hook must not find them already moved on."""
+    """The keyframes of a hook remember where they are.
+
+    The second expert that uses the same hook must not find them already moved on.
+    """
     condition = hooked(conditioning(0), 5, keyframes=((0.0, 1.0), (0.5, 0.25)))
     models = [tiny_unet(0), tiny_unet(1)]
     mixture = united(comfy, models, [condition, condition])
-    sigmas = torch.tensor([10.0, 5.0, 1.0, 0.5, 0.0])
+    levels = [10.0, 5.0, 1.0, 0.5, 0.0]
     seen = []
 
     def probe(model, noise, sigmas, extra_args=None, callback=None, disable=None):
         seen.extend(model(X * s, s * X.new_ones(2), **extra_args) for s in sigmas[:-1])
         return X
     import comfy.samplers as host
-    comfy.call("MCDMGuider", mixture=mixture)[0].sample(torch.zeros_like(X), torch.zeros_like(X), host.KSAMPLER(probe), sigmas, disable_pbar=True, seed=0)
+    run(comfy.call("MCDMGuider", mixture=mixture)[0], host.KSAMPLER(probe), torch.zeros_like(X), levels)
     half = models[0].get_model_object("model_sampling").percent_to_sigma(0.5)
     assert 1.0 < half < 5.0
-    for sigma, answer in zip(sigmas.tolist(), seen, strict=False):
+    for sigma, answer in zip(levels, seen, strict=False):
         strength = 1.0 if sigma > half else 0.25
         d = [alone(checkpoint(i, (5, strength)), conditioning(0), X * sigma, sigma) for i in range(2)]
         null = [alone(tiny_unet(i), conditioning(100 + i), X * sigma, sigma) for i in range(2)]
-        assert relative(answer, eq10(d, null, (2.0, 3.0), (0.25, 0.75))) <= 2e-5, sigma
+        assert relative(answer, eq10(d, null)) <= 2e-5, sigma
 
 
 @pytest.mark.parametrize("which", [(0,), (1,), (0, 1)])
@@ -420,19 +474,19 @@ def test_control_nets_of_one_expert_and_of_both(comfy, which, same):
     net, second = control(), control(-0.5)
     models = [tiny_unet(0)] * 2 if same else [tiny_unet(0), tiny_unet(1)]
     conditions, nulls = [conditioning(0), conditioning(1)], [conditioning(100), conditioning(101)]
-    chain = controlled(conditioning(0), net, second)[0][1]
+    chain = chained(net, second)
     for i in which:                                         # one chain of ControlNets for all, as one node gives it
-        conditions[i], nulls[i] = ([[c, {**d, "control": chain["control"], "control_apply_to_uncond": False}] for c, d in x[i]] for x in (conditions, nulls))
+        conditions[i], nulls[i] = hung(conditions[i], chain), hung(nulls[i], chain)
     d, null = zip(*(stock(m, c, n, X, 1.0) for m, c, n in zip(models, conditions, nulls, strict=True)), strict=True)
     assert relative(d[which[0]], alone(models[which[0]], conditioning(which[0]), X, 1.0)) > 1e-2
     net.log.clear()
-    experts = [comfy.call("ConditionExpert", model=m, condition=c, null_condition=n, weight=w)[0]
-               for m, c, n, w in zip(models, conditions, nulls, (2.0, 3.0), strict=True)]
-    assert relative(ask(comfy, mix(comfy, experts, "1 3"), X, 1.0), eq10(d, null, (2.0, 3.0), (0.25, 0.75))) <= 2e-5
+    experts = [expert(comfy, models[i], i, WEIGHTS[i], condition=conditions[i], null_condition=nulls[i])
+               for i in range(2)]
+    assert relative(ask(comfy, mix(comfy, experts, "1 3"), X, 1.0), eq10(d, null)) <= 2e-5
     begun, ended = ({number for what, number in net.log if what == word} for word in ("begin", "end"))
     assert len(begun) == len(which) and begun == ended
     assert all(sorted(labels) == [0, 1] for what, labels in net.log if what == "asked")
-    assert chain["control"].schedule is None
+    assert chain.schedule is None
 
 
 def test_control_nets_are_shown_conditions_as_0_and_nulls_as_1(comfy):
@@ -447,4 +501,5 @@ def test_a_control_net_of_a_flow_expert_sees_its_own_frame(comfy):
     conditions = [conditioning(0), controlled(conditioning(1), net)]
     d0, n0 = stock(lead, conditions[0], conditioning(100), 3.0 * X, 3.0)
     d1, n1 = stock(flow, conditions[1], conditioning(101), 0.75 * X, 0.75)
-    assert relative(ask(comfy, united(comfy, [lead, flow], conditions), 3.0 * X, 3.0), eq10((d0, d1), (n0, n1), (2.0, 3.0), (0.25, 0.75))) <= 1e-4
+    answer = ask(comfy, united(comfy, [lead, flow], conditions), 3.0 * X, 3.0)
+    assert relative(answer, eq10((d0, d1), (n0, n1))) <= 1e-4

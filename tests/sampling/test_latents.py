@@ -2,23 +2,41 @@
 import pytest
 import torch
 
-from support.measures import relative
-from support.mixtures import alone, ask, eq10, expert, latent, mix, united
+from support.mixtures import (
+    ask,
+    eq10,
+    estimates,
+    expert,
+    latent,
+    mix,
+    sampled,
+    settings,
+    stock_sampled,
+    united,
+)
+from support.tensors import noise, relative
 from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
 
-def by_hand(model_of_sigmas, estimate, settings, batch_index=None):
-    """Euler steps in float64 as the host's KSampler takes them: its noise, its scaling of latents, its inpainting around the fused estimate."""
+def by_hand(model_of_sigmas, estimate, run, batch_index=None):
+    """Euler steps in float64 as the host's KSampler takes them.
+
+    With its noise, its scaling of latents, and its inpainting around the fused estimate(x, sigma).
+    """
     import comfy.sample
     import comfy.samplers as host
-    samples, mask = settings["latent_image"]["samples"], settings["latent_image"].get("noise_mask")
-    sigmas = host.KSampler(model_of_sigmas, settings["steps"], torch.device("cpu"), "euler", settings["scheduler"], settings["denoise"]).sigmas.double()
-    noise = comfy.sample.prepare_noise(samples, settings["seed"], batch_index).double()
+    samples, mask = run["latent_image"]["samples"], run["latent_image"].get("noise_mask")
+    cpu = torch.device("cpu")
+    schedule = host.KSampler(model_of_sigmas, run["steps"], cpu, "euler", run["scheduler"], run["denoise"])
+    sigmas = schedule.sigmas.double()
+    noise = comfy.sample.prepare_noise(samples, run["seed"], batch_index).double()
     clean = 0.18215 * samples.double()
-    cells = 1.0 if mask is None else torch.nn.functional.interpolate(mask.double()[:, None], size=samples.shape[2:], mode="bilinear")
-    x = clean + noise * (sigmas[0] if settings["denoise"] < 1 else (1 + sigmas[0] ** 2).sqrt())
+    cells = 1.0
+    if mask is not None:
+        cells = torch.nn.functional.interpolate(mask.double()[:, None], size=samples.shape[2:], mode="bilinear")
+    x = clean + noise * (sigmas[0] if run["denoise"] < 1 else (1 + sigmas[0] ** 2).sqrt())
     for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
         inside = x * cells + (clean + sigma * noise) * (1 - cells)
         d = estimate(inside.float(), float(sigma)) * cells + clean * (1 - cells)
@@ -29,12 +47,15 @@ def by_hand(model_of_sigmas, estimate, settings, batch_index=None):
 def fused(models, weights=(2.0, 3.0), **more):
     """Eq. 10 of tiny Stable Diffusions asked one by one."""
     def estimate(x, sigma):
-        return eq10(*([alone(m, conditioning(i + k), x, sigma) for i, m in enumerate(models)] for k in (0, 100)), weights, (0.25, 0.75))
+        return eq10(*estimates(models, x, sigma), weights, (0.25, 0.75))
     return estimate
 
 
 RUNS = {
-    "text to image": (1.0, False), "image to image": (0.6, False), "inpainting": (1.0, True), "inpainting, image to image": (0.5, True),
+    "text to image": (1.0, False),
+    "image to image": (0.6, False),
+    "inpainting": (1.0, True),
+    "inpainting, image to image": (0.5, True),
 }
 
 
@@ -44,25 +65,24 @@ def test_a_run_of_two_experts_by_hand(comfy, two_unets, denoise, masked):
     if masked:
         image["noise_mask"] = torch.zeros(1, 32, 32)
         image["noise_mask"][:, 8:21, 5:] = 1.0
-    settings = {"seed": 11, "steps": 3, "sampler_name": "euler", "scheduler": "normal", "denoise": denoise, "latent_image": image}
-    answer = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), **settings)[0]["samples"]
-    assert relative(answer, by_hand(two_unets[0], fused(two_unets), settings)) <= 2e-5
+    run = settings(11, denoise=denoise, latent_image=image)
+    answer = sampled(comfy, united(comfy, two_unets), **run)
+    assert relative(answer, by_hand(two_unets[0], fused(two_unets), run)) <= 2e-5
 
 
 def test_a_batch_of_five_with_the_noise_of_other_places(comfy, two_unets):
     image = latent(5) | {"batch_index": [3, 0, 3, 7, 1]}
-    settings = {"seed": 2, "steps": 2, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0, "latent_image": image}
-    answer = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), **settings)[0]["samples"]
-    assert relative(answer, by_hand(two_unets[0], fused(two_unets), settings, image["batch_index"])) <= 2e-5
+    run = settings(2, 2, denoise=1.0, latent_image=image)
+    answer = sampled(comfy, united(comfy, two_unets), **run)
+    assert relative(answer, by_hand(two_unets[0], fused(two_unets), run, image["batch_index"])) <= 2e-5
     assert torch.allclose(answer[0], answer[2], rtol=0, atol=1e-4 * answer.abs().max())
 
 
 def test_an_empty_latent_is_adapted_as_the_stock_sampler_does(comfy, two_unets):
-    settings = {"seed": 2, "steps": 2, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0, "latent_image": {"samples": torch.zeros(1, 16, 8, 8)}}
-    ours = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, two_unets[0], 1, 2.0)]), **settings)[0]["samples"]
-    stock = comfy.call("KSampler", model=two_unets[0], cfg=2.0, positive=conditioning(1), negative=conditioning(101), **settings)[0]["samples"]
+    run = settings(2, 2, denoise=1.0, latent_image={"samples": torch.zeros(1, 16, 8, 8)})
+    ours = sampled(comfy, mix(comfy, [expert(comfy, two_unets[0], 1, 2.0)]), **run)
     assert ours.shape == (1, 4, 8, 8)
-    assert relative(ours, stock) <= 2e-5
+    assert relative(ours, stock_sampled(comfy, two_unets[0], 2.0, **run)) <= 2e-5
 
 
 @pytest.mark.parametrize("latent_image, words", [
@@ -78,10 +98,11 @@ def test_latents_that_cannot_be_are_refused_in_a_sentence(comfy, two_unets, late
     mixture = united(comfy, two_unets[:1] * 2, name="first")
     with pytest.raises(ValueError, match=".*".join(words)) as error:
         if node == "MCDMSampler":
-            comfy.call(node, mixture=mixture, seed=0, steps=1, sampler_name="euler", scheduler="normal", latent_image=latent_image)
+            sampled(comfy, mixture, **settings(0, 1, latent_image=latent_image))
         else:
-            comfy.call(node, noise=comfy.call("RandomNoise", noise_seed=0)[0], guider=comfy.call("MCDMGuider", mixture=mixture)[0],
-                       sampler=comfy.call("KSamplerSelect", sampler_name="euler")[0], sigmas=torch.tensor([1.0, 0.0]), latent_image=latent_image)
+            noise, guider = comfy.call("RandomNoise", noise_seed=0)[0], comfy.call("MCDMGuider", mixture=mixture)[0]
+            sampler, sigmas = comfy.call("KSamplerSelect", sampler_name="euler")[0], torch.tensor([1.0, 0.0])
+            comfy.call(node, noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent_image)
     assert "\n" not in str(error.value)
 
 
@@ -90,8 +111,8 @@ def test_the_denoised_output_is_the_last_estimate(comfy, two_unets):
     import comfy.sample as sample
     import comfy.samplers as host
     image = latent(1)
-    answer, denoised = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), seed=3, steps=1, sampler_name="euler",
-                                  scheduler="normal", latent_image=image)
+    run = settings(3, 1, latent_image=image)
+    answer, denoised = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), **run)
     sigma = float(host.KSampler(two_unets[0], 1, torch.device("cpu"), "euler", "normal", 1.0).sigmas[0])
     x = sample.prepare_noise(image["samples"], 3) * (1 + sigma ** 2) ** 0.5
     assert relative(denoised["samples"], fused(two_unets)(x, sigma) / 0.18215) <= 2e-5
@@ -100,57 +121,71 @@ def test_the_denoised_output_is_the_last_estimate(comfy, two_unets):
 
 def test_denoise_0_gives_the_latent_back(comfy, two_unets):
     image = latent(1, seed=1)
-    answers = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), seed=3, steps=2, sampler_name="euler",
-                         scheduler="normal", latent_image=image, denoise=0.0)
+    run = settings(3, 2, latent_image=image, denoise=0.0)
+    answers = comfy.call("MCDMSampler", mixture=united(comfy, two_unets), **run)
     assert all(torch.equal(a["samples"], image["samples"]) for a in answers)
 
 
-# ------------------------------------------------------------------------------------------------ an inpaint model as one of two
+# -------------------------------------------------------------------------------------- an inpaint model as one of two
 
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("told", [True, False], ids=["by its condition", "by the latent"])
 def test_an_inpaint_model_as_one_of_two(comfy, two_unets, position, told):
-    """Its concat conditioning is the masked picture (InpaintModelConditioning), else the latent, in its own scaling; the other expert sees none of it."""
-    painter = tiny_unet(7, in_channels=9)          # 4 of the noisy picture, the mask, 4 of the masked picture
+    """Its concat conditioning is the masked picture (InpaintModelConditioning), else the latent, in its own scaling.
+
+    The other expert sees none of it.
+    """
+    painter = tiny_unet(7, in_channels=9)           # 4 of the noisy picture, the mask, 4 of the masked picture
     image = latent(2, seed=5)
     image["noise_mask"] = torch.zeros(1, 64, 64)
     image["noise_mask"][:, 16:48, 8:] = 1.0
     masked = latent(1, seed=6)["samples"] if told else image["samples"]
     extra = {"concat_latent_image": masked, "concat_mask": image["noise_mask"][:, None]} if told else {}
-    models, conditions, nulls = list(two_unets), [conditioning(0), conditioning(1)], [conditioning(100), conditioning(101)]
+    conditions, nulls = ([conditioning(k + i) for i in range(2)] for k in (0, 100))
+    models = list(two_unets)
     models[position] = painter
     for row in (conditions[position], nulls[position]):
         row[0][1] |= extra
-    experts = [comfy.call("ConditionExpert", model=m, condition=c, null_condition=n, weight=w)[0]
-               for m, c, n, w in zip(models, conditions, nulls, (2.0, 3.0), strict=True)]
-    settings = {"seed": 4, "steps": 2, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0, "latent_image": image}
-    answer = comfy.call("MCDMSampler", mixture=mix(comfy, experts, "1 3"), **settings)[0]["samples"]
-    cells = torch.nn.functional.interpolate(image["noise_mask"][:, None], size=(8, 8), mode="bilinear").round().expand(2, -1, -1, -1)
-    concat = torch.cat([cells, (0.18215 * masked).expand(2, -1, -1, -1)], 1)
+    experts = [expert(comfy, models[i], i, weight, condition=conditions[i], null_condition=nulls[i])
+               for i, weight in enumerate((2.0, 3.0))]
+    run = settings(4, 2, denoise=1.0, latent_image=image)
+    answer = sampled(comfy, mix(comfy, experts, "1 3"), **run)
+    cells = torch.nn.functional.interpolate(image["noise_mask"][:, None], size=(8, 8), mode="bilinear").round()
+    concat = torch.cat([cells.expand(2, -1, -1, -1), (0.18215 * masked).expand(2, -1, -1, -1)], 1)
+
+    def d(i, text, x, sigma):
+        more = {"c_concat": concat} if i == position else {}
+        words = conditioning(text)[0][0].expand(2, -1, -1)
+        return models[i].model.apply_model(x, torch.full((2,), sigma), c_crossattn=words, **more).double()
 
     def estimate(x, sigma):
-        def d(i, k):
-            more = {"c_concat": concat} if i == position else {}
-            return models[i].model.apply_model(x, torch.full((2,), sigma), c_crossattn=conditioning(i + k)[0][0].expand(2, -1, -1), **more).double()
-        return eq10(*([d(i, k) for i in range(2)] for k in (0, 100)), (2.0, 3.0), (0.25, 0.75))
-    assert relative(answer, by_hand(two_unets[0], estimate, settings)) <= 2e-5
+        conditions, nulls = ([d(i, i + k, x, sigma) for i in range(2)] for k in (0, 100))
+        return eq10(conditions, nulls, (2.0, 3.0), (0.25, 0.75))
+    assert relative(answer, by_hand(two_unets[0], estimate, run)) <= 2e-5
 
 
-# ------------------------------------------------------------------------------------------------ rows that memory cannot hold at once
+# -------------------------------------------------------------------------------- rows that memory cannot hold at once
 
 @pytest.mark.parametrize("rows", [1, 2, 4])
 def test_the_host_splits_the_rows_of_one_model_where_memory_is_short(comfy, monkeypatch, rows):
     import comfy.model_base as base
     model, sizes = tiny_unet(0), []
-    monkeypatch.setattr(base.BaseModel, "memory_required", lambda self, input_shape, cond_shapes={}: 0 if input_shape[0] <= 2 * rows else 1e30)
-    model.set_model_unet_function_wrapper(lambda apply, args: (sizes.append(len(args["input"])), apply(args["input"], args["timestep"], **args["c"]))[1])
+
+    def memory_required(self, input_shape, cond_shapes={}):  # noqa: B006
+        return 0 if input_shape[0] <= 2 * rows else 1e30
+
+    def noted(apply, args):
+        sizes.append(len(args["input"]))
+        return apply(args["input"], args["timestep"], **args["c"])
+    monkeypatch.setattr(base.BaseModel, "memory_required", memory_required)
+    model.set_model_unet_function_wrapper(noted)
     x = latent(2, seed=1)["samples"]
     answer = ask(comfy, united(comfy, [model, model]), x, 1.0)
     assert sizes == [2 * rows] * (4 // rows)
     assert relative(answer, fused([tiny_unet(0)] * 2)(x, 1.0)) <= 2e-5
 
 
-# ------------------------------------------------------------------------------------------------ video
+# --------------------------------------------------------------------------------------------------------------- video
 
 class Frames(torch.nn.Module):
     """A network of video latents: one convolution over the frames, the sum of the text, the time."""
@@ -171,20 +206,25 @@ class Frames(torch.nn.Module):
 
 
 def video(seed, space):
+    """A MODEL of Frames, a flow, in one of the host's latent spaces."""
     import comfy.latent_formats
     import comfy.model_base
     import comfy.model_patcher
     import comfy.supported_models_base
     config = comfy.supported_models_base.BASE({"disable_unet_model_creation": True})
-    config.latent_format, config.memory_usage_factor, config.sampling_settings = getattr(comfy.latent_formats, space)(), 1.0, {"shift": 5.0}
+    config.latent_format = getattr(comfy.latent_formats, space)()
+    config.memory_usage_factor = 1.0
+    config.sampling_settings = {"shift": 5.0}
     model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType.FLOW)
     model.diffusion_model = Frames(seed)
-    return comfy.model_patcher.ModelPatcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
 
 
 def clip(batch=1, frames=3, seed=None):
+    """A LATENT of video: zeros, or noise of a seed."""
     shape = batch, 16, frames, 8, 8
-    return {"samples": torch.zeros(shape) if seed is None else torch.randn(shape, generator=torch.Generator().manual_seed(seed))}
+    return {"samples": torch.zeros(shape) if seed is None else noise(seed, *shape)}
 
 
 @pytest.mark.parametrize("space", ["HunyuanVideo", "Wan21"])
@@ -194,37 +234,37 @@ def test_one_video_expert_is_the_stock_ksampler(comfy, space, denoise, masked, b
     if masked:
         image["noise_mask"] = torch.zeros(3, 64, 64)
         image["noise_mask"][1, 16:, 8:] = 1.0
-    settings = {"seed": 1, "steps": 3, "sampler_name": "euler", "scheduler": "simple", "denoise": denoise, "latent_image": image}
-    ours = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, model, 1, 3.0)]), **settings)[0]["samples"]
-    stock = comfy.call("KSampler", model=model, cfg=3.0, positive=conditioning(1), negative=conditioning(101), **settings)[0]["samples"]
+    run = settings(scheduler="simple", denoise=denoise, latent_image=image)
+    ours = sampled(comfy, mix(comfy, [expert(comfy, model, 1, 3.0)]), **run)
     assert ours.shape == image["samples"].shape
-    assert relative(ours, stock) <= 2e-5
+    assert relative(ours, stock_sampled(comfy, model, 3.0, **run)) <= 2e-5
 
 
 @pytest.mark.parametrize("frames", [1, 3, 6])
 def test_masks_of_two_video_experts_are_frames(comfy, frames):
     """One mask for all, one for each latent frame, or one for each of more frames, averaged."""
-    models = [video(0, "HunyuanVideo"), video(1, "HunyuanVideo")]
+    models, weights, reliabilities = [video(i, "HunyuanVideo") for i in range(2)], (2.0, 3.0), (0.25, 0.75)
     masks = [torch.rand(frames, 64, 64, generator=torch.Generator().manual_seed(i)) for i in range(2)]
-    mixture = mix(comfy, [expert(comfy, m, i, w, mask=mask) for i, (m, w, mask) in enumerate(zip(models, (2.0, 3.0), masks, strict=True))], "1 3")
+    experts = [expert(comfy, models[i], i, weights[i], mask=masks[i]) for i in range(2)]
     x, t = clip(2, seed=3)["samples"], 0.6
     cells = [torch.nn.functional.avg_pool3d(m.double()[None, None], (max(1, frames // 3), 8, 8)) for m in masks]
     cells = [c.expand(1, 1, 3, 8, 8) for c in cells]
     total = 0.25 * cells[0] + 0.75 * cells[1]
-    wanted = eq10(*([alone(m, conditioning(i + k), x, t) for i, m in enumerate(models)] for k in (0, 100)),
-                  [w * c for w, c in zip((2.0, 3.0), cells, strict=True)], [a * c / total for a, c in zip((0.25, 0.75), cells, strict=True)])
-    assert relative(ask(comfy, mixture, x, t), wanted) <= 2e-5
+    w = [weight * cell for weight, cell in zip(weights, cells, strict=True)]
+    a = [reliability * cell / total for reliability, cell in zip(reliabilities, cells, strict=True)]
+    wanted = eq10(*estimates(models, x, t), w, a)
+    assert relative(ask(comfy, mix(comfy, experts, "1 3"), x, t), wanted) <= 2e-5
 
 
 def test_an_empty_picture_becomes_a_video_of_one_frame_as_in_the_stock_sampler(comfy):
     model = video(0, "Wan21")
-    settings = {"seed": 1, "steps": 2, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "latent_image": {"samples": torch.zeros(1, 4, 8, 8)}}
-    ours = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, model, 1, 3.0)]), **settings)[0]["samples"]
-    stock = comfy.call("KSampler", model=model, cfg=3.0, positive=conditioning(1), negative=conditioning(101), **settings)[0]["samples"]
+    run = settings(steps=2, scheduler="simple", denoise=1.0, latent_image=latent())
+    ours = sampled(comfy, mix(comfy, [expert(comfy, model, 1, 3.0)]), **run)
     assert ours.shape == (1, 16, 1, 8, 8)
-    assert relative(ours, stock) <= 2e-5
+    assert relative(ours, stock_sampled(comfy, model, 3.0, **run)) <= 2e-5
 
 
 def test_video_and_picture_spaces_do_not_mix(comfy, two_unets):
     with pytest.raises(ValueError, match="'movie'.*HunyuanVideo.*'still'.*SD15"):
-        mix(comfy, [expert(comfy, two_unets[0], 0, name="still"), expert(comfy, video(0, "HunyuanVideo"), 1, name="movie")])
+        movie = expert(comfy, video(0, "HunyuanVideo"), 1, name="movie")
+        mix(comfy, [expert(comfy, two_unets[0], 0, name="still"), movie])

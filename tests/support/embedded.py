@@ -3,28 +3,34 @@ from __future__ import annotations
 
 import torch
 
-from support.mixtures import mix
+from support.mixtures import mix, settings
 
-RUN = {"seed": 3, "steps": 2, "sampler_name": "euler", "scheduler": "karras"}
+RUN = settings(3, 2, scheduler="karras")
+
+
+def expert(comfy, name, kind, weight=1.0, called="", **inputs):
+    """The embedded expert mcdm/builtin/NAME.safetensors; kind: the node of its condition, which takes the inputs."""
+    model, = comfy.call("LoadExpert", expert=f"builtin/{name}.safetensors")
+    condition, = comfy.call(kind, model=model, **inputs)
+    return comfy.call("ConditionExpert", model=model, condition=condition, weight=weight, name=called)[0]
 
 
 def faces(comfy, text_weight=2.0, reliabilities="", names=("hair", "words")):
-    hair, text = (comfy.call("LoadExpert", expert=f"builtin/faces_{name}.safetensors")[0] for name in ("hair", "text"))
+    """A face of its hair's map and of a text. names: what the experts are called."""
     mask = torch.zeros(1, 64, 64)
     mask[:, 8:24, 16:48] = 1.0
-    experts = [comfy.call("ConditionExpert", model=hair, condition=comfy.call("MapCondition", model=hair, mask=mask)[0], weight=1.5, name=names[0])[0],
-               comfy.call("ConditionExpert", model=text, condition=comfy.call("TextCondition", model=text, text="red hair, glasses")[0], weight=text_weight,
-                          name=names[1])[0]]
-    return mix(comfy, experts, reliabilities)
+    hair = expert(comfy, "faces_hair", "MapCondition", 1.5, names[0], mask=mask)
+    words = expert(comfy, "faces_text", "TextCondition", text_weight, names[1], text="red hair, glasses")
+    return mix(comfy, [hair, words], reliabilities)
 
 
 def scenes(comfy, text_weight=3.0, reliabilities=""):
-    objects, places = (comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text"))
-    experts = [comfy.call("ConditionExpert", model=objects, condition=comfy.call("ClassCondition", model=objects, label="penguin")[0], weight=3.0)[0],
-               comfy.call("ConditionExpert", model=places, condition=comfy.call("TextCondition", model=places, text="a penguin on the beach")[0],
-                          weight=text_weight, name="words")[0]]
-    return mix(comfy, experts, reliabilities)
+    """A scene of a class and of a text."""
+    penguin = expert(comfy, "scenes_class", "ClassCondition", 3.0, label="penguin")
+    words = expert(comfy, "scenes_text", "TextCondition", text_weight, "words", text="a penguin on the beach")
+    return mix(comfy, [penguin, words], reliabilities)
 
 
 def empty(batch=1):
+    """A LATENT of the embedded experts: 3 x 64 x 64 zeros."""
     return {"samples": torch.zeros(batch, 3, 64, 64)}

@@ -8,35 +8,61 @@ from typing import Any
 
 import torch
 
+from support.tensors import noise
 from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 KINDS = "eps", "v", "edm", "x0", "flow", "cosmos"
+WEIGHTS, RELIABILITIES = (2.0, 3.0), (0.25, 0.75)           # of two experts, where a test has no numbers of its own
 
 
-# ------------------------------------------------------------------------------------------------ by the nodes
+# -------------------------------------------------------------------------------------------------------- by the nodes
 
 def expert(comfy, model, seed, weight=1.0, **more):
-    return comfy.call("ConditionExpert", model=model, condition=conditioning(seed), null_condition=conditioning(100 + seed),
-                      weight=weight, **more)[0]
+    """An expert of one model with conditioning(seed)."""
+    texts = {"condition": conditioning(seed), "null_condition": conditioning(100 + seed)}
+    return comfy.call("ConditionExpert", model=model, weight=weight, **(texts | more))[0]
 
 
 def mix(comfy, experts, reliabilities=""):
+    """The mixture of experts, in the order of the slots."""
     slots = {f"expert_{i + 1}": e for i, e in enumerate(experts)}
     return comfy.call("ReliabilityMixer", **slots, reliabilities=reliabilities)[0]
 
 
-def united(comfy, models, conditions=None, weights=(2.0, 3.0), reliabilities="1 3", **more):
-    """The mixture of several models, each with its condition; more: what every ConditionExpert is given besides."""
+def united(comfy, models, conditions=None, weights=WEIGHTS, reliabilities="1 3", **more):
+    """The mixture of several models, each with its condition. more: what every ConditionExpert is given besides."""
     conditions = conditions or [conditioning(i) for i in range(len(models))]
-    experts = [comfy.call("ConditionExpert", model=m, condition=c, null_condition=conditioning(100 + i), weight=w, **more)[0]
-               for i, (m, c, w) in enumerate(zip(models, conditions, weights, strict=True))]
+    experts = [expert(comfy, model, i, weight, condition=condition, **more)
+               for i, (model, condition, weight) in enumerate(zip(models, conditions, weights, strict=True))]
     return mix(comfy, experts, reliabilities)
 
 
 def latent(batch=1, size=8, seed=None):
     """A LATENT of SD 1.5: zeros, or noise of a seed."""
     shape = batch, 4, size, size
-    return {"samples": torch.zeros(shape) if seed is None else torch.randn(shape, generator=torch.Generator().manual_seed(seed))}
+    return {"samples": torch.zeros(shape) if seed is None else noise(seed, *shape)}
+
+
+def settings(seed=1, steps=3, sampler_name="euler", scheduler="normal", **more):
+    """Inputs of MCDMSampler and of the host's KSampler."""
+    return {"seed": seed, "steps": steps, "sampler_name": sampler_name, "scheduler": scheduler} | more
+
+
+def sampled(comfy, mixture, **inputs):
+    """What MCDMSampler makes of a mixture."""
+    return comfy.call("MCDMSampler", mixture=mixture, **inputs)[0]["samples"]
+
+
+def stock_sampled(comfy, model, weight, **inputs):
+    """What the host's KSampler makes of the model of one expert with conditioning(1)."""
+    texts = {"positive": conditioning(1), "negative": conditioning(101)}
+    return comfy.call("KSampler", model=model, cfg=weight, **texts, **inputs)[0]["samples"]
+
+
+def run(guider, sampler, noise, sigmas, **more):
+    """What a guider makes of noise over an empty latent. sampler: one of the host's, a KSAMPLER."""
+    empty = torch.zeros_like(noise)
+    return guider.sample(noise, empty, sampler, torch.tensor(sigmas), disable_pbar=True, seed=0, **more)
 
 
 def probed(guider, x, level):
@@ -47,8 +73,7 @@ def probed(guider, x, level):
     def probe(model, noise, sigmas, extra_args=None, callback=None, disable=None):
         answers.append(model(x, sigmas[0] * x.new_ones(len(x)), **extra_args))
         return x
-    nothing = torch.zeros_like(x)
-    guider.sample(nothing, nothing, host.KSAMPLER(probe), torch.tensor([level, 0.0]), disable_pbar=True, seed=0)
+    run(guider, host.KSAMPLER(probe), torch.zeros_like(x), [level, 0.0])
     return answers[0]
 
 
@@ -57,7 +82,7 @@ def ask(comfy, mixture, x, level, **guider):
     return probed(comfy.call("MCDMGuider", mixture=mixture, **guider)[0], x, level)
 
 
-# ------------------------------------------------------------------------------------------------ by hand
+# ------------------------------------------------------------------------------------------------------------- by hand
 
 def alone(model, condition, x, level):
     """D of one network asked by itself, in float64."""
@@ -68,10 +93,17 @@ def alone(model, condition, x, level):
         return model.model.apply_model(x, torch.full((len(x),), level), c_crossattn=text).double()
 
 
-def eq10(conditions, nulls, weights, reliabilities):
+def eq10(conditions, nulls, weights=WEIGHTS, reliabilities=RELIABILITIES):
     """sum w_i D_i - (sum w_i - 1) sum a_j D_j(null)."""
     null = sum(a * d for a, d in zip(reliabilities, nulls, strict=True))
     return sum(w * d for w, d in zip(weights, conditions, strict=True)) - (sum(weights) - 1) * null
+
+
+def estimates(models, x, level):
+    """D of each expert's condition and of each one's null at one noise level: two lists in float64."""
+    conditions = [alone(model, conditioning(i), x, level) for i, model in enumerate(models)]
+    nulls = [alone(model, conditioning(100 + i), x, level) for i, model in enumerate(models)]
+    return conditions, nulls
 
 
 def stock(model, condition, null, x, level):
@@ -88,14 +120,15 @@ def stock(model, condition, null, x, level):
     return seen["cond_denoised"].double(), seen["uncond_denoised"].double()
 
 
-def stock_eq10(models, conditions, x, levels, weights, reliabilities):
-    """Eq. 10 of experts asked one by one by the host."""
+def stock_estimates(models, x, level, conditions=None):
+    """D of each expert's condition and of each one's null, from the host's own guider: two tuples in float64."""
+    conditions = conditions or [conditioning(i) for i in range(len(models))]
     answers = [stock(model, condition, conditioning(100 + i), x, level)
-               for i, (model, condition, level) in enumerate(zip(models, conditions, levels, strict=True))]
-    return eq10(*zip(*answers, strict=True), weights, reliabilities)
+               for i, (model, condition) in enumerate(zip(models, conditions, strict=True))]
+    return zip(*answers, strict=True)
 
 
-# ------------------------------------------------------------------------------------------------ networks
+# ------------------------------------------------------------------------------------------------------------ networks
 
 def parameterised(seed: int, kind: str) -> Any:
     """A tiny network that is asked in another parameterisation, one of KINDS, with another range."""

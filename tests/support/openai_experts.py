@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from support import vectors
-from support.measures import relative
 from support.reference_unet import Reference
+from support.tensors import relative
 
 COUNT = itertools.count()
 COMMON = {
@@ -106,10 +106,6 @@ def check_recorded(model, network):
 def draw(seed=0, size=(16, 16), batch=2, t=(17.25, 803.0)):
     generator = torch.Generator().manual_seed(seed)
     return {"x": torch.randn(batch, 3, *size, generator=generator), "t": torch.tensor(t[:batch])}
-
-
-def noise(seed, *shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def same_shapes(comfy, network, table, reference, **parts):

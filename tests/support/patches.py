@@ -7,43 +7,65 @@ import torch
 
 from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 
-LAYERS = "middle_block.1.proj_in", "middle_block.1.transformer_blocks.0.attn2.to_k", "input_blocks.1.1.transformer_blocks.0.attn1.to_q", "out.2"
+LAYERS = [          # three linear ones and a convolution
+    "middle_block.1.proj_in",
+    "middle_block.1.transformer_blocks.0.attn2.to_k",
+    "input_blocks.1.1.transformer_blocks.0.attn1.to_q",
+    "out.2",
+]
 
+
+# ------------------------------------------------------------------------------------------------- LoRAs and overrides
 
 @functools.cache
 def shapes():
-    return {name: tiny_unet(0).model.diffusion_model.get_submodule(name).weight.shape for name in LAYERS}
+    network = tiny_unet(0).model.diffusion_model
+    return {name: network.get_submodule(name).weight.shape for name in LAYERS}
 
 
 def lora(seed):
-    """A LoRA as it lies in a file: two ranks on linear layers and a convolution."""
+    """A LoRA as it lies in a file, of rank 2 on each of LAYERS."""
     generator = torch.Generator().manual_seed(seed)
-    return {f"diffusion_model.{name}.lora_{half}.weight": 0.4 * torch.randn(*size, generator=generator) for name, shape in shapes().items()
-            for half, size in (("up", (shape[0], 2) + (1, 1) * (len(shape) == 4)), ("down", (2, *shape[1:])))}
+    weights = {}
+    for name, shape in shapes().items():
+        up, down = (shape[0], 2) + (1, 1) * (len(shape) == 4), (2, *shape[1:])
+        weights[f"diffusion_model.{name}.lora_up.weight"] = 0.4 * torch.randn(*up, generator=generator)
+        weights[f"diffusion_model.{name}.lora_down.weight"] = 0.4 * torch.randn(*down, generator=generator)
+    return weights
 
 
 def with_lora(model, seed, strength=1.0):
+    """The model with a LoRA as the host's own loader puts it on."""
     import comfy.sd
     return comfy.sd.load_lora_for_models(model, None, lora(seed), strength, 0)[0]
 
 
 def checkpoint(seed, *loras):
-    """A checkpoint of its own into whose weights W LoRAs (seed, strength) were written by hand: W + strength up down."""
+    """A checkpoint of its own into whose weights W LoRAs, (seed, strength), were written by hand.
+
+    W + strength up down
+    """
     model = tiny_unet(seed)
     for number, strength in loras:
+        weights = lora(number)
         for name in LAYERS:
-            up, down = (lora(number)[f"diffusion_model.{name}.lora_{half}.weight"].double().flatten(1) for half in ("up", "down"))
+            up, down = (weights[f"diffusion_model.{name}.lora_{half}.weight"] for half in ("up", "down"))
             weight = model.model.diffusion_model.get_submodule(name).weight
-            weight.data += (strength * (up @ down)).reshape(weight.shape).float()
+            change = strength * (up.double().flatten(1) @ down.double().flatten(1))
+            weight.data += change.reshape(weight.shape).float()
     return model
 
 
 def override(model, comfy):
+    """The model as one that predicts v."""
     return comfy.call("ModelSamplingDiscrete", model=model, sampling="v_prediction", zsnr=False)[0]
 
 
 def hooked(condition, seed, strength=1.0, keyframes=()):
-    """A condition with a LoRA that the host puts into the weights for this condition only, of a strength that changes over the schedule."""
+    """A condition with a LoRA that the host puts into the weights for this condition only.
+
+    keyframes: (start in percent, factor of the strength) over the schedule.
+    """
     import comfy.hooks
     group = comfy.hooks.create_hook_lora(lora(seed), strength, 0.0)
     if keyframes:
@@ -54,8 +76,14 @@ def hooked(condition, seed, strength=1.0, keyframes=()):
     return comfy.hooks.set_hooks_for_conditioning(condition, group)
 
 
+# --------------------------------------------------------------------------------------------------------- ControlNets
+
 def control(strength=0.3):
-    """A ControlNet that adds the noisy input to the first output residual, and like a real one keeps what it was told when the run began."""
+    """A ControlNet that adds the noisy input to the first output residual.
+
+    Like a real one it keeps what it was told when the run began. Its log: ("begin", id), ("asked", cond_or_uncond),
+    ("end", id), of its copies, too.
+    """
     import comfy.controlnet
     import comfy.model_management
 
@@ -79,10 +107,14 @@ def control(strength=0.3):
 
         def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
             assert any(m.model is self.net for m in comfy.model_management.current_loaded_models)
-            before = self.previous_controlnet.get_control(x_noisy, t, cond, batched_number, transformer_options) if self.previous_controlnet else None
+            before = None
+            if self.previous_controlnet:
+                question = x_noisy, t, cond, batched_number, transformer_options
+                before = self.previous_controlnet.get_control(*question)
             self.log.append(("asked", transformer_options["cond_or_uncond"]))
             hint = self.schedule.calculate_input(t, x_noisy)[:, :1]
-            return self.control_merge({"output": [torch.nn.functional.avg_pool2d(hint, 2).expand(-1, 64, -1, -1).clone()]}, before, None)
+            residual = torch.nn.functional.avg_pool2d(hint, 2).expand(-1, 64, -1, -1).clone()
+            return self.control_merge({"output": [residual]}, before, None)
 
         def cleanup(self):
             super().cleanup()
@@ -91,11 +123,21 @@ def control(strength=0.3):
     return Control(strength, [], tiny_unet(9))
 
 
-def controlled(condition, *controls):
-    """What ControlNetApplyAdvanced does to a condition, with one ControlNet after another."""
+def chained(*controls):
+    """Copies of ControlNets, one after another: the last one."""
     chain = None
-    for c in controls:
-        copied = c.copy()
+    for each in controls:
+        copied = each.copy()
         copied.set_previous_controlnet(chain)
         chain = copied
-    return [[c, {**d, "control": chain, "control_apply_to_uncond": False}] for c, d in condition]
+    return chain
+
+
+def hung(condition, chain):
+    """A condition, or a null, with a chain of ControlNets."""
+    return [[text, {**more, "control": chain, "control_apply_to_uncond": False}] for text, more in condition]
+
+
+def controlled(condition, *controls):
+    """What ControlNetApplyAdvanced does to a condition, with one ControlNet after another."""
+    return hung(condition, chained(*controls))

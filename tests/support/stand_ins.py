@@ -1,7 +1,7 @@
 """The released checkpoints that the example workflows name, in their formats but tiny.
 
-They are the recorded networks of tests/golden, each with its sidecar. What a workflow relies on is stretched to the size of the
-released ones: ImageNet's 1000 classes, and for a text every byte.
+They are the recorded networks of tests/golden, each with its sidecar. What a workflow relies on is stretched to the
+size of the released ones: ImageNet's 1000 classes, and for a text every byte.
 """
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.measures import pixels
+from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.places import PACK, ROOT
 

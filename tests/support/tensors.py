@@ -1,4 +1,4 @@
-"""How far an answer is from the one that is wanted."""
+"""Tensors and pictures: noise of a seed, pixels of a file, and how far an answer is from the one that is wanted."""
 from __future__ import annotations
 
 import io
@@ -6,6 +6,11 @@ import io
 import numpy as np
 import torch
 from PIL import Image
+
+
+def noise(seed: int, *shape: int) -> torch.Tensor:
+    """Standard normal numbers of a seed, in float32."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
