@@ -1,4 +1,4 @@
-"""examples/fuse_two_gaussians.py, run from elsewhere as a reader runs it: what it samples is what it says that theory says."""
+"""examples/fuse_two_gaussians.py, run from elsewhere as a reader runs it: its samples are what it says of theory."""
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +10,12 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fuse_two_gaussians
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """The numbers of each printed line: w1, w2, a1, a2, mean of the points (x, y), mean by equation 10 (x, y), spread."""
-    run = subprocess.run([sys.executable, EXAMPLE], cwd=tmp_path_factory.mktemp("elsewhere"), capture_output=True, text=True)
+    """The numbers of each printed line.
+
+    w1, w2, a1, a2, mean of the points (x, y), mean by equation 10 (x, y), spread
+    """
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    run = subprocess.run([sys.executable, EXAMPLE], cwd=elsewhere, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return [[float(word) for word in line.split()] for line in run.stdout.splitlines()[1:]]
 

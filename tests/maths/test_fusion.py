@@ -21,7 +21,8 @@ def by_hand(conditions, nulls, weights, reliabilities, masks):
         a = [s / total for s in shares] if total > 0 else reliabilities
         w = [x * k for x, k in zip(weights, m, strict=True)]
         null = sum(x * d[..., cell].double() for x, d in zip(a, nulls, strict=True))
-        out[..., cell] = sum(x * d[..., cell].double() for x, d in zip(w, conditions, strict=True)) - (math.fsum(w) - 1) * null
+        asked = sum(x * d[..., cell].double() for x, d in zip(w, conditions, strict=True))
+        out[..., cell] = asked - (math.fsum(w) - 1) * null
     return out
 
 
@@ -32,7 +33,8 @@ def test_masked_fusion_is_equation_10_in_every_cell(n, data):
     raw = data.draw(st.lists(st.floats(0, 2, width=32), min_size=n, max_size=n).filter(lambda a: sum(a) > 0.01))
     reliabilities = [a / sum(raw) for a in raw]
     cells = 5
-    masks = [torch.tensor(data.draw(st.lists(st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0]), min_size=cells, max_size=cells))) for _ in range(n)]
+    in_the_mask = st.lists(st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0]), min_size=cells, max_size=cells)
+    masks = [torch.tensor(data.draw(in_the_mask)) for _ in range(n)]
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 2**31)))
     conditions, nulls = ([torch.randn(2, 3, 1, cells, generator=generator) for _ in range(n)] for _ in range(2))
 
@@ -55,7 +57,8 @@ def test_numbers_and_full_masks_agree(weights, data):
     reliabilities = [1 / n] * n
     by_number = fusion.coefficients(weights, reliabilities, [1.0] * n)
     by_mask = fusion.coefficients(weights, reliabilities, [torch.ones(1, 1, 2, 2)] * n)
-    for number, tensor in zip(by_number.weights + by_number.reliabilities, by_mask.weights + by_mask.reliabilities, strict=True):
+    numbers, tensors = (c.weights + c.reliabilities for c in (by_number, by_mask))
+    for number, tensor in zip(numbers, tensors, strict=True):
         assert torch.allclose(torch.full((1, 1, 2, 2), number), tensor, atol=1e-6)
 
 
@@ -64,7 +67,8 @@ def test_one_expert_is_the_hosts_guidance_to_the_last_bit(weight, seed):
     generator = torch.Generator().manual_seed(seed)
     condition, null = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
     c = fusion.coefficients([weight], [1.0], [1.0])
-    assert torch.equal(fusion.fuse(fusion.null_blend([null], c.reliabilities), [condition], c.weights), null + (condition - null) * weight)
+    fused = fusion.fuse(fusion.null_blend([null], c.reliabilities), [condition], c.weights)
+    assert torch.equal(fused, null + (condition - null) * weight)
 
 
 def test_coefficients_sum_to_one_so_that_a_constant_picture_stays():
@@ -73,7 +77,8 @@ def test_coefficients_sum_to_one_so_that_a_constant_picture_stays():
         n = len(weights)
         mask = torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(n))
         c = fusion.coefficients(weights, [1 / n] * n, [mask] + [1.0] * (n - 1))
-        assert torch.allclose(fusion.fuse(fusion.null_blend([constant] * n, c.reliabilities), [constant] * n, c.weights), constant, atol=1e-6)
+        fused = fusion.fuse(fusion.null_blend([constant] * n, c.reliabilities), [constant] * n, c.weights)
+        assert torch.allclose(fused, constant, atol=1e-6)
 
 
 def test_where_nobody_is_active_the_plain_reliabilities_decide():
@@ -85,8 +90,13 @@ def test_where_nobody_is_active_the_plain_reliabilities_decide():
 
 
 @pytest.mark.parametrize("weights, masks, needed", [
-    ([1.0], [1.0], False), ([0.5, 0.5], [1.0, 1.0], False), ([2.0, -1.0], [1.0, 1.0], False), ([1.0, 1.0], [1.0, 1.0], True),
-    ([1.0, 1.0], "halves", False), ([1.0, 2.0], "halves", True), ([1.0], [0.0], True),
+    ([1.0], [1.0], False),
+    ([0.5, 0.5], [1.0, 1.0], False),
+    ([2.0, -1.0], [1.0, 1.0], False),
+    ([1.0, 1.0], [1.0, 1.0], True),
+    ([1.0, 1.0], "halves", False),
+    ([1.0, 2.0], "halves", True),
+    ([1.0], [0.0], True),
 ])
 def test_the_null_is_needed_where_the_weights_do_not_sum_to_one(weights, masks, needed):
     if masks == "halves":

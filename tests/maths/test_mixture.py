@@ -14,8 +14,13 @@ def expert(**changes):
 
 
 @pytest.mark.parametrize("changes, word", [
-    ({"weight": math.nan}, "weight"), ({"weight": math.inf}, "weight"), ({"start": 0.5, "end": 0.5}, "window"), ({"start": 0.7, "end": 0.2}, "window"),
-    ({"start": -0.1}, "window"), ({"end": 1.5}, "window"), ({"mask": torch.tensor([[math.nan]])}, "mask"),
+    ({"weight": math.nan}, "weight"),
+    ({"weight": math.inf}, "weight"),
+    ({"start": 0.5, "end": 0.5}, "window"),
+    ({"start": 0.7, "end": 0.2}, "window"),
+    ({"start": -0.1}, "window"),
+    ({"end": 1.5}, "window"),
+    ({"mask": torch.tensor([[math.nan]])}, "mask"),
 ])
 def test_an_expert_that_makes_no_sense_is_named(changes, word):
     with pytest.raises(ValueError, match="Expert 'hair'") as error:
@@ -32,26 +37,36 @@ def test_any_finite_weight_is_legal(weight):
 def test_reliabilities_are_normalised(numbers):
     mixture = Mixture(tuple(expert() for _ in numbers), tuple(numbers))
     assert math.isclose(math.fsum(mixture.reliabilities), 1.0, rel_tol=1e-9)
-    assert all(math.isclose(a * math.fsum(numbers), n, rel_tol=1e-9, abs_tol=1e-300) for a, n in zip(mixture.reliabilities, numbers, strict=True))
+    total = math.fsum(numbers)
+    assert all(math.isclose(a * total, number, rel_tol=1e-9, abs_tol=1e-300)
+               for a, number in zip(mixture.reliabilities, numbers, strict=True))
 
 
-@pytest.mark.parametrize("numbers", [(0.0, 0.0), (-1.0, 2.0), (math.nan, 1.0), (math.inf, 1.0), (1.0,), (1.0, 1.0, 1.0)])
+@pytest.mark.parametrize("numbers", [
+    (0.0, 0.0), (-1.0, 2.0), (math.nan, 1.0), (math.inf, 1.0), (1.0,), (1.0, 1.0, 1.0),
+])
 def test_reliabilities_that_make_no_sense_are_refused(numbers):
     with pytest.raises(ValueError, match="[Rr]eliabilities"):
         Mixture((expert(), expert()), numbers)
 
 
 @pytest.mark.parametrize("text, count, wanted", [
-    ("", 4, (0.25,) * 4), ("  ", 2, (0.5, 0.5)), ("1, 0.5", 2, (1.0, 0.5)), ("1 0.5", 2, (1.0, 0.5)), ("1,0.5", 2, (1.0, 0.5)),
-    (" .5 , 2 0 ", 3, (0.5, 2.0, 0.0)), ("1e-3, 1", 2, (0.001, 1.0)), ("3", 1, (3.0,)),
+    ("", 4, (0.25,) * 4),
+    ("  ", 2, (0.5, 0.5)),
+    ("1, 0.5", 2, (1.0, 0.5)),
+    ("1 0.5", 2, (1.0, 0.5)),
+    ("1,0.5", 2, (1.0, 0.5)),
+    (" .5 , 2 0 ", 3, (0.5, 2.0, 0.0)),
+    ("1e-3, 1", 2, (0.001, 1.0)),
+    ("3", 1, (3.0,)),
 ])
 def test_reliabilities_are_read(text, count, wanted):
     assert parse_reliabilities(text, count) == wanted
 
 
 @pytest.mark.parametrize("text, count", [
-    ("1, two", 2), ("1,,2", 2), (",1 2", 2), ("1, 2,", 2), ("-1, 2", 2), ("nan 1", 2), ("inf, 1", 2), ("1;2", 2), ("0,5 0,5", 2), ("1", 2), ("1 2 3", 2),
-    ("1_0, 2", 2),
+    ("1, two", 2), ("1,,2", 2), (",1 2", 2), ("1, 2,", 2), ("-1, 2", 2), ("nan 1", 2), ("inf, 1", 2), ("1;2", 2),
+    ("0,5 0,5", 2), ("1", 2), ("1 2 3", 2), ("1_0, 2", 2),
 ])
 def test_reliabilities_that_cannot_be_read_are_refused_with_an_example(text, count):
     with pytest.raises(ValueError, match="Reliabilities") as error:

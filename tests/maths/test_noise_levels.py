@@ -55,7 +55,7 @@ def test_below_its_range_it_is_asked_at_sigma_min_with_the_input_as_it_is(sigma)
 def test_a_flows_first_step_is_finite(sigma_data):
     gain, level = translate(1.0, FLOW, exploding(sigma_data))
     assert level == 15.0
-    assert math.isclose(gain, math.hypot(15.0, sigma_data))              # pure noise of unit variance, as the network saw it
+    assert math.isclose(gain, math.hypot(15.0, sigma_data))     # pure noise of unit variance, as the network saw it
     near, _ = translate(1.0 - 1e-9, FLOW, exploding(sigma_data))
     assert math.isclose(gain, near, rel_tol=1e-6)
 

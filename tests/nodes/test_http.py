@@ -1,4 +1,7 @@
-"""The pack over HTTP, as a user's queue meets it: pictures, refusals, errors, interrupts, and the next prompt after each."""
+"""The pack over HTTP, as a user's queue meets it.
+
+Pictures, refusals, errors, interrupts, and the next prompt after each.
+"""
 import json
 import pickle
 import struct
@@ -9,7 +12,7 @@ import torch
 
 from support.tensors import pixels
 from unite_and_conquer.devtools.host import error_of
-from unite_and_conquer.devtools.prompts import edited, face
+from unite_and_conquer.devtools.prompts import edited, face, node
 from unite_and_conquer.devtools.server import Refused
 
 
@@ -33,7 +36,7 @@ def test_a_picture_twice_with_progress_and_previews(host):
     prompt_id = host.post_prompt(edited(face(seed=5), {"save": {"filename_prefix": "again"}}))
     entry = host.wait(prompt_id)
     assert entry["status"]["status_str"] == "success"
-    host.run(face(seed=6))                                                   # something else in between: nothing is cached
+    host.run(face(seed=6))              # something else in between: nothing is cached
     again, = host.images(host.run(face(seed=5)))
     assert np.array_equal(pixels(first), pixels(again))
     prompt_id = host.post_prompt(face(seed=7, steps=4))
@@ -89,11 +92,11 @@ def test_an_error_names_its_expert_and_the_next_prompt_runs(host, node, inputs, 
 
 def test_a_latent_of_the_wrong_kind(host):
     workflow = face(seed=21)
-    workflow["picture"] = {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255}}
-    workflow["latent"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["picture", 0], "vae": ["vae", 0]}}
-    host.run(workflow)                                                       # three channels, 64 x 64: image to image
-    workflow["latent"] = {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}}
-    sentence = fails(host, workflow)                                         # empty, so its channels are adapted; 8 x 8 it stays
+    workflow["picture"] = node("EmptyImage", width=64, height=64, batch_size=1, color=255)
+    workflow["latent"] = node("VAEEncode", pixels=["picture", 0], vae=["vae", 0])
+    host.run(workflow)                  # three channels, 64 x 64: image to image
+    workflow["latent"] = node("EmptyLatentImage", width=64, height=64, batch_size=1)
+    sentence = fails(host, workflow)    # empty, so its channels are adapted; 8 x 8 it stays
     assert "64 x 64" in sentence and "8 x 8" in sentence
     workflow["latent"]["inputs"] |= {"width": 512, "height": 512}
     host.run(workflow)
@@ -163,10 +166,13 @@ def test_an_interrupt_stops_within_a_step_and_the_next_picture_is_the_same(host)
 def test_every_node_is_described(host):
     info = host.object_info()
     ours = {k: v for k, v in info.items() if v["category"] == "unite and conquer"}
-    assert {"LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer", "EmptyExpertLatent", "MCDMGuider",
-            "MCDMSampler", "MixtureOptions", "MCDMAncestral"} <= ours.keys()
-    for name, node in ours.items():
-        assert node["display_name"] != name and node["description"]
-        for group in node["input"].values():
-            for key, (_, options) in ((k, v) for k, v in group.items() if k not in ("unique_id",) and isinstance(v, (list, tuple)) and len(v) == 2):
-                assert options.get("tooltip"), f"{name}.{key} has no tooltip"
+    assert {
+        "LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer",
+        "EmptyExpertLatent", "MCDMGuider", "MCDMSampler", "MixtureOptions", "MCDMAncestral",
+    } <= ours.keys()
+    for name, described in ours.items():
+        assert described["display_name"] != name and described["description"]
+        for group in described["input"].values():
+            for key, spec in group.items():
+                if key != "unique_id" and isinstance(spec, (list, tuple)) and len(spec) == 2:
+                    assert spec[1].get("tooltip"), f"{name}.{key} has no tooltip"
