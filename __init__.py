@@ -1,8 +1,10 @@
-"""Unite and Conquer (MCDM) for ComfyUI: several diffusion networks, each with its own condition, united in every denoising step."""
+"""Unite and Conquer (MCDM) for ComfyUI: several diffusion networks with their own conditions, united in every step."""
 
 WEB_DIRECTORY = "./web"
 
 
 async def comfy_entrypoint():
+    from .mcdm.host.examples import copy_example_pictures
     from .nodes import UniteAndConquer
+    copy_example_pictures()
     return UniteAndConquer()

@@ -1,127 +1,161 @@
-"""What the experts of a run did to each other: pulls, agreement, and conditions that contradict each other (section 6 of the paper).
+"""What the experts of a run did to each other: contributions, agreement, opposition (section 6 of the paper).
 
-    pull of i           P_i = w_i m_i (D_i - D_0)           what it adds to the fused estimate, eq. 18
-    what i asks for     G_i = w_i m_i (D_i - N_i)           N_i its own null: D_0 would count differences of style between networks as disagreement
+    contribution of i   P_i = w_i m_i (D_i - D_0)       what it adds to the fused estimate, eq. 18; the page says pull
+    what i asks for     G_i = w_i m_i (D_i - N_i)       N_i its own null: with D_0, differences of style between
+                                                        networks would count as disagreement
 
-Two conditions contradict each other where they persistently ask for opposite things while the content of the picture is decided: with A_i the sum of
-G_i over the noise levels of DECIDES at which both act, as means over 8 x 8 parts of the picture, their opposition is
+Two conditions are opposed where they persistently ask for opposite things while the content of the picture is decided:
+with A_i the sum of G_i over the noise levels of DECIDES at which both act, as means over 8 x 8 parts of the picture,
+their opposition is
 
-    sum over parts of max(0, -<A_i, A_j>) / (|A_i| |A_j|)   0: never opposed, or never in the same place; 1: opposite everywhere
+    sum over parts of max(0, -<A_i, A_j>) / (|A_i| |A_j|)
+
+from 0 (never opposed, or never in the same place) to 1 (opposite everywhere).
 """
+from __future__ import annotations
+
+import functools
 import itertools
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional as F
 
+from .observation import Observation
+
 GRID = 8
-DECIDES = (0.6, 6.0)            # noise levels, in standard deviations of the picture
-CONTRADICTION = 0.62            # opposition from which on two conditions contradict each other: found on the embedded face experts, see the help page
-HELD = 0.4                      # opposition at one noise level above which a contradiction goes on
-COMPARABLE = 0.1                # a condition that asks for less than this share of the other is overruled, it contradicts nothing
+DECIDES = (0.6, 6.0)        # noise levels at which content is decided, in standard deviations of the picture
+COMPARABLE = 0.1            # a condition that asks for less than this share of the other is overruled: no contradiction
 
 
-def cosine(a, b):
+# ------------------------------------------------------------------------------------------------ measures of fields
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The cosine of the angle between two fields [B, ...], mean over the batch; nan where one is zero."""
     a, b = a.flatten(1), b.flatten(1)
     return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).nanmean()
 
 
-def parts(field):
+def parts(field: torch.Tensor) -> torch.Tensor:
     """The means of a field [B, C, (T,) H, W] over the parts of the picture, [B, C T, 8, 8]."""
     return F.adaptive_avg_pool2d(field.reshape(len(field), -1, *field.shape[-2:]), GRID)
 
 
-def opposition(a, b):
+def opposition(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """How opposed two fields [B, C, H, W] of parts are, from 0 to 1; nan where one is zero."""
     return (-(a * b).sum(1)).clamp(min=0).sum() / (a.norm() * b.norm())
 
 
-def disagreement(fields):
-    """Where fields [B, C, ...] cancel each other: (sum_i |G_i| - |sum_i G_i|, sum_i |G_i|), norms over channels, [B, ...]."""
-    strength = sum(g.norm(dim=1) for g in fields)
-    return strength - sum(fields).norm(dim=1), strength
+class Disagreement(NamedTuple):
+    """Where fields cancel each other, [B, ...]; norms are over channels."""
+    lost: torch.Tensor          # sum_i |G_i| - |sum_i G_i|
+    strength: torch.Tensor      # sum_i |G_i|
+
+    @property
+    def cancelled(self) -> float:
+        """How much of what the conditions ask for cancels, 0 to 1."""
+        strength = self.strength.sum()
+        return float(self.lost.sum() / strength) if float(strength) > 0 else 0.0
+
+
+def disagreement(fields: Sequence[torch.Tensor]) -> Disagreement:
+    """Where fields [B, C, ...] cancel each other."""
+    strength = _sum(g.norm(dim=1) for g in fields)
+    return Disagreement(strength - _sum(fields).norm(dim=1), strength)
+
+
+def _sum(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    return functools.reduce(torch.add, tensors)
+
+
+# ------------------------------------------------------------------------------------------------ figures of a run
+
+class Pair(NamedTuple):
+    """Two experts, by index; lists go by evaluation, nan where one of the two does nothing."""
+    first: int
+    second: int
+    cosine: list[float]                 # between their contributions
+    condition_cosine: list[float]       # between what they ask for
+    opposition_at: list[float]
+    opposition: float                   # the one that decides; nan: not together, or not comparable
+
+
+class Figures(NamedTuple):
+    """A run in plain numbers."""
+    sigmas: list[float]                     # of the evaluations
+    contributions: list[list[float]]        # of each expert at each evaluation: root mean square
+    pairs: list[Pair]
+    decides: tuple[float, float]            # the noise levels (low, high) between which content is decided
 
 
 class Recorder:
-    """An observer of a run of `count` experts whose guider evaluates all nulls. It keeps numbers, the parts, and the fields of the last evaluation."""
+    """An observer of a run of `count` experts whose guider evaluates all nulls.
 
-    def __init__(self, count):
-        self.count, self.pairs = count, list(itertools.combinations(range(count), 2))
+    It keeps numbers, the parts of the picture, and the fields of the last evaluation.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pairs = list(itertools.combinations(range(count), 2))
         self.sigmas: list[float] = []
-        self.asked: list[torch.Tensor] = []         # G_i of the last evaluation
-        self.fused: torch.Tensor
-        self._numbers: list[torch.Tensor] = []      # per evaluation, on the device: the pulls, then two cosines for each pair
-        self._parts: list[list[torch.Tensor]] = []
+        self.asked: list[torch.Tensor] = []                 # G_i of the last evaluation
+        self.fused: torch.Tensor                            # its fused estimate
+        self._sizes: list[torch.Tensor] = []                # per evaluation, on the device: [experts]
+        self._cosines: list[torch.Tensor] = []              # [2, pairs]: of contributions, of what is asked for
+        self._parts: list[list[torch.Tensor]] = []          # of what each expert asks for
 
-    def __call__(self, o):
+    def __call__(self, observation: Observation) -> None:
+        """Takes note of one Observation."""
+        o, null = observation, observation.null
+        assert null is not None, "the guider has to evaluate all nulls"
         self.fused = o.fused.float()
-        nothing = torch.zeros_like(self.fused)
-
-        def of(i, estimate, null):
-            return (o.contributions[i][0] * (estimate - null)).float() if i in o.contributions else nothing
-        pulls = [of(i, o.contributions[i][1] if i in o.contributions else None, o.null) for i in range(self.count)]
-        self.asked = [of(i, o.denoised.get(i), o.nulls.get(i, o.null)) for i in range(self.count)]
+        added = {i: w * (d - null) for i, (w, d) in o.contributions.items()}
+        asked = {i: w * (o.denoised[i] - o.nulls.get(i, null)) for i, (w, _) in o.contributions.items()}
+        contributions, self.asked = self._fields(added), self._fields(asked)
         self.sigmas.append(o.sigma)
+        self._sizes.append(torch.stack([p.square().mean().sqrt() for p in contributions]))
+        self._cosines.append(torch.stack([self._pairwise(contributions), self._pairwise(self.asked)]))
         self._parts.append([parts(g) for g in self.asked])
-        cosines = [cosine(f[i], f[j]) for i, j in self.pairs for f in (pulls, self.asked)]
-        self._numbers.append(torch.stack([p.square().mean().sqrt() for p in pulls] + cosines))
 
-    def figures(self):
-        """Everything as plain numbers, nan where there is none; pairs as {(i, j): ...}.
+    def _fields(self, acting: Mapping[int, torch.Tensor]) -> list[torch.Tensor]:
+        """The field of every expert, zero for one that does not act."""
+        nothing = torch.zeros_like(self.fused)
+        return [acting[i].float() if i in acting else nothing for i in range(self.count)]
 
-        `opposition` of a pair is the one that decides: nan where the two do not act together while content is decided, or one asks for next to nothing.
-        """
-        table = torch.stack(self._numbers).double().cpu().T.tolist()
+    def _pairwise(self, fields: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The cosine of every pair, [pairs]."""
+        cosines = [cosine(fields[i], fields[j]) for i, j in self.pairs]
+        return torch.stack(cosines) if cosines else torch.zeros(0)
+
+    def figures(self) -> Figures:
+        """Everything as plain numbers."""
         scale = self.fused.std().item()
         low, high = (d * scale for d in DECIDES)
-        deciding = [p for s, p in zip(self.sigmas, self._parts, strict=True) if low <= s <= high]
-        pairs = {}
-        for k, (i, j) in enumerate(self.pairs):
-            together = [p for p in deciding if p[i].any() and p[j].any()]
-            total = [torch.stack([p[n] for p in together]).sum(0) for n in (i, j)] if together else []
-            ratio = (total[0].norm() / total[1].norm()).item() if total else math.nan
-            pairs[i, j] = {"cosine": table[self.count + 2 * k], "condition_cosine": table[self.count + 2 * k + 1],
-                           "opposition_at": torch.stack([opposition(p[i], p[j]) for p in self._parts]).tolist(),
-                           "opposition": opposition(*total).item() if COMPARABLE <= ratio <= 1 / COMPARABLE else math.nan}
-        return {"sigmas": self.sigmas, "pulls": table[:self.count], "pairs": pairs, "decides": (low, high)}
+        deciding = [p for sigma, p in zip(self.sigmas, self._parts, strict=True) if low <= sigma <= high]
+        of_contributions, of_conditions = _numbers(self._cosines)
+        pairs = []
+        for (i, j), cosines, condition_cosines in zip(self.pairs, of_contributions, of_conditions, strict=True):
+            opposed = torch.stack([opposition(p[i], p[j]) for p in self._parts]).tolist()
+            pairs.append(Pair(i, j, cosines, condition_cosines, opposed, _decisive(deciding, i, j)))
+        return Figures(self.sigmas, _numbers(self._sizes), pairs, (low, high))
 
 
-def contradictions(figures):
-    """[(i, j, opposition, sigma from which on)] of the pairs that contradict each other, the worst first."""
-    found = [(i, j, p["opposition"], _since(p["opposition_at"], figures)) for (i, j), p in figures["pairs"].items() if p["opposition"] >= CONTRADICTION]
-    return sorted(found, key=lambda f: -f[2])
+def _numbers(evaluations: Sequence[torch.Tensor]) -> Any:
+    """A tensor [...] per evaluation as nested lists [..., evaluations] of Python's floats."""
+    return torch.stack(list(evaluations), dim=-1).cpu().double().tolist()
 
 
-def _since(opposed, figures):
-    """The highest noise level from which on two are opposed for as long as the content is decided."""
-    low, high = figures["decides"]
-    since = None
-    for sigma, share in reversed([(s, o) for s, o in zip(figures["sigmas"], opposed, strict=True) if s >= low]):
-        if not share >= HELD:
-            break
-        since = sigma
-    return next(s for s in figures["sigmas"] if low <= s <= high) if since is None else since
+def _decisive(deciding: Sequence[Sequence[torch.Tensor]], i: int, j: int) -> float:
+    """The opposition of two experts over the noise levels at which both act.
 
-
-def sentence(figures, names):
-    """What the report says in words, for people."""
-    found = contradictions(figures)
-    if found:
-        said = "; ".join(f"'{names[i]}' and '{names[j]}' contradict each other from sigma {sigma:.3g} on (opposition {share:.2f} of 1)"
-                         for i, j, share, sigma in found)
-        return (f"{said}. Neither will be met in full. Try a mask, so that each acts in a region of its own; a window, so that one is done before the other "
-                "begins; a lower weight or more reliability for the one that matters less; or change one condition.")
-    acting = [n for n, p in zip(names, figures["pulls"], strict=True) if any(p)]
-    if len(acting) < 2:
-        return f"Only '{acting[0]}' acts here: there is nothing that it could contradict." if acting else "No condition acts here: there is nothing to compare."
-    low, high = figures["decides"]
-    if not any(low <= s <= high for s in figures["sigmas"]):
-        return (f"No verdict: this run has no step between sigma {high:.3g} and {low:.3g}, where the content of the picture is decided; "
-                "give it more steps, or more denoise.")
-    seen = {pair: p["opposition"] for pair, p in figures["pairs"].items() if not math.isnan(p["opposition"])}
-    if not seen:
-        return "No two of these conditions contradict each other: of every two, one is much stronger, or they never act together while content is decided."
-    i, j = max(seen, key=lambda pair: seen[pair])
-    return (f"No two of these conditions contradict each other. Most opposed are '{names[i]}' and '{names[j]}', with {seen[i, j]:.2f} of 1; "
-            f"a contradiction begins at {CONTRADICTION:g}.")
+    nan where there are none, or where one expert overrules the other.
+    deciding: for each noise level at which content is decided, the parts of what every expert asks for.
+    """
+    together = [p for p in deciding if p[i].any() and p[j].any()]
+    if not together:
+        return math.nan
+    first, second = (torch.stack([p[n] for p in together]).sum(0) for n in (i, j))
+    ratio = (first.norm() / second.norm()).item()
+    return opposition(first, second).item() if COMPARABLE <= ratio <= 1 / COMPARABLE else math.nan

@@ -1,11 +1,15 @@
 """What a user wires: experts and how they are mixed. Plain data, checked when it is made."""
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-TOLERANCE = 1e-9        # of a sum of reliabilities
+TOLERANCE = 1e-9                # of a sum of reliabilities
+EVERYWHERE = (0.0, math.inf)    # the guidance interval that leaves nothing out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,74 +17,87 @@ class Expert:
     """A diffusion network with its condition x_i, its null and its weight w_i.
 
     model: the host's ModelPatcher. condition, null: the host's CONDITIONING; null None where it is never needed.
-    mask: [B, H, W] or [H, W] in pixels, None = everywhere. start, end: the part of the schedule in which it is active, in [0, 1].
+    mask: [B, H, W] or [H, W] in pixels, None = everywhere.
+    start, end: the part of the schedule in which it is active, in [0, 1].
     Raises ValueError for a weight that is not finite, a window that is empty, a mask that is not finite.
     """
     model: Any
-    condition: list
-    null: list | None = None
+    condition: list[Any]
+    null: list[Any] | None = None
     weight: float = 1.0
     mask: torch.Tensor | None = None
     start: float = 0.0
     end: float = 1.0
     name: str = "expert"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
             raise ValueError(f"Expert '{self.name}': the weight must be a finite number, not {self.weight}.")
         if not 0.0 <= self.start < self.end <= 1.0:
-            raise ValueError(f"Expert '{self.name}': its window must have 0 <= start < end <= 1, not {self.start} to {self.end}; swap or change the two.")
+            raise ValueError(f"Expert '{self.name}': its window must have 0 <= start < end <= 1, "
+                             f"not {self.start} to {self.end}; swap or change the two.")
         if self.mask is not None and not torch.isfinite(self.mask).all():
             raise ValueError(f"Expert '{self.name}': its mask holds values that are not finite; connect another mask.")
+
+    def __repr__(self) -> str:
+        return f"'{self.name}' (w {self.weight:g})"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What is done on top of eq. 10; the defaults do nothing, exactly.
 
-    weights_end, reliabilities_end: what the w_i and a_j become at the end of the schedule; curve: "linear" or "cosine" in percent.
-    rescale: phi of Lin et al. 2023 (arXiv:2305.08891), 0 to 1. interval: the sigmas (low, high] of Kynkaanniemi et al. 2024
-    (arXiv:2404.07724) in which guidance acts; outside it the weights are w_i / sum w, without a null.
+    weights_end, reliabilities_end: what the w_i and a_j become at the end of the schedule; () = as at its start.
+    curve: how they get there, "linear" or "cosine" in percent of the schedule.
+    rescale: phi of Lin et al. 2023 (arXiv:2305.08891), 0 to 1.
+    interval: the sigmas (low, high] of Kynkaanniemi et al. 2024 (arXiv:2404.07724) in which guidance acts;
+    outside it the weights are w_i / sum w, without a null.
+    Raises ValueError for numbers outside these ranges.
     """
     weights_end: tuple[float, ...] = ()
     reliabilities_end: tuple[float, ...] = ()
     curve: str = "linear"
     rescale: float = 0.0
-    interval: tuple[float, float] = (0.0, math.inf)
+    interval: tuple[float, float] = EVERYWHERE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        low, high = self.interval
         if not all(math.isfinite(w) for w in self.weights_end):
             raise ValueError(f"weights_end must be finite numbers, not {list(self.weights_end)}.")
         if not 0.0 <= self.rescale <= 1.0:
             raise ValueError(f"The rescale must lie from 0 to 1, not {self.rescale}.")
-        if not 0.0 <= self.interval[0] < self.interval[1]:
-            raise ValueError(f"The guidance interval must have 0 <= sigma_low < sigma_high, not {self.interval[0]} to {self.interval[1]}.")
+        if not 0.0 <= low < high:
+            raise ValueError(f"The guidance interval must have 0 <= sigma_low < sigma_high, not {low} to {high}.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Experts and their reliabilities a_j >= 0, normalised to sum 1. The first expert leads: the sampler runs in its frame.
+    """Experts and their reliabilities a_j >= 0, normalised to sum 1.
 
+    The first expert leads: the sampler runs in its frame.
     mixed_spaces: the user vouches for latent spaces that differ by name.
+    Raises ValueError where the numbers do not fit the experts.
     """
     experts: tuple[Expert, ...]
     reliabilities: tuple[float, ...]
     mixed_spaces: bool = False
     options: Options = Options()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.experts:
             raise ValueError("A mixture needs at least one expert; connect a ConditionExpert.")
-        object.__setattr__(self, "reliabilities", self._shares(self.reliabilities))
+        object.__setattr__(self, "reliabilities", self._normalised(self.reliabilities))
         if self.options.reliabilities_end:
-            object.__setattr__(self, "options", dataclasses.replace(self.options, reliabilities_end=self._shares(self.options.reliabilities_end)))
-        if self.options.weights_end and len(self.options.weights_end) != len(self.experts):
-            raise ValueError(f"{len(self.options.weights_end)} end weights were given for {len(self.experts)} experts; give one for each.")
-        outside = sum(e.weight for e in self.experts), sum(self.options.weights_end or (1.0,))
-        if self.options.interval != (0.0, math.inf) and not all(outside):
-            raise ValueError("Outside a guidance interval the weights are divided by their sum, which is zero here; change a weight.")
+            ends = self._normalised(self.options.reliabilities_end)
+            object.__setattr__(self, "options", dataclasses.replace(self.options, reliabilities_end=ends))
+        self._check_weights()
 
-    def _shares(self, numbers):
+    def __repr__(self) -> str:
+        parts = zip(self.experts, self.reliabilities, strict=True)
+        return " + ".join(f"'{e.name}' (w {e.weight:g}, a {a:.3g})" for e, a in parts)
+
+    def _normalised(self, numbers: Sequence[float]) -> tuple[float, ...]:
+        """Reliabilities divided by their sum."""
         if len(numbers) != len(self.experts):
             names = ", ".join(f"'{e.name}'" for e in self.experts)
             raise ValueError(f"{len(numbers)} reliabilities were given for {len(self.experts)} experts ({names}); "
@@ -92,73 +109,69 @@ class Mixture:
             raise ValueError("Reliabilities must not all be zero: somebody's null prediction has to count.")
         return tuple(a / total for a in numbers)
 
+    def _check_weights(self) -> None:
+        ends = self.options.weights_end
+        if ends and len(ends) != len(self.experts):
+            raise ValueError(f"{len(ends)} end weights were given for {len(self.experts)} experts; give one for each.")
+        can_divide = sum(e.weight for e in self.experts) and (not ends or sum(ends))
+        if self.options.interval != EVERYWHERE and not can_divide:
+            raise ValueError("Outside a guidance interval the weights are divided by their sum, which is zero here; "
+                             "change a weight.")
+
     @property
-    def scheduled(self):
+    def scheduled(self) -> bool:
         """Whether weights or reliabilities change over the schedule."""
         return bool(self.options.weights_end or self.options.reliabilities_end)
 
-    def varied(self, weights, reliabilities):
-        """The mixture with other numbers for some experts, {index: w} and {index: a}, which then hold throughout the schedule.
+    def at(self, percent: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(weights, reliabilities) at a point of the schedule, 0 = its start, 1 = its end."""
+        weights = tuple(e.weight for e in self.experts)
+        share = percent if self.options.curve == "linear" else (1.0 - math.cos(math.pi * percent)) / 2.0
+        return (_between(weights, self.options.weights_end, share),
+                _between(self.reliabilities, self.options.reliabilities_end, share))
 
-        The other experts share what these reliabilities leave of 1 in proportion to their own, alike where their own are all zero.
-        None where more than 1 is asked for. Raises ValueError where nobody is left to share.
+    def alone(self, index: int) -> Mixture:
+        """One expert as if only it were wired, with its own null."""
+        end = self.options.weights_end[index:][:1]
+        options = dataclasses.replace(self.options, weights_end=end, reliabilities_end=())
+        return Mixture((self.experts[index],), (1.0,), self.mixed_spaces, options)
+
+    def varied(self, weights: Mapping[int, float], reliabilities: Mapping[int, float]) -> Mixture | None:
+        """The mixture with other numbers for some experts, {index: w} and {index: a}, throughout the schedule.
+
+        The other experts share what these reliabilities leave of 1 in proportion to their own, equally where their
+        own are all zero. None where more than 1 is asked for. Raises ValueError where nobody is left to share.
         """
         left = 1.0 - math.fsum(reliabilities.values())
         if left < -TOLERANCE:
             return None
-        others = [i for i in range(len(self.experts)) if i not in reliabilities]
-        if left > TOLERANCE and not others:
-            raise ValueError("Reliabilities must sum to 1, and no other expert is there to share the rest; add an expert, or vary the weight.")
-
-        def shared(numbers):
-            total = math.fsum(numbers[i] for i in others)
-            rest = {i: max(left, 0.0) * (numbers[i] / total if total else 1.0 / len(others)) for i in others}
-            return tuple((rest | reliabilities)[i] for i in range(len(numbers)))
-        experts = tuple(dataclasses.replace(e, weight=weights.get(i, e.weight)) for i, e in enumerate(self.experts))
-        o = self.options
-        if reliabilities and o.reliabilities_end:
-            o = dataclasses.replace(o, reliabilities_end=shared(o.reliabilities_end))
-        if o.weights_end:
-            o = dataclasses.replace(o, weights_end=tuple(weights.get(i, w) for i, w in enumerate(o.weights_end)))
-        return dataclasses.replace(self, experts=experts, reliabilities=shared(self.reliabilities) if reliabilities else self.reliabilities, options=o)
-
-    def alone(self, index):
-        """One expert as if only it were wired, with its own null."""
-        o = self.options
-        return Mixture((self.experts[index],), (1.0,), self.mixed_spaces, dataclasses.replace(o, weights_end=o.weights_end[index:][:1], reliabilities_end=()))
-
-    def at(self, percent):
-        """(weights, reliabilities) at a point of the schedule, 0 = its start, 1 = its end."""
-        share = percent if self.options.curve == "linear" else (1.0 - math.cos(math.pi * percent)) / 2.0
-
-        def between(start, end):
-            return tuple(a + (b - a) * share for a, b in zip(start, end or start, strict=True))
-        return between([e.weight for e in self.experts], self.options.weights_end), between(self.reliabilities, self.options.reliabilities_end)
+        if left > TOLERANCE and len(reliabilities) == len(self.experts):
+            raise ValueError("Reliabilities must sum to 1, and no other expert is there to share the rest; "
+                             "add an expert, or vary the weight.")
+        options = self.options
+        weights_end = tuple(weights.get(i, w) for i, w in enumerate(options.weights_end))
+        reliabilities_end = _sharing(options.reliabilities_end, reliabilities)
+        return dataclasses.replace(
+            self,
+            experts=tuple(dataclasses.replace(e, weight=weights.get(i, e.weight)) for i, e in enumerate(self.experts)),
+            reliabilities=_sharing(self.reliabilities, reliabilities),
+            options=dataclasses.replace(options, weights_end=weights_end, reliabilities_end=reliabilities_end),
+        )
 
 
-def parse_reliabilities(text, count):
-    """Non-negative numbers separated by commas and/or spaces, one an expert; "" means 1/count each. Raises ValueError."""
-    return parse_numbers(text, count, "Reliabilities", minimum=0.0) or (1.0 / count,) * count
+def _between(start: Sequence[float], end: Sequence[float], share: float) -> tuple[float, ...]:
+    """Numbers on their way from `start` (share 0) to `end` (share 1); where there is no end they stay."""
+    return tuple(a + (b - a) * share for a, b in zip(start, end or start, strict=True))
 
 
-def parse_numbers(text, count, what, minimum=-math.inf):
-    """Finite numbers separated by commas and/or spaces, one an expert; "" means none, (). Raises ValueError."""
-    example = ", ".join(["1"] * count)
-    numbers: list[float] = []
-    for field in text.split(",") if text.strip() else ():
-        words = field.split()
-        if not words:
-            raise ValueError(f"{what} '{text}': an empty place between or beside commas; give {count} numbers such as '{example}'.")
-        for word in words:
-            try:
-                number = float(word)
-            except ValueError:
-                number = math.nan
-            if "_" in word or not math.isfinite(number) or number < minimum:
-                kind = "a non-negative number" if minimum == 0 else "a number"
-                raise ValueError(f"{what} '{text}': '{word}' is not {kind}; give {count} numbers such as '{example}'.")
-            numbers.append(number)
-    if numbers and len(numbers) != count:
-        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {count} experts; give one for each wired expert, in slot order, "
-                         f"such as '{example}' (with a decimal point, not a decimal comma).")
-    return tuple(numbers)
+def _sharing(numbers: Sequence[float], given: Mapping[int, float]) -> tuple[float, ...]:
+    """The numbers with those given, {index: number}; the others share the rest of 1 in proportion to their own."""
+    if not numbers or not given:
+        return tuple(numbers)
+    left = max(1.0 - math.fsum(given.values()), 0.0)
+    others = [i for i in range(len(numbers)) if i not in given]
+    total = math.fsum(numbers[i] for i in others)
+    shared = dict(given)
+    for i in others:
+        shared[i] = left * (numbers[i] / total if total else 1.0 / len(others))
+    return tuple(shared[i] for i in range(len(numbers)))

@@ -1,7 +1,8 @@
 """What a user wires. The mathematics is in mcdm/."""
-from comfy_api.latest import ComfyExtension
+from __future__ import annotations
 
-from ..mcdm.host.examples import copy_example_pictures
+from comfy_api.latest import ComfyExtension, io
+
 from .compare import CompareExperts
 from .conditions import ClassCondition, MapCondition, TextCondition
 from .embedding import EmbeddingCondition
@@ -14,7 +15,10 @@ from .sweep import ReliabilitySweep
 
 
 class UniteAndConquer(ComfyExtension):
-    async def get_node_list(self):
-        copy_example_pictures()
-        return [LoadExpert, ClassCondition, MapCondition, TextCondition, EmbeddingCondition, ConditionExpert, ReliabilityMixer, MixtureOptions,
-                EmptyExpertLatent, MCDMGuider, MCDMSampler, MCDMAncestral, ReliabilitySweep, MixtureReport, CompareExperts]
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            LoadExpert, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
+            ConditionExpert, ReliabilityMixer, MixtureOptions, EmptyExpertLatent,
+            MCDMGuider, MCDMSampler, MCDMAncestral,
+            ReliabilitySweep, MixtureReport, CompareExperts,
+        ]

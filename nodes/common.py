@@ -1,21 +1,44 @@
 """Wires and words that the nodes share."""
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
 from comfy_api.latest import io
 
+from ..mcdm.experts.modality import Modality
+
 CATEGORY = "unite and conquer"
-Expert = io.Custom("MCDM_EXPERT")
-Mixture = io.Custom("MCDM_MIXTURE")
+ExpertWire = io.Custom("MCDM_EXPERT")
+MixtureWire = io.Custom("MCDM_MIXTURE")
 
 
-def search(*words):
-    """What else the host's search finds a node by, for its Schema; older hosts search names only."""
+def search(*words: str) -> dict[str, list[str]]:
+    """More words by which the host's search finds a node, for its Schema; older hosts search names only."""
     return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
 
 
-def modalities(model):
-    """What a MODEL is conditioned on, {name: Modality}; empty for the host's own models."""
+def modalities(model: Any) -> dict[str, Modality]:
+    """The conditions that a MODEL takes, {name: Modality}; empty for the host's own models."""
     return getattr(model.model, "modalities", {})
 
 
-def choice(value, options, what):
-    """True, or a sentence for the user: combos of V3 nodes are not checked by every version of the host. None: it comes from a wire."""
-    return True if value is None or value in options else f"{what} '{value}' is not one of {', '.join(map(str, options))}."
+def choice(value: Any, options: Collection[Any], what: str) -> bool | str:
+    """True, or a sentence for the user: combos of V3 nodes are not checked by every version of the host.
+
+    value None: it comes from a wire.
+    """
+    if value is None or value in options:
+        return True
+    return f"{what} '{value}' is not one of {', '.join(map(str, options))}."
+
+
+def first_objection(*checks: bool | str) -> bool | str:
+    """The first sentence among checks, True where all are passed."""
+    return next((check for check in checks if check is not True), True)
+
+
+def require(checked: bool | str) -> None:
+    """Raises ValueError with the sentence of a check that was not passed."""
+    if checked is not True:
+        raise ValueError(checked)

@@ -1,33 +1,49 @@
 """From one seed, the fused picture and what each expert alone makes of it."""
+from __future__ import annotations
+
+from typing import Any
+
 from comfy_api.latest import io
 
-from ..mcdm.drawing import sheets
-from .common import CATEGORY, search
-from .sampling import check, settings
-from .sweep import OUTPUTS, VAE, draw
+from ..mcdm.drawing.lettering import labels
+from ..mcdm.mixture import Mixture
+from .common import CATEGORY, require, search
+from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
+from .settings import check_settings, settings
 
 
 class CompareExperts(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="CompareExperts", display_name="Compare Experts", category=CATEGORY, is_output_node=True,
             **search("grid", "side by side", "contact sheet"),
-            description="From one seed, the united picture beside what each expert of the mixture makes of its condition alone: same weight, mask and window, "
-                        "and its own null.",
-            inputs=[*settings(), VAE], outputs=OUTPUTS, hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],
+            description="From one seed, the united picture beside what each expert of the mixture makes of its "
+                        "condition alone: same weight, mask and window, and its own null.",
+            inputs=[*settings(), VAE], outputs=OUTPUTS, hidden=HIDDEN,
         )
 
     @classmethod
-    def validate_inputs(cls, sampler_name, scheduler):
-        return check(sampler_name, scheduler)
+    def validate_inputs(cls, sampler_name: str, scheduler: str) -> bool | str:
+        return check_settings(sampler_name, scheduler)
 
     @classmethod
-    def execute(cls, mixture, seed, steps, sampler_name, scheduler, denoise=1.0, latent_image=None, clip_denoised=False, vae=None) -> io.NodeOutput:
-        checked = cls.validate_inputs(sampler_name, scheduler)
-        if checked is not True:
-            raise ValueError(checked)
-        names = sheets.labels([e.name for e in mixture.experts])
-        titles = {"columns": ["united", *(f"{name} alone" for name in names)], "rows": [""]}
-        run = {"seed": seed, "steps": steps, "sampler_name": sampler_name, "scheduler": scheduler, "denoise": denoise, "latent_image": latent_image}
-        return draw(cls, "compare", [[mixture, *map(mixture.alone, range(len(names)))]], titles, run, vae, clip_denoised)
+    def execute(
+        cls,
+        mixture: Mixture,
+        seed: int,
+        steps: int,
+        sampler_name: str,
+        scheduler: str,
+        denoise: float = 1.0,
+        latent_image: Any = None,
+        clip_denoised: bool = False,
+        vae: Any = None,
+    ) -> io.NodeOutput:
+        require(cls.validate_inputs(sampler_name, scheduler))
+        names = labels([e.name for e in mixture.experts])
+        titles = Titles(rows=[""], columns=["united", *(f"{name} alone" for name in names)])
+        mixtures = [mixture, *(mixture.alone(i) for i in range(len(names)))]
+        run = {"seed": seed, "steps": steps, "sampler_name": sampler_name, "scheduler": scheduler, "denoise": denoise,
+               "latent_image": latent_image}
+        return sample_grid(cls, "compare", [mixtures], titles, run, vae, clip_denoised)

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..mcdm.conditions import vectors
 from ..mcdm.experts.modality import conditioning
-from .common import CATEGORY, choice, search
+from .common import CATEGORY, choice, require, search
 from .conditions import ADD_TO, MODEL, OUTPUT, find_modality, show
 
 
@@ -55,9 +55,7 @@ class EmbeddingCondition(io.ComfyNode):
     def execute(cls, model: Any, clip_vision_output: Any = None, clip_text: list | None = None, file: str = "none",
                 condition: list | None = None, image: torch.Tensor | None = None) -> io.NodeOutput:
         modality = find_modality(model, "vector")
-        checked = cls.validate_inputs(file)
-        if checked is not True:
-            raise ValueError(checked)
+        require(cls.validate_inputs(file))
         sources = [clip_vision_output, clip_text, image, None if file == "none" else file]
         count = sum(source is not None for source in sources)
         if count != 1:

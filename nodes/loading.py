@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts.files import EXTENSIONS, files_of, is_folder
-from .common import CATEGORY, choice, search
+from .common import CATEGORY, choice, require, search
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILTIN = os.path.join(ROOT, "mcdm", "builtin")
@@ -107,8 +107,6 @@ class LoadExpert(io.ComfyNode):
     @classmethod
     def execute(cls, expert: str, weight_dtype: str = "default") -> io.NodeOutput:
         from ..mcdm.experts.load import load_expert
-        checked = cls.validate_inputs(expert, weight_dtype)
-        if checked is not True:
-            raise ValueError(checked)
+        require(cls.validate_inputs(expert, weight_dtype))
         fast_fp8 = weight_dtype == "fp8_e4m3fn_fast"
         return io.NodeOutput(load_expert(_files()[expert], expert, DTYPES[weight_dtype], fast_fp8))

@@ -1,117 +1,158 @@
 """Experts, their weights, and whose null prediction counts how much."""
+from __future__ import annotations
+
 import logging
 import weakref
+from typing import Any
 
 import comfy.model_management
 import torch
 from comfy_api.latest import io
 
+from ..mcdm.experts.modality import CONDITION, Conditioning, Modality
 from ..mcdm.host.models import check_spaces, is_pixel, noise_levels_of
-from ..mcdm.mixture import Expert as ExpertData
-from ..mcdm.mixture import Mixture as MixtureData
-from ..mcdm.mixture import parse_reliabilities
-from .common import CATEGORY, Expert, Mixture, modalities, search
+from ..mcdm.mixture import Expert, Mixture
+from ..mcdm.parsing import parse_reliabilities
+from .common import CATEGORY, ExpertWire, MixtureWire, modalities, search
+
+logger = logging.getLogger("mcdm")
 
 SLOTS = 8
 
 
 class ConditionExpert(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ConditionExpert", display_name="Condition Expert", category=CATEGORY,
             **search("ensemble member", "guidance", "weight", "CFG"),
-            description="One expert of a mixture, a member of the ensemble: a model, its condition, how strictly it is enforced (w), where and when.",
+            description="One expert of a mixture, a member of the ensemble: a model, its condition, how strictly it is "
+                        "enforced (w), where and when.",
             inputs=[
-                io.Model.Input("model", tooltip="Any diffusion model: from LoadExpert, or from ComfyUI's own loaders. LoRA and patches on it stay its own."),
-                io.Conditioning.Input("condition", optional=True, tooltip="What this expert shall show. Only an unconditional expert does without."),
+                io.Model.Input("model", tooltip="Any diffusion model: from LoadExpert, or from ComfyUI's own loaders. "
+                                                "LoRA and patches on it stay its own."),
+                io.Conditioning.Input("condition", optional=True,
+                                      tooltip="What this expert shall show. "
+                                              "Only an unconditional expert does without."),
                 io.Conditioning.Input("null_condition", optional=True,
-                                      tooltip="What 'no condition' means to it, an empty prompt for Stable Diffusion. Experts from LoadExpert know their own."),
+                                      tooltip="What 'no condition' means to it, an empty prompt for Stable Diffusion. "
+                                              "Experts from LoadExpert know their own."),
                 io.Float.Input("weight", optional=True, default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
-                               tooltip="w: how strictly the condition is enforced. With one expert this is the CFG scale. Negative moves away from it."),
+                               tooltip="w: how strictly the condition is enforced. With one expert this is the CFG "
+                                       "scale. Negative moves away from it."),
                 io.Mask.Input("mask", optional=True, tooltip="Where it acts (white); everywhere if not connected."),
                 io.Float.Input("start_percent", optional=True, default=0.0, min=0.0, max=1.0, step=0.01,
                                tooltip="From which part of the schedule on it acts (0 = the first step)."),
                 io.Float.Input("end_percent", optional=True, default=1.0, min=0.0, max=1.0, step=0.01,
                                tooltip="Until which part of the schedule it acts (1 = the last step)."),
-                io.String.Input("name", optional=True, default="", tooltip="Its name in messages; empty = the kind of the model."),
+                io.String.Input("name", optional=True, default="",
+                                tooltip="Its name in messages; empty = the kind of the model."),
             ],
-            outputs=[Expert.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
+            outputs=[ExpertWire.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
         )
 
     @classmethod
-    def execute(cls, model, condition=None, null_condition=None, weight=1.0, mask=None, start_percent=0.0, end_percent=1.0, name="") -> io.NodeOutput:
+    def execute(
+        cls,
+        model: Any,
+        condition: Conditioning | None = None,
+        null_condition: Conditioning | None = None,
+        weight: float = 1.0,
+        mask: torch.Tensor | None = None,
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
+        name: str = "",
+    ) -> io.NodeOutput:
         own = modalities(model)
         name = name.strip() or "+".join(own) or type(model.model).__name__
-        noise_levels_of(model)
-        if condition is None and (own or not hasattr(model.model, "modalities")):
-            raise ValueError(f"Expert '{name}' has no condition; connect one. Only an unconditional expert does without.")
+        noise_levels_of(model)     # raises for a network that cannot be an expert
+        is_ours = hasattr(model.model, "modalities")
+        if is_ours and not own:     # an unconditional expert: whatever is connected, it has one answer only
+            condition = null_condition = model.model.null_conditioning()
+        if condition is None:
+            raise ValueError(f"Expert '{name}' has no condition; connect one. "
+                             "Only an unconditional expert does without.")
         if own:
-            from ..mcdm.experts.modality import CONDITION
-            keys = {key for m in own.values() for key in m.nulls}
-            for given, what in ((condition, "condition"), (null_condition, "null condition")):
-                if given is not None and not all(CONDITION in d and d[CONDITION].keys() <= keys for _, d in given):
-                    raise ValueError(f"Expert '{name}' takes {', '.join(f'{m.name} ({m.kind})' for m in own.values())}; its {what} was made for another model. "
-                                     "Use the condition node of that kind with this expert's model.")
+            _check_made_for(name, own, condition, "condition")
+            _check_made_for(name, own, null_condition, "null condition")
             if null_condition is None:
                 null_condition = model.model.null_conditioning(condition)
                 _announce(model.model, name)
             condition, null_condition = model.model.pair(condition, null_condition)
-        elif hasattr(model.model, "modalities"):        # an unconditional expert: whatever is connected, it knows but one answer
-            condition = null_condition = model.model.null_conditioning()
-        return io.NodeOutput(ExpertData(model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name))
+        return io.NodeOutput(Expert(
+            model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name))
+
+
+def _check_made_for(name: str, own: dict[str, Modality], given: Conditioning | None, what: str) -> None:
+    """Raises ValueError where a CONDITIONING was not made by the condition nodes for a model with these modalities."""
+    keys = {key for modality in own.values() for key in modality.nulls}
+    if given is None or all(CONDITION in entry and entry[CONDITION].keys() <= keys for _, entry in given):
+        return
+    takes = ", ".join(f"{modality.name} ({modality.kind})" for modality in own.values())
+    raise ValueError(f"Expert '{name}' takes {takes}; its {what} was made for another model. "
+                     "Use the condition node of that kind with this expert's model.")
 
 
 _announced: weakref.WeakSet = weakref.WeakSet()
 
 
-def _announce(model, name):
-    """Says once a loaded model that its null was never trained."""
-    stands_in = [f"class {int(m.null)}" if m.kind == "class" else f"a {m.name} of zeros"
-                 for m in model.modalities.values() if not m.trained_null]
+def _announce(model: Any, name: str) -> None:
+    """Says once per loaded model that its null was never trained."""
+    stands_in = [f"class {int(modality.null)}" if modality.kind == "class" else f"a {modality.name} of zeros"
+                 for modality in model.modalities.values() if not modality.trained_null]
     if stands_in and model not in _announced:
         _announced.add(model)
-        logging.info(f"MCDM: expert '{name}' was trained without a null condition; {' and '.join(stands_in)} stands in for it, as its authors do. "
-                     "With reliability 0 it is never asked for; an unconditional expert beside it (weight 0, reliability 1) is the better null.")
+        logger.info(f"MCDM: expert '{name}' was trained without a null condition; {' and '.join(stands_in)} stands in "
+                    "for it, as its authors do. With reliability 0 it is never asked for; an unconditional expert "
+                    "beside it (weight 0, reliability 1) is the better null.")
 
 
 class ReliabilityMixer(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ReliabilityMixer", display_name="Reliability Mixer", category=CATEGORY,
             **search("combine models", "mix models", "merge models", "fuse", "ensemble"),
-            description="Unites several models of one latent space, the experts, in every denoising step; no weights are merged. The first one leads: the "
-                        "sampler runs on its noise schedule.",
+            description="Unites several models of one latent space, the experts, in every denoising step; no weights "
+                        "are merged. The first one leads: the sampler runs on its noise schedule.",
             inputs=[
-                *(Expert.Input(f"expert_{i}", optional=i > 1, tooltip="An expert; the first one leads. Slots left empty are skipped.")
+                *(ExpertWire.Input(f"expert_{i}", optional=i > 1,
+                                   tooltip="An expert; the first one leads. Slots left empty are skipped.")
                   for i in range(1, SLOTS + 1)),
                 io.String.Input("reliabilities", optional=True, default="",
-                                tooltip="a: whose answer without a condition counts in the starting point that all conditions are measured from; "
-                                        "one non-negative number an expert, in slot order, such as 1, 0.5. Empty = all alike."),
+                                tooltip="a: whose answer without a condition counts in the starting point that all "
+                                        "conditions are measured from; one non-negative number an expert, in slot "
+                                        "order, such as 1, 0.5. Empty = all alike."),
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
-                                 tooltip="For people who know that two differently named latent spaces are aligned. The result is noise if they are not."),
+                                 tooltip="For people who know that two differently named latent spaces are aligned. "
+                                         "The result is noise if they are not."),
             ],
-            outputs=[Mixture.Output(display_name="mixture", tooltip="For MCDM Sampler and whatever else takes a mixture.")],
+            outputs=[MixtureWire.Output(display_name="mixture",
+                                        tooltip="For MCDM Sampler and whatever else takes a mixture.")],
         )
 
     @classmethod
-    def execute(cls, expert_1, reliabilities="", allow_mixed_latents=False, **others) -> io.NodeOutput:
-        experts = (expert_1, *(e for e in (others.get(f"expert_{i}") for i in range(2, SLOTS + 1)) if e is not None))
+    def execute(
+        cls, expert_1: Expert, reliabilities: str = "", allow_mixed_latents: bool = False, **others: Expert | None,
+    ) -> io.NodeOutput:
+        slots = [expert_1, *(others.get(f"expert_{i}") for i in range(2, SLOTS + 1))]
+        experts = tuple(expert for expert in slots if expert is not None)
         check_spaces(experts, allow_mixed_latents)
-        return io.NodeOutput(MixtureData(experts, parse_reliabilities(reliabilities, len(experts)), allow_mixed_latents))
+        numbers = parse_reliabilities(reliabilities, len(experts))
+        return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents))
 
 
 class EmptyExpertLatent(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmptyExpertLatent", display_name="Empty Expert Latent", category=CATEGORY,
             **search("empty latent", "blank"),
             description="An empty latent in the latent space of a mixture.",
             inputs=[
-                Mixture.Input("mixture", tooltip="Gives the latent space."),
-                io.Int.Input("width", default=64, min=1, max=16384, tooltip="Width of the picture in pixels; the embedded experts draw 64 x 64."),
+                MixtureWire.Input("mixture", tooltip="Gives the latent space."),
+                io.Int.Input("width", default=64, min=1, max=16384,
+                             tooltip="Width of the picture in pixels; the embedded experts draw 64 x 64."),
                 io.Int.Input("height", default=64, min=1, max=16384, tooltip="Height of the picture in pixels."),
                 io.Int.Input("batch_size", optional=True, default=1, min=1, max=4096, tooltip="How many pictures."),
             ],
@@ -119,17 +160,22 @@ class EmptyExpertLatent(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, mixture, width=64, height=64, batch_size=1) -> io.NodeOutput:
-        space = mixture.experts[0].model.get_model_object("latent_format")
+    def execute(cls, mixture: Mixture, width: int = 64, height: int = 64, batch_size: int = 1) -> io.NodeOutput:
+        lead = mixture.experts[0].model
+        space = lead.get_model_object("latent_format")
         if space.latent_dimensions != 2:
-            raise ValueError(f"{type(space).__name__} is a latent space of {'video' if space.latent_dimensions == 3 else 'sound'}; "
+            kind = "video" if space.latent_dimensions == 3 else "sound"
+            raise ValueError(f"{type(space).__name__} is a latent space of {kind}; "
                              "use the stock node for its empty latent, such as EmptyHunyuanLatentVideo.")
-        scale = 1 if is_pixel(mixture.experts[0].model) else 8
-        if width % scale or height % scale:
-            raise ValueError(f"Width and height must be multiples of {scale} in the latent space {type(space).__name__}, not {width} x {height}.")
+        cell = 1 if is_pixel(lead) else 8
+        if width % cell or height % cell:
+            raise ValueError(f"Width and height must be multiples of {cell} in the latent space "
+                             f"{type(space).__name__}, not {width} x {height}.")
+        rows, columns = height // cell, width // cell
         for expert in mixture.experts:
             size = getattr(expert.model.model, "fixed_size", None)
-            if size is not None and (height // scale, width // scale) != tuple(size):
-                raise ValueError(f"Expert '{expert.name}' draws {size[1] * scale} x {size[0] * scale} only, not {width} x {height}.")
-        latent = torch.zeros(batch_size, space.latent_channels, height // scale, width // scale, device=comfy.model_management.intermediate_device())
-        return io.NodeOutput({"samples": latent})
+            if size is not None and (rows, columns) != tuple(size):
+                raise ValueError(f"Expert '{expert.name}' draws {size[1] * cell} x {size[0] * cell} only, "
+                                 f"not {width} x {height}.")
+        device = comfy.model_management.intermediate_device()
+        return io.NodeOutput({"samples": torch.zeros(batch_size, space.latent_channels, rows, columns, device=device)})

@@ -1,100 +1,148 @@
 """What each expert alone thinks of the picture while it is sampled, over the host's websocket."""
+from __future__ import annotations
+
 import base64
 import io
 import math
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import latent_preview
 import torch
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
+from PIL import Image
 from server import PromptServer
 
+from ..fusion import Coefficient
+from ..observation import Observation
+
 EVENT = "mcdm.previews"
-SHARE = 0.02        # of the time that a run may spend here; what is left of 3 % is for the host's thread that sends
+SHARE = 0.02        # of the time that a run may spend here; the rest of 3 % is for the host's thread that sends
 FIRST = 0.005       # seconds that the first preview is taken to cost
 SIZE = 128          # longer side of a picture, in pixels
 
 
-def pulls(observation, count):
-    """How much of the movement each of `count` experts makes: |w_i m_i (D_i - D_0)| over the sum of all, for the first picture of the batch.
+def contribution_shares(observation: Observation, count: int) -> list[float] | None:
+    """How much of the movement each of `count` experts makes, for the first picture of the batch.
 
-    Where D_0 was not needed the fused estimate stands for it: nothing is evaluated for this. An expert that was not asked has 0; where nobody
-    moves anything, those that were asked share alike. None where an estimate is not finite.
+    That is |w_i m_i (D_i - D_0)| over the sum of all. Where D_0 was not needed, the fused estimate stands for it:
+    nothing is evaluated for this. An expert that was not asked has 0; where nobody moves anything, those that were
+    asked share equally. None where an estimate is not finite.
     """
     origin = (observation.fused if observation.null is None else observation.null)[:1].float()
-    norms = [torch.linalg.vector_norm((w[:1] if isinstance(w, torch.Tensor) else w) * (d[:1].float() - origin)) for w, d in observation.contributions.values()]
-    norms = torch.stack(norms).tolist() if norms else []
-    total = sum(norms)
+    norms = {i: _size(weight, denoised, origin) for i, (weight, denoised) in observation.contributions.items()}
+    sizes = torch.stack(list(norms.values())).tolist() if norms else []
+    total = sum(sizes)
     if not math.isfinite(total):
         return None
-    shares = dict(zip(observation.contributions, [n / total if total else 1.0 / len(norms) for n in norms], strict=True))
-    return [shares.get(i, 0.0) for i in range(count)]
+    shares = [0.0] * count
+    for i, size in zip(norms, sizes, strict=True):
+        shares[i] = size / total if total else 1.0 / len(sizes)
+    return shares
 
 
-def previewer(space):
+def _size(weight: Coefficient, denoised: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
+    """The norm of weight * (denoised - origin) for the first picture, which is all that `origin` has."""
+    if isinstance(weight, torch.Tensor):
+        weight = weight[:1]
+    return torch.linalg.vector_norm(weight * (denoised[:1].float() - origin))
+
+
+def previewer(space: Any) -> Any:
     """The host's linear map of a latent format to colours, None where it has none."""
-    return space.latent_rgb_factors and latent_preview.Latent2RGBPreviewer(
+    if not space.latent_rgb_factors:
+        return None
+    return latent_preview.Latent2RGBPreviewer(
         space.latent_rgb_factors, space.latent_rgb_factors_bias, space.latent_rgb_factors_reshape)
 
 
 class Previews:
-    """An observer that now and then sends what each expert alone thinks, and how much it pulls. It keeps the newest observation, and no older one.
+    """An observer that now and then sends what each expert alone thinks, and how much it pulls.
 
-    names: of the experts. space: the host's latent format, for its linear map to colours (its decoder networks would cost too much N times over; without
-    a map there are pulls only). send(experts): gets [{"name", "pull" 0 to 1, "image" data URL or None}]. watched(): whether anybody looks.
-    clock: seconds. Between two previews passes so much time that this one, the next and the last one together stay below SHARE of it.
+    It keeps the newest observation, and no older one.
+
+    names: of the experts.
+    space: the host's latent format, for its linear map to colours; without a map there are no pictures. Its decoder
+    networks would cost too much, once per expert.
+    send(experts): gets [{"name", "pull" 0 to 1, "image" data URL or None}].
+    watched(): whether anybody looks.
+    clock: seconds. So much time passes between two previews that this one, the next and the last one together stay
+    below SHARE of it.
     """
 
-    def __init__(self, names, space, send, watched=lambda: True, clock=time.perf_counter):
+    def __init__(
+        self,
+        names: Sequence[str],
+        space: Any,
+        send: Callable[[list[dict[str, Any]]], object],
+        watched: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.names, self.send, self.watched, self.clock = names, send, watched, clock
         self.previewer = previewer(space)
-        self.began, self.spent, self.cost = None, 0.0, FIRST
-        self.newest = None
+        self.began: float | None = None     # when the first observation came
+        self.spent = 0.0                    # seconds on all previews so far
+        self.cost = FIRST                   # seconds of the last one
+        self.newest: Observation | None = None
 
-    def __call__(self, observation):
+    def __call__(self, observation: Observation) -> None:
         if not self.watched():
             self.newest = None
             return
         self.newest = observation
         now = self.clock()
-        self.began = now if self.began is None else self.began
+        if self.began is None:
+            self.began = now
         if SHARE * (now - self.began) >= self.spent + 2.0 * self.cost:
             self.show()
 
-    def show(self):
+    def show(self) -> None:
         """Sends the newest observation, if it has not been sent."""
         if self.newest is None:
             return
         observation, self.newest = self.newest, None
-        observation.fused.flatten()[0].item()       # the device has to finish the evaluation itself first; that is no cost of ours
+        observation.fused.flatten()[0].item()       # waits for the evaluation itself, which is not a cost of previews
         start = self.clock()
-        shares = pulls(observation, len(self.names))
+        shares = contribution_shares(observation, len(self.names))
         if shares is not None:
-            self.send([{"name": name, "pull": round(share, 4), "image": self._picture(observation.denoised.get(i))}
-                       for i, (name, share) in enumerate(zip(self.names, shares, strict=True))])
+            pictures = [self._picture(observation.denoised.get(i)) for i in range(len(shares))]
+            self.send([{"name": name, "pull": round(share, 4), "image": picture}
+                       for name, share, picture in zip(self.names, shares, pictures, strict=True)])
         self.cost = self.clock() - start
         self.spent += self.cost
 
-    def _picture(self, denoised):
-        """A small JPEG of the first picture (for video, of its first frame) as a data URL."""
+    def _picture(self, denoised: torch.Tensor | None) -> str | None:
+        """The first picture (for video, its first frame) as a data URL."""
         if denoised is None or not self.previewer:
             return None
-        image = self.previewer.decode_latent_to_preview(denoised)
-        image.thumbnail((SIZE, SIZE))
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=85)
-        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        return data_url(self.previewer.decode_latent_to_preview(denoised))
 
 
-def observer(fused):
-    """Previews of a run of `fused`, a MixtureGuider, for the page that queued it; None where no page did, as in a script: then nothing is done at all."""
+def data_url(image: Image.Image) -> str:
+    """A small JPEG of a picture, which is made small in place."""
+    image.thumbnail((SIZE, SIZE))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def observer(guider: Any) -> Previews | None:
+    """Previews of a run of a MixtureGuider, for the page that queued it.
+
+    None where no page did, as in a script: then nothing is done at all.
+    """
     context, host = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is None or host is None or host.client_id is None:
         return None
     client = host.client_id
     node = get_progress_state().dynprompt.get_display_node_id(context.node_id)
 
-    def send(experts):
+    def send(experts: list[dict[str, Any]]) -> None:
         host.send_sync(EVENT, {"node": node, "prompt_id": context.prompt_id, "experts": experts}, client)
-    return Previews([e.name for e in fused.mixture.experts], fused.model_patcher.get_model_object("latent_format"), send, lambda: client in host.sockets)
+
+    def watched() -> bool:
+        return client in host.sockets
+    names = [e.name for e in guider.mixture.experts]
+    return Previews(names, guider.model_patcher.get_model_object("latent_format"), send, watched)

@@ -1,88 +1,168 @@
 """Labelled contact sheets as IMAGE."""
+from __future__ import annotations
+
+import dataclasses
 import math
-import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-INK, PALE, PAPER, EMPTY = (32, 33, 38), (118, 121, 130), (252, 252, 250), (240, 240, 237)
-CELL, LONGEST = 192, 4096       # pixels: small pictures are enlarged to about CELL, and no side of a sheet is longer than LONGEST by its pictures
+from .lettering import INK, PAPER, extent, font, line_count, wrap
+
+Cells = Sequence[Sequence["torch.Tensor | None"]]       # rows of pictures
+
+EMPTY = (240, 240, 237)         # the colour of a cell without a picture
+CELL = 192          # pixels: small pictures are enlarged to about this
+LONGEST = 4096      # pixels: no side of a sheet is longer than this by its pictures
 
 
-def font(size):
-    return ImageFont.load_default(max(11, round(size)))
+# ------------------------------------------------------------------------------------------------ pictures
 
-
-def labels(names):
-    """The experts' names in letters that Pillow's own font has, no two alike: without accents, and with the expert's number where that is needed."""
-    plain = [unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip() for name in names]
-    return [f"expert {i}" if not p else f"{p} ({i})" if plain.count(p) > 1 else p for i, p in enumerate(plain, 1)]
-
-
-def wrap(text, width, face):
-    """Lines of a text, each at most `width` pixels long: broken at spaces, and cut where a single word is too long."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and face.getlength(f"{lines[-1]} {word}") > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    cut = [next((line[:n] + "..." for n in range(len(line), 0, -1) if face.getlength(line[:n] + "...") <= width), "...")
-           if face.getlength(line) > width else line for line in lines]
-    return "\n".join(cut)
-
-
-def picture(pixels):
+def picture(pixels: torch.Tensor) -> Image.Image:
     """[H, W, 1, 3 or 4] in [0, 1] as a PIL image."""
     array = (pixels[..., :3].float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     return Image.fromarray(np.broadcast_to(array, (*array.shape[:2], 3)).copy())
 
 
-def image(page):
+def image(page: Image.Image) -> torch.Tensor:
     """A PIL image as IMAGE, [1, H, W, 3] in [0, 1]."""
     return torch.from_numpy(np.asarray(page.convert("RGB")).copy()).float()[None] / 255
 
 
-def sheet(rows, columns, cells, down="", across=""):
-    """A page of pictures: cells[r][c] is [H, W, C] in [0, 1], all of one size, or None where nothing is (yet).
+# ------------------------------------------------------------------------------------------------ the sheet
 
-    rows, columns: a title for each; down, across: what these are. Small pictures are enlarged by a whole factor, pixel by pixel.
+def sheet(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str = "", across: str = "") -> Image.Image:
+    """A page of pictures.
+
+    cells[r][c]: [H, W, C] in [0, 1], all of one size, or None where nothing is (yet).
+    rows, columns: a title for each; down, across: what these are.
+    Small pictures are enlarged by a whole factor, pixel by pixel.
     """
-    height, width = next((c.shape[:2] for row in cells for c in row if c is not None), (CELL, CELL))
-    room = LONGEST / max(height * len(rows), width * len(columns))
-    scale = min(max(1, CELL // max(height, width)), int(room) or room)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small, bold = font(max(size) / 12), font(max(size) / 10)
-    gap, line = max(4, max(size) // 32), round(small.size * 1.3)
-    titles = [wrap(c, size[0], small) for c in columns]
-    names = [wrap(r, max(2 * size[0] // 3, 6 * line), small) for r in rows]
-
-    def extent(texts):
-        return max((small.getlength(part) for t in texts for part in t.split("\n")), default=0)
-    margin = round(1.2 * bold.size)
-    left = margin + (2 * margin if down else 0) + (round(extent(names)) + 2 * gap if any(names) else 0)
-    head = margin + (round(1.8 * bold.size) if across else 0) + (line * max(t.count("\n") + 1 for t in titles) + gap if any(titles) else 0)
-    page = Image.new("RGB", (left + len(columns) * (size[0] + gap) - gap + margin, head + len(rows) * (size[1] + gap) - gap + margin), PAPER)
-    draw = ImageDraw.Draw(page)
-    middle = left + (page.width - margin - left) / 2
+    layout = _layout(rows, columns, cells, down, across)
+    page = Image.new("RGB", layout.page, PAPER)
     if across:
-        draw.text((middle, margin), wrap(across, page.width - 2 * margin, bold), INK, bold, anchor="ma")
+        _draw_across(page, layout, across)
     if down:
-        text = wrap(down, page.height - 2 * margin, bold)
-        strip = Image.new("RGB", (math.ceil(bold.getlength(text)) + 2, 2 * margin), PAPER)
-        ImageDraw.Draw(strip).text((0, margin), text, INK, bold, anchor="lm")
-        strip = strip.rotate(90, expand=True)
-        page.paste(strip, (margin // 2, round(max(0, head + (page.height - margin - head - strip.height) / 2))))
-    for c, title in enumerate(titles):
-        spot = left + c * (size[0] + gap) + size[0] / 2, head - gap
-        draw.multiline_text(spot, title, INK, small, anchor="md", align="center", spacing=line - small.size)
-    for r, name in enumerate(names):
-        y = head + r * (size[1] + gap)
-        draw.multiline_text((left - 2 * gap, y + size[1] / 2), name, INK, small, anchor="rm", align="right", spacing=line - small.size)
-        for c, cell in enumerate(cells[r]):
-            x = left + c * (size[0] + gap)
-            if cell is None:
-                draw.rectangle((x, y, x + size[0] - 1, y + size[1] - 1), EMPTY)
-            else:
-                page.paste(picture(cell).resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS), (x, y))
+        _draw_down(page, layout, down)
+    _draw_titles(page, layout)
+    for r, row in enumerate(cells):
+        for c, cell in enumerate(row):
+            _draw_cell(page, layout, layout.corner(r, c), cell)
     return page
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """Where everything lies on a sheet, in pixels."""
+    columns: list[str]                  # the titles, wrapped
+    rows: list[str]
+    small: ImageFont.FreeTypeFont       # for these
+    bold: ImageFont.FreeTypeFont        # for what the axes are
+    width: int                          # of a cell
+    height: int
+    enlarged: bool
+    gap: int                            # between cells
+    margin: int                         # around everything
+    left: int                           # where the cells begin
+    head: int
+
+    @property
+    def line(self) -> int:
+        """The height of a line of a title."""
+        return round(self.small.size * 1.3)
+
+    @property
+    def page(self) -> tuple[int, int]:
+        """Width and height of the sheet."""
+        right, bottom = self.corner(len(self.rows), len(self.columns))
+        return right - self.gap + self.margin, bottom - self.gap + self.margin
+
+    def corner(self, row: int, column: int) -> tuple[int, int]:
+        """(x, y) of a cell."""
+        return self.left + column * (self.width + self.gap), self.head + row * (self.height + self.gap)
+
+
+def _layout(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str, across: str) -> _Layout:
+    picture_height, picture_width = _picture_size(cells)
+    scale = _enlargement(picture_height * len(rows), picture_width * len(columns), max(picture_height, picture_width))
+    width, height = max(1, round(picture_width * scale)), max(1, round(picture_height * scale))
+    longer = max(width, height)
+    small, bold = font(longer / 12), font(longer / 10)
+    gap, margin, line = max(4, longer // 32), round(1.2 * bold.size), round(small.size * 1.3)
+    column_titles = [wrap(title, width, small) for title in columns]
+    row_titles = [wrap(title, max(2 * width // 3, 6 * line), small) for title in rows]
+    left = head = margin
+    if down:
+        left += 2 * margin
+    if any(row_titles):
+        left += round(extent(row_titles, small)) + 2 * gap
+    if across:
+        head += round(1.8 * bold.size)
+    if any(column_titles):
+        head += line * line_count(column_titles) + gap
+    return _Layout(column_titles, row_titles, small, bold, width, height, scale >= 1, gap, margin, left, head)
+
+
+def _picture_size(cells: Cells) -> tuple[int, int]:
+    """(height, width) of the pictures, as they are."""
+    for row in cells:
+        for cell in row:
+            if cell is not None:
+                return cell.shape[0], cell.shape[1]
+    return CELL, CELL
+
+
+def _enlargement(height: int, width: int, longer: int) -> float:
+    """By how much pictures are enlarged: a whole factor, below 1 only where the sheet would be too long.
+
+    height, width: of all pictures together. longer: the longer side of one of them.
+    """
+    room = LONGEST / max(height, width)
+    return min(max(1, CELL // longer), int(room) or room)
+
+
+def _draw_across(page: Image.Image, layout: _Layout, text: str) -> None:
+    """What the columns are, above them."""
+    right = page.width - layout.margin
+    middle = layout.left + (right - layout.left) / 2
+    text = wrap(text, page.width - 2 * layout.margin, layout.bold)
+    ImageDraw.Draw(page).text((middle, layout.margin), text, INK, layout.bold, anchor="ma")
+
+
+def _draw_down(page: Image.Image, layout: _Layout, text: str) -> None:
+    """What the rows are, at the left edge, from bottom to top."""
+    margin, bold = layout.margin, layout.bold
+    text = wrap(text, page.height - 2 * margin, bold)
+    strip = Image.new("RGB", (math.ceil(bold.getlength(text)) + 2, 2 * margin), PAPER)
+    ImageDraw.Draw(strip).text((0, margin), text, INK, bold, anchor="lm")
+    strip = strip.rotate(90, expand=True)
+    bottom = page.height - margin
+    top = layout.head + (bottom - layout.head - strip.height) / 2
+    page.paste(strip, (margin // 2, round(max(0, top))))
+
+
+def _draw_titles(page: Image.Image, layout: _Layout) -> None:
+    """The titles of the columns and of the rows."""
+    pen, face = ImageDraw.Draw(page), layout.small
+    spacing = layout.line - face.size
+    for c, title in enumerate(layout.columns):
+        x, y = layout.corner(0, c)
+        above = x + layout.width / 2, y - layout.gap
+        pen.multiline_text(above, title, INK, face, anchor="md", align="center", spacing=spacing)
+    for r, title in enumerate(layout.rows):
+        x, y = layout.corner(r, 0)
+        beside = x - 2 * layout.gap, y + layout.height / 2
+        pen.multiline_text(beside, title, INK, face, anchor="rm", align="right", spacing=spacing)
+
+
+def _draw_cell(page: Image.Image, layout: _Layout, corner: tuple[int, int], cell: torch.Tensor | None) -> None:
+    """One picture, or a blank."""
+    x, y = corner
+    if cell is None:
+        box = x, y, x + layout.width - 1, y + layout.height - 1
+        ImageDraw.Draw(page).rectangle(box, EMPTY)
+        return
+    how = Image.Resampling.NEAREST if layout.enlarged else Image.Resampling.LANCZOS
+    page.paste(picture(cell).resize((layout.width, layout.height), how), (x, y))

@@ -112,7 +112,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
                 run.mask = fusion.latent_mask(run.expert.mask, noise.shape, device)
             run.finite = torch.ones((), device=device)
         plans = self.sampling.planner.describe(sigmas.tolist(), wants_null(self.model_options))
-        logger.info(f"MCDM: {_names(self.mixture)}; {plans}.")
+        logger.info(f"MCDM: {self.mixture}; {plans}.")
         return super().inner_sample(
             noise, latent_image, device, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
 
@@ -176,8 +176,3 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             "cond": self.conds["positive"], "uncond": self.conds.get("negative"), "cond_scale": self.cfg,
             "model": self.inner_model, "model_options": model_options, "input": x, "sigma": timestep,
         }
-
-
-def _names(mixture: Mixture) -> str:
-    pairs = zip(mixture.experts, mixture.reliabilities, strict=True)
-    return " + ".join(f"'{e.name}' (w {e.weight:g}, a {a:.3g})" for e, a in pairs)

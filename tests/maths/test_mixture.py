@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unite_and_conquer.mcdm.mixture import Expert, Mixture, parse_reliabilities
+from unite_and_conquer.mcdm.mixture import Expert, Mixture
+from unite_and_conquer.mcdm.parsing import parse_reliabilities
 
 
 def expert(**changes):

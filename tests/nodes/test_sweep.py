@@ -158,7 +158,7 @@ def test_large_pictures_make_no_huge_sheet(comfy):
     (["hair", "text"], ["hair", "text"]), (["text", "text"], ["text (1)", "text (2)"]), (["Frisur f\u00fcr zwei", "\u9aee"], ["Frisur fur zwei", "expert 2"]),
 ])
 def test_labels_can_be_read_and_told_apart(comfy, names, wanted):
-    assert comfy.module("mcdm.drawing.sheets").labels(names) == wanted
+    assert comfy.module("mcdm.drawing.lettering").labels(names) == wanted
 
 
 def test_a_batch_has_a_sheet_for_each_picture(comfy):

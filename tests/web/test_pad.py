@@ -14,7 +14,7 @@ from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.browser import MIXER, TEXT, Pad, opened
 from unite_and_conquer.devtools.places import PACK, ROOT
-from unite_and_conquer.mcdm.mixture import parse_reliabilities
+from unite_and_conquer.mcdm.parsing import parse_reliabilities
 
 FACE = prompts.drawing("face_from_three_experts")
 

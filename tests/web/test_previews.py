@@ -66,10 +66,10 @@ def left_half():
 
 def observed(comfy, mixture, batch=1, **run):
     """(pulls, observation) of every evaluation of a run of the sampler."""
-    sampling, previews = comfy.module("nodes.sampling"), comfy.module("mcdm.drawing.previews")
+    sampling, previews = comfy.module("mcdm.host.sample"), comfy.module("mcdm.drawing.previews")
     seen = []
     sampling.sample(comfy.module("mcdm.host.guider").MixtureGuider(mixture), **(RUN | {"denoise": 1.0} | run), latent_image=latent(batch),
-                    observe=lambda o: seen.append((previews.pulls(o, len(mixture.experts)), o)))
+                    observe=lambda o: seen.append((previews.contribution_shares(o, len(mixture.experts)), o)))
     return seen
 
 

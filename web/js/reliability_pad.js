@@ -10,7 +10,7 @@ const pads = new Set();
 const percent = share => `${Math.round(share * 1000) / 10} %`;
 const sum = numbers => numbers.reduce((a, b) => a + b, 0);
 
-/** Numbers normalised to sum 1, or {error}: the rules and the sentences of mcdm/mixture.py, parse_reliabilities and Mixture. */
+/** Numbers normalised to sum 1, or {error}: the rules and the sentences of mcdm/parsing.py and mcdm/mixture.py. */
 export function parse(text, count) {
     if (!text.trim()) return {shares: Array(count).fill(1 / count)};
     const example = Array(count).fill("1").join(", "), numbers = [];

@@ -1,0 +1,60 @@
+"""One run of a guider, as the host's KSampler runs a model."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+import torch
+
+from ..observation import Observation
+from .guider import MixtureGuider
+
+Latent = dict[str, Any]                                                     # the host's LATENT
+Step = Callable[[int, torch.Tensor, torch.Tensor, int], object]             # (step, x0, x, steps)
+
+
+def sample(
+    guider: MixtureGuider,
+    seed: int,
+    steps: int,
+    sampler_name: str,
+    scheduler: str,
+    denoise: float,
+    latent_image: Latent,
+    observe: Callable[[Observation], None] | None = None,
+    callback: Step | None = None,
+) -> tuple[Latent, Latent]:
+    """Denoises a latent and returns (latent, denoised): the result and the last denoised estimate.
+
+    latent_image: {"samples": [B, C, H, W] or [B, C, T, H, W], maybe "noise_mask", "batch_index"}; so are the results.
+    observe: gets an Observation of every evaluation.
+    callback: called after every step, instead of the host's progress bar and preview.
+    Whatever the experts or the sampler raise goes through.
+    """
+    patcher = guider.model_patcher
+    latent = latent_image.copy()
+    samples = comfy.sample.fix_empty_latent_channels(patcher, latent_image["samples"])
+    noise = comfy.sample.prepare_noise(samples, seed, latent.get("batch_index"))
+    settings = comfy.samplers.KSampler(
+        patcher, steps, patcher.load_device, sampler_name, scheduler, denoise, patcher.model_options)
+    show = callback or latent_preview.prepare_callback(patcher, steps)
+    estimate: torch.Tensor | None = None
+
+    def after_step(step: int, x0: torch.Tensor, x: torch.Tensor, total: int) -> None:
+        nonlocal estimate
+        estimate = x0
+        show(step, x0, x, total)
+    guider.observer = observe
+    samples = guider.sample(
+        noise, samples, comfy.samplers.sampler_object(sampler_name), settings.sigmas,
+        denoise_mask=latent.get("noise_mask"), callback=after_step,
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED, seed=seed,
+    )
+    samples = samples.to(comfy.model_management.intermediate_device())
+    denoised = samples if estimate is None else patcher.model.process_latent_out(estimate.cpu())
+    return {**latent, "samples": samples}, {**latent, "samples": denoised}
