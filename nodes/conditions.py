@@ -19,8 +19,8 @@ def find_modality(model: Any, kind: str, name: str = "auto", encoded: bool = Fal
     """
     available = modalities(model)
     if not available:
-        raise ValueError(f"This MODEL ({type(model.model).__name__}) is not an expert from LoadExpert; use the condition "
-                         "nodes that belong to it, such as CLIP Text Encode.")
+        raise ValueError(f"This MODEL ({type(model.model).__name__}) is not an expert from LoadExpert; use the "
+                         "condition nodes that belong to it, such as CLIP Text Encode.")
     fitting = []
     for modality in available.values():
         of_kind = modality.kind == kind or (encoded and modality.encoder)
@@ -114,8 +114,8 @@ class MapCondition(io.ComfyNode):
             display_name="Map Condition",
             category=CATEGORY,
             **search("segmentation", "mask", "sketch", "edges", "canny"),
-            description="A picture or mask of any size becomes the map that the expert was trained on: a region, edges, "
-                        "or the picture to enlarge.",
+            description="A picture or mask of any size becomes the map that the expert was trained on: a region, "
+                        "edges, or the picture to enlarge.",
             inputs=[
                 MODEL,
                 io.Combo.Input("modality", optional=True, options=list(MODALITIES), default="auto",

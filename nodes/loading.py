@@ -77,8 +77,8 @@ class LoadExpert(io.ComfyNode):
             display_name="Load Expert",
             category=CATEGORY,
             **search("checkpoint", "model loader", "ADM", "GLIDE", "DiT", "SiT"),
-            description="Loads a diffusion network with a condition of its own as an ordinary MODEL: the pack's embedded "
-                        "experts, or files in models/experts.",
+            description="Loads a diffusion network with a condition of its own as an ordinary MODEL: the pack's "
+                        "embedded experts, or files in models/experts.",
             inputs=[
                 io.Combo.Input("expert", options=names, default=names[0] if names else None,
                                tooltip="An embedded expert (builtin/...), or a file or diffusers folder in "

@@ -41,8 +41,7 @@ def encode(image: Tensor | None, mask: Tensor | None, modality: Modality) -> dic
     """
     region = None if mask is None else mask.reshape(-1, 1, *mask.shape[-2:]).float()  # [B, 1, h, w]
     pixels = region if image is None else image[..., :3].movedim(-1, 1).float()  # [B, 1 or 3, H, W]
-    if pixels is None:
-        raise ValueError(f"The map '{modality.name}' needs an image or a mask.")
+    assert pixels is not None, "neither an image nor a mask"
     for given in (pixels, region):
         if given is not None and not torch.isfinite(given).all():
             raise ValueError(f"The picture for Map Condition '{modality.name}' holds NaN or infinite values; "

@@ -59,7 +59,7 @@ def _json(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
         if not isinstance(content, dict):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
         return content
     except (OSError, ValueError, RecursionError) as error:
         raise Unreadable(f"{os.path.basename(path)} cannot be read ({_cause(error)}); correct it") from error

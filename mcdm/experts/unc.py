@@ -64,7 +64,7 @@ class FaceExpert(PixelExpert):
 
 
 def _is_embedding(image_embed: Tensor) -> Tensor:
-    """[B, width] -> [B, 1] bool: whether a row is no null, by the authors' rule."""
+    """[B, width] -> [B, 1] bool: whether a row holds an embedding, by the authors' rule: its sum is not zero."""
     return image_embed.float().sum(1, keepdim=True) != 0
 
 
