@@ -44,7 +44,7 @@ def sentence(figures: Figures, names: Sequence[str]) -> str:
     """What the report says in words, for people."""
     found = contradictions(figures)
     if found:
-        return _accusation(found, names)
+        return _warning(found, names)
     acting = [name for name, sizes in zip(names, figures.contributions, strict=True) if any(sizes)]
     if not acting:
         return "No condition acts here: there is nothing to compare."
@@ -63,7 +63,7 @@ def sentence(figures: Figures, names: Sequence[str]) -> str:
             f"'{names[most.second]}', with {most.opposition:.2f} of 1; a contradiction begins at {CONTRADICTION:g}.")
 
 
-def _accusation(found: Sequence[Contradiction], names: Sequence[str]) -> str:
+def _warning(found: Sequence[Contradiction], names: Sequence[str]) -> str:
     """Who contradicts whom, and what to do about it."""
     said = [f"'{names[c.first]}' and '{names[c.second]}' contradict each other from sigma {c.sigma:.3g} on "
             f"(opposition {c.opposition:.2f} of 1)" for c in found]

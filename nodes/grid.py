@@ -52,8 +52,9 @@ class Grid:
 
     def page(self, number: int = 0) -> Image.Image:
         """The sheet of one picture of the batch."""
-        cells = [[None if cell is None else cell[number] for cell in row] for row in self.cells]
-        titles = self.titles
+        titles, cells = self.titles, []
+        for row in self.cells:
+            cells.append([None if cell is None else cell[number] for cell in row])
         return sheets.sheet(titles.rows, titles.columns, cells, titles.down, titles.across)
 
     def pages(self) -> torch.Tensor:
@@ -73,7 +74,7 @@ def sample_grid(
 ) -> io.NodeOutput:
     """Samples rows of mixtures, or of None, from one noise: the outputs of OUTPUTS, and what the page shows.
 
-    settings: the sampler's inputs, as `sample` takes them. shared: see MixtureGuider.
+    settings: the sampler's inputs, as `sample` takes them. shared: see Evaluator in mcdm/host/evaluate.py.
     A run that breaks leaves the sheet so far in the output folder, NAME_so_far.
     """
     lead = next(mixture for row in mixtures for mixture in row if mixture is not None).experts[0]
@@ -136,11 +137,11 @@ def decoder(model: Any, vae: Any) -> Callable[[torch.Tensor], torch.Tensor]:
                      "connect the VAE of these models.")
 
 
-def _keep(node: type[io.ComfyNode], name: str, grid: Grid, share: str) -> None:
+def _keep(node: type[io.ComfyNode], name: str, grid: Grid, finished: str) -> None:
     """Writes the sheet of a run that broke, and shows it in the node. No failure here hides why the run broke."""
     try:
         saved = ui.ImageSaveHelper.get_save_images_ui(grid.pages(), f"mcdm/{name}_so_far", cls=node).as_dict()
-        logger.info(f"MCDM: {share} pictures were finished; "
+        logger.info(f"MCDM: {finished} pictures were finished; "
                     f"the sheet so far is output/mcdm/{saved['images'][0]['filename']}.")
         _show(saved)
     except Exception as error:

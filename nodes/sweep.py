@@ -163,10 +163,10 @@ def _mixtures(mixture: Mixture, x: Axis, y: Axis | None) -> list[list[Mixture | 
     Raises ValueError where that is so everywhere, or where the two axes vary the same.
     """
     if y is None:
-        rows = [[_varied(mixture, (x, value)) for value in x.values]]
+        rows = [_row(mixture, x)]
     else:
         _check_independent(mixture, x, y)
-        rows = [[_varied(mixture, (x, value), (y, row)) for value in x.values] for row in y.values]
+        rows = [_row(mixture, x, (y, value)) for value in y.values]
     if not any(cell for row in rows for cell in row):
         raise ValueError("The reliabilities of the two axes are more than 1 together in every cell; start lower.")
     return rows
@@ -179,6 +179,11 @@ def _check_independent(mixture: Mixture, x: Axis, y: Axis) -> None:
     if x.kind == y.kind == "reliability" and len(mixture.experts) == 2:
         raise ValueError("Of two experts the reliability of one decides that of the other; "
                          "vary a weight on the second axis.")
+
+
+def _row(mixture: Mixture, x: Axis, *changes: tuple[Axis, float]) -> list[Mixture | None]:
+    """The mixture with each value of the axis, and a value for each of some others."""
+    return [_varied(mixture, (x, value), *changes) for value in x.values]
 
 
 def _varied(mixture: Mixture, *changes: tuple[Axis, float]) -> Mixture | None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .lettering import INK, PAPER, extent, font, line_count, wrap
 
-Cells = Sequence[Sequence["torch.Tensor | None"]]       # rows of pictures
+Cells = Sequence[Sequence[torch.Tensor | None]]       # rows of pictures
 
 EMPTY = (240, 240, 237)         # the colour of a cell without a picture
 CELL = 192          # pixels: small pictures are enlarged to about this

@@ -29,6 +29,13 @@ def test_an_expert_that_makes_no_sense_is_named(changes, word):
     assert word in str(error.value)
 
 
+def test_what_a_log_says_of_them_is_short():
+    hair = expert(weight=1.5, mask=torch.ones(64, 64))
+    words = expert(name="words", weight=-2, condition=[[torch.zeros(9), {}]])
+    assert repr(hair) == "'hair' (w 1.5)"
+    assert repr(Mixture((hair, words), (1, 2))) == "'hair' (w 1.5, a 0.333) + 'words' (w -2, a 0.667)"
+
+
 @pytest.mark.parametrize("weight", [0.0, -3.5, 1e9])
 def test_any_finite_weight_is_legal(weight):
     assert expert(weight=weight).weight == weight

@@ -129,6 +129,15 @@ def test_two_reliabilities_are_a_triangle(comfy, unets):
     assert torch.equal(latents[4:5], single)
 
 
+def test_a_triangle_may_begin_with_an_empty_cell(comfy, unets):
+    mixture = mix(comfy, [expert(comfy, u, i, 2.0) for i, u in enumerate(unets)])
+    x = {"x_from": 1.0, "x_to": 0.0, "x_cells": 2}
+    y = {"y_vary": "reliability", "y_expert": "2", "y_from": 1.0, "y_to": 0.0, "y_cells": 2}
+    run = RUN | {"steps": 1} | x | y
+    sheet, images, _ = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=latent(), vae=Decoder())
+    assert len(sheet) == 1 and len(images) == 3
+
+
 # ------------------------------------------------------------------------------------------------ the sheet
 
 @pytest.mark.parametrize("height, width, factor", [(64, 64, 3), (50, 20, 3), (192, 192, 1)])
