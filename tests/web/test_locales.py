@@ -63,7 +63,7 @@ def code(path):
 def said():
     """The sentences of web/js, as keys: say`Pull of ${name}` is "Pull of {0}"."""
     found = []
-    for path in sorted((ROOT / "web" / "js").glob("*.js")):
+    for path in sorted((ROOT / "web" / "js").rglob("*.js")):
         for sentence in re.findall(r"\bsay`([^`]*)`", code(path)):
             parts = re.split(r"\$\{.*?\}", sentence.replace("\\\n", ""))
             found.append(parts[0] + "".join(f"{{{i}}}{part}" for i, part in enumerate(parts[1:])))
@@ -90,7 +90,7 @@ def test_english_is_what_the_page_says():
 
 def test_the_page_says_nothing_without_say():
     """A sentence is a text of several words that begins with a capital letter."""
-    for path in (ROOT / "web" / "js").glob("*.js"):
+    for path in (ROOT / "web" / "js").rglob("*.js"):
         assert re.findall(r"""(["'`])([A-Z][a-z]+ (?:(?!\1).)*)\1""", re.sub(r"\bsay`[^`]*`", "", code(path))) == [], path.name
 
 

@@ -1,0 +1,60 @@
+/** What the pack asks of the host's page, and how it listens to it. */
+import { app } from "../../../scripts/app.js";
+
+/** Whether the newer canvas ("Vue nodes") draws the nodes. */
+export function vueNodes() {
+    return Boolean(globalThis.LiteGraph?.vueNodesMode);
+}
+
+/** Whether pointers only move the canvas at the moment, as while Space is held. */
+export function canvasIsLocked() {
+    return app.canvas.read_only;
+}
+
+function changeTracker() {
+    return app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+}
+
+/** What has changed since the last call becomes one step of undo. */
+export function markUndoStep() {
+    changeTracker()?.checkState();
+}
+
+/** Undoes or redoes, as the keys of a keyboard event say. */
+export function undoOrRedo(event) {
+    changeTracker()?.undoRedo(event);
+}
+
+/** Calls after(...values) whenever object[name](...values) has been called; the function may be missing so far. */
+export function chain(object, name, after) {
+    const before = object[name];
+    object[name] = function (...values) {
+        const result = before?.apply(this, values);
+        after(...values);
+        return result;
+    };
+}
+
+function descriptor(object, name) {
+    for (let owner = object; owner; owner = Object.getPrototypeOf(owner)) {
+        const found = Object.getOwnPropertyDescriptor(owner, name);
+        if (found) return found;
+    }
+}
+
+/** Calls changed() whenever a widget's value is set, by whomever: a typed text, a loaded file, a script. */
+export function onValue(widget, changed) {
+    const found = descriptor(widget, "value");
+    let own = widget.value;                                             // where it is a plain property
+    Object.defineProperty(widget, "value", {
+        configurable: true,
+        enumerable: true,
+        get: () => (found?.get ? found.get.call(widget) : own),
+        set: value => {
+            if (found?.set) found.set.call(widget, value);
+            else own = value;
+            changed();
+        },
+    });
+    chain(widget, "callback", () => changed());
+}

@@ -1,0 +1,105 @@
+/** The pad: a heading, the control that suits the number of experts, and notes. */
+import { make } from "../dom.js";
+import { vueNodes } from "../host.js";
+import { say } from "../words.js";
+import { shareWithCanvas } from "./canvas.js";
+import { crossfader } from "./crossfader.js";
+import { linkedSliders } from "./linked_sliders.js";
+import { notes } from "./notes.js";
+import { sum } from "./numbers.js";
+import { triangle } from "./triangle.js";
+
+// Pixels, as reliability_pad.css has them; MARGIN is what the host leaves around the element.
+export const MARGIN = 8;
+const FRAME = 17, HEAD = 18, GAP = 4, LINE = 15, MAX_LINES = 5, MIN_WIDTH = 60;
+const BESIDE_NOTES = 2 * MARGIN + 30;
+
+const pen = document.createElement("canvas").getContext("2d");
+
+/** How many lines a text takes, within some pixels; rather too many. */
+function lineCount(text, width) {
+    pen.font = "11px Inter, Arial, sans-serif";
+    return Math.ceil(pen.measureText(text).width * 1.1 / Math.max(MIN_WIDTH, width));
+}
+
+function controlFor(reliabilities) {
+    const count = reliabilities.experts.length;
+    if (count < 2) return;
+    if (count === 2) return crossfader(reliabilities);
+    if (count === 3) return triangle(reliabilities);
+    return linkedSliders(reliabilities);
+}
+
+export class Pad {
+    #control;               // {elements, height, show}
+    #wiring;                // what the control was built for
+    #notes = [];
+    #fitted;                // the node's height that the pad has set
+
+    constructor(reliabilities) {
+        this.reliabilities = reliabilities;
+        this.node = reliabilities.node;
+        this.title = make("span");
+        const help = say`Empties the text: all experts count alike`;
+        this.equalButton = make("button", {type: "button", title: help}, say`All alike`);
+        this.head = make("div", {class: "mcdm-pad-head"}, this.title, this.equalButton);
+        this.body = make("div", {class: "mcdm-pad-body", hidden: ""});
+        this.note = make("div", {class: "mcdm-pad-note", role: "status"});
+        const attributes = {class: "mcdm-pad widget-expands", role: "group", "aria-label": say`Reliabilities`};
+        this.element = make("div", attributes, this.head, this.body, this.note);
+        this.equalButton.addEventListener("click", () => {
+            reliabilities.clear();
+            reliabilities.commit();
+        });
+        shareWithCanvas(this.element);
+        for (const type of ["pointerenter", "focusin"])
+            this.element.addEventListener(type, () => reliabilities.refresh());
+        reliabilities.onChange = () => this.#draw();
+    }
+
+    #draw() {
+        const {reliabilities} = this;
+        const {experts, linked, error} = reliabilities;
+        this.#notes = notes(reliabilities);
+        if (reliabilities.wiring !== this.#wiring) {
+            this.#wiring = reliabilities.wiring;
+            this.#control = controlFor(reliabilities);
+            this.body.replaceChildren(...(this.#control?.elements ?? []));
+        }
+        this.body.hidden = experts.length < 2 || linked;
+        this.body.inert = !reliabilities.editable;
+        this.head.hidden = !experts.length || linked || (experts.length === 1 && !error);
+        this.title.textContent = error ? say`The text does not fit` : say`Whose null prediction counts`;
+        this.equalButton.disabled = !reliabilities.text.trim();
+        this.note.hidden = !this.#notes.length;
+        this.note.replaceChildren(...this.#notes.map(note => {
+            return make("div", note === error ? {class: "mcdm-pad-wrong"} : {}, note);
+        }));
+        if (!this.body.hidden) this.#control.show();
+        this.fit();
+    }
+
+    /** Height in pixels of what there is to show, on the classic canvas, which asks before it draws. */
+    height() {
+        const width = this.node.size[0] - BESIDE_NOTES;
+        const lines = Math.min(MAX_LINES, sum(this.#notes.map(note => lineCount(note, width))));
+        const parts = [];
+        if (!this.head.hidden) parts.push(HEAD);
+        if (!this.body.hidden) parts.push(this.#control.height);
+        if (lines) parts.push(LINE * lines + 2);
+        return 2 * MARGIN + FRAME + sum(parts) + GAP * Math.max(0, parts.length - 1);
+    }
+
+    /** Makes room on the classic canvas, and gives back what it took, unless the user has changed the size since. */
+    fit() {
+        const [width, now] = this.node.size;
+        if (!vueNodes() && !this.node.flags?.collapsed) {
+            const height = this.node.computeSize()[1];
+            if (height > now || now === this.#fitted) {
+                this.#fitted = height;
+                this.node.setSize([width, height]);
+            }
+        }
+        this.node.setDirtyCanvas?.(true, true);
+    }
+}

@@ -1,0 +1,62 @@
+/** Where the values of a node's inputs are made, as the prompt will have it. */
+const NEVER = 2, BYPASS = 4;                                            // modes of a node
+const SUBGRAPH_INPUT = -10;                                             // the id of a subgraph's own input node
+
+/** The node on the root graph's way that shows this subgraph; undefined for the root graph. */
+function instance(graph) {
+    const root = graph.rootGraph;
+    if (!root || graph === root) return;
+    for (const place of [root, ...(root.subgraphs?.values() ?? [])]) {
+        const node = place.nodes.find(node => node.subgraph === graph);
+        if (node) return node;
+    }
+}
+
+/** The input of a bypassed or virtual node that stands in for its output `slot`; -1 where there is none. */
+function passedInput(node, slot, type) {
+    const fits = input => input?.type === type || node.isVirtualNode;
+    const inputs = node.inputs ?? [];
+    if (inputs.length > slot && fits(inputs[slot])) return slot;
+    return inputs.findIndex(fits);
+}
+
+/**
+ * Where an input's value is made: through reroutes, bypassed nodes, and in and out of subgraphs.
+ * {node, slot, path}: an output; {widget}: a value on a subgraph's node; undefined: nothing arrives.
+ * path: the subgraph nodes passed through, the innermost last; a subgraph shown twice counts as its first showing
+ * where it is not known.
+ */
+export function origin(node, index, path = [], type = node.inputs[index]?.type, depth = 0) {
+    const link = node.graph?.getLink?.(node.inputs[index]?.link);
+    if (!link || depth > 100) return;                   // a wire in a circle: the host says so when it is queued
+    const further = (next, input, way) => origin(next, input, way, type, depth + 1);
+    if (link.origin_id === SUBGRAPH_INPUT) {
+        const outer = path.at(-1) ?? instance(node.graph);
+        if (!outer) return;
+        const input = outer.inputs[link.origin_slot];
+        if (input?.link != null) return further(outer, link.origin_slot, path.slice(0, -1));
+        const widget = outer.getWidgetFromSlot?.(input);
+        return widget && {widget};
+    }
+    let from = node.graph.getNodeById(link.origin_id), slot = link.origin_slot;
+    while (from?.subgraph && from.mode !== NEVER && from.mode !== BYPASS) {
+        const inner = from.subgraph.getLink(from.subgraph.outputNode.slots[slot]?.linkIds[0]);
+        if (!inner) return;
+        if (inner.origin_id === SUBGRAPH_INPUT) return further(from, inner.origin_slot, path);
+        path = [...path, from];
+        [from, slot] = [from.subgraph.getNodeById(inner.origin_id), inner.origin_slot];
+    }
+    if (!from || from.mode === NEVER) return;
+    if (from.mode === BYPASS || from.isVirtualNode) {
+        const through = passedInput(from, slot, type);
+        return through < 0 ? undefined : further(from, through, path);
+    }
+    return {node: from, slot, path};
+}
+
+/** What stands in a widget, or arrives there from a subgraph's node; undefined where only a run can tell. */
+export function widgetValue(node, name, path) {
+    const index = node.inputs?.findIndex(input => input.widget?.name === name) ?? -1;
+    if (node.inputs?.[index]?.link != null) return origin(node, index, path)?.widget?.value;
+    return node.widgets?.find(widget => widget.name === name)?.value;
+}
