@@ -146,7 +146,7 @@ class Mixture:
         if left < -TOLERANCE:
             return None
         if left > TOLERANCE and len(reliabilities) == len(self.experts):
-            raise ValueError("Reliabilities must sum to 1, and no other expert is there to share the rest; "
+            raise ValueError("Reliabilities must sum to 1, and there is no other expert to share the rest; "
                              "add an expert, or vary the weight.")
         options = self.options
         weights_end = tuple(weights.get(i, w) for i, w in enumerate(options.weights_end))

@@ -47,7 +47,7 @@ def show(node: type[io.ComfyNode], message: str) -> None:
 
 MODEL = io.Model.Input("model", tooltip="The expert that this condition is for, from LoadExpert.")
 ADD_TO = io.Conditioning.Input("condition", optional=True,
-                               tooltip="Another condition of the same expert, to add this one to.")
+                               tooltip="Another condition of the same expert, to which this one is added.")
 OUTPUT = io.Conditioning.Output(display_name="condition",
                                 tooltip="For the Condition Expert of the same model, or the stock KSampler.")
 
@@ -60,11 +60,13 @@ class TextCondition(io.ComfyNode):
             display_name="Text Condition",
             category=CATEGORY,
             **search("prompt", "words", "CLIP Text Encode"),
-            description="Describes the picture to a text expert in free words. Words it was never taught are named.",
+            description="Describes the picture to a text expert in free words, and names the words that it was never "
+                        "taught.",
             inputs=[
                 MODEL,
                 io.String.Input("text", multiline=True, default="long red hair, glasses, smiling, blue background",
-                                tooltip="Free text over the expert's vocabulary. Leave out what may be anything."),
+                                tooltip="Free text in the expert's vocabulary. Leave out anything that you do not "
+                                        "mind."),
                 ADD_TO,
             ],
             outputs=[OUTPUT],
@@ -91,11 +93,11 @@ class ClassCondition(io.ComfyNode):
             display_name="Class Condition",
             category=CATEGORY,
             **search("label", "ImageNet"),
-            description="The class that a class-conditional expert shall draw.",
+            description="The class that a class-conditional expert should draw.",
             inputs=[
                 MODEL,
                 io.String.Input("label", default="0",
-                                tooltip="The number of the class, or its name where the expert's file lists names."),
+                                tooltip="The number of the class, or its name if the expert's file lists names."),
             ],
             outputs=[OUTPUT],
         )
@@ -114,7 +116,7 @@ class MapCondition(io.ComfyNode):
             display_name="Map Condition",
             category=CATEGORY,
             **search("segmentation", "mask", "sketch", "edges", "canny"),
-            description="A picture or mask of any size becomes the map that the expert was trained on: a region, "
+            description="Turns a picture or mask of any size into the map that the expert was trained on: a region, "
                         "edges, or the picture to enlarge.",
             inputs=[
                 MODEL,
@@ -122,11 +124,11 @@ class MapCondition(io.ComfyNode):
                                tooltip="Which map of the expert this is; 'auto' = its only one."),
                 io.Image.Input("image", optional=True,
                                tooltip="A picture of the map, bright where the region is. Embedded sketch experts take "
-                                       "any picture, that of Unite and Conquer white lines on black, as the Canny node "
-                                       "draws them. An upsampler takes the small picture."),
+                                       "any picture; the one of Unite and Conquer takes white lines on black, as the "
+                                       "Canny node draws them. An upsampler takes the small picture."),
                 io.Mask.Input("mask", optional=True,
-                              tooltip="The map as a mask, instead of the image. For inpainting, beside it: white is "
-                                      "painted anew."),
+                              tooltip="The map as a mask, instead of the image. Inpainting takes both: white is "
+                                      "repainted."),
                 ADD_TO,
             ],
             outputs=[OUTPUT],
@@ -143,9 +145,9 @@ class MapCondition(io.ComfyNode):
         chosen = find_modality(model, "map", modality)
         if chosen.encoding == "inpainting":
             if image is None or mask is None:
-                raise ValueError("Map Condition 'inpainting' needs both an image and a mask, white where it shall be "
-                                 "painted anew; connect the two.")
+                raise ValueError("Map Condition 'inpainting' needs both an image and a mask, white where it should be "
+                                 "repainted; connect both.")
         elif (image is None) == (mask is None):
-            raise ValueError(f"Map Condition '{chosen.name}' needs either an image or a mask, and not both; "
+            raise ValueError(f"Map Condition '{chosen.name}' needs either an image or a mask, not both; "
                              "connect one of the two.")
         return io.NodeOutput(conditioning(encode(image, mask, chosen), into=condition))

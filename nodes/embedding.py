@@ -22,7 +22,7 @@ class EmbeddingCondition(io.ComfyNode):
             display_name="Embedding Condition",
             category=CATEGORY,
             **search("CLIP vision", "vector"),
-            description="A picture's or a text's embedding, one vector, for an expert that is conditioned on it. "
+            description="The embedding of a picture or a text, one vector, for an expert that is conditioned on it. "
                         "Connect one source.",
             inputs=[
                 MODEL,
@@ -59,8 +59,8 @@ class EmbeddingCondition(io.ComfyNode):
         sources = [clip_vision_output, clip_text, image, None if file == "none" else file]
         count = sum(source is not None for source in sources)
         if count != 1:
-            raise ValueError("Embedding Condition takes one of clip_vision_output, clip_text, file and image, "
-                             f"not {count or 'none'} of them.")
+            raise ValueError("Embedding Condition takes exactly one of clip_vision_output, clip_text, file and "
+                             f"image, not {count or 'none'}.")
         if image is not None:
             source, vector = "the picture", vectors.of_picture(image, modality, model.model.fixed_size)
         elif clip_vision_output is not None:

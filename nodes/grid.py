@@ -24,9 +24,9 @@ VAE = io.Vae.Input("vae", optional=True, tooltip="Turns the latents into picture
                                                  "Pixel experts need none.")
 OUTPUTS = [
     io.Image.Output(display_name="sheet",
-                    tooltip="The labelled sheet; for a batch of latents one sheet for each picture of it."),
+                    tooltip="The labelled sheet. A batch of latents gives one sheet per picture."),
     io.Image.Output(display_name="images", tooltip="All pictures, row by row of the sheet."),
-    io.Latent.Output(display_name="latents", tooltip="The same as latents."),
+    io.Latent.Output(display_name="latents", tooltip="The same pictures, as latents."),
 ]
 HIDDEN = [io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id]       # written into the files that are kept
 

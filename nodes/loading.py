@@ -84,7 +84,7 @@ class LoadExpert(io.ComfyNode):
                                tooltip="An embedded expert (builtin/...), or a file or diffusers folder in "
                                        "models/experts. Stable Diffusion and the like come from their own loaders."),
                 io.Combo.Input("weight_dtype", optional=True, options=list(DTYPES), default="default",
-                               tooltip="Number type of the weights in memory. 'default' lets ComfyUI choose what suits "
+                               tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
                                        "the device."),
             ],
             outputs=[

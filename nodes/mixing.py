@@ -30,23 +30,24 @@ class ConditionExpert(io.ComfyNode):
                         "enforced (w), where and when.",
             inputs=[
                 io.Model.Input("model", tooltip="Any diffusion model: from LoadExpert, or from ComfyUI's own loaders. "
-                                                "LoRA and patches on it stay its own."),
+                                                "LoRAs and patches on it act on this expert only."),
                 io.Conditioning.Input("condition", optional=True,
-                                      tooltip="What this expert shall show. "
-                                              "Only an unconditional expert does without."),
+                                      tooltip="What this expert should draw. Leave empty only for an unconditional "
+                                              "expert."),
                 io.Conditioning.Input("null_condition", optional=True,
-                                      tooltip="What 'no condition' means to it, an empty prompt for Stable Diffusion. "
-                                              "Experts from LoadExpert know their own."),
+                                      tooltip="What 'no condition' means to this expert; for Stable Diffusion, an "
+                                              "empty prompt. Experts from LoadExpert know theirs."),
                 io.Float.Input("weight", optional=True, default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
                                tooltip="w: how strictly the condition is enforced. With one expert this is the CFG "
-                                       "scale. Negative moves away from it."),
-                io.Mask.Input("mask", optional=True, tooltip="Where it acts (white); everywhere if not connected."),
+                                       "scale. A negative weight moves away from the condition."),
+                io.Mask.Input("mask", optional=True, tooltip="Where this expert acts (white). Everywhere if not "
+                                                             "connected."),
                 io.Float.Input("start_percent", optional=True, default=0.0, min=0.0, max=1.0, step=0.01,
-                               tooltip="From which part of the schedule on it acts (0 = the first step)."),
+                               tooltip="The point of the schedule from which this expert acts (0 = the first step)."),
                 io.Float.Input("end_percent", optional=True, default=1.0, min=0.0, max=1.0, step=0.01,
-                               tooltip="Until which part of the schedule it acts (1 = the last step)."),
+                               tooltip="The point of the schedule up to which this expert acts (1 = the last step)."),
                 io.String.Input("name", optional=True, default="",
-                                tooltip="Its name in messages; empty = the kind of the model."),
+                                tooltip="The expert's name in messages. Empty = the type of the model."),
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
         )
@@ -71,7 +72,7 @@ class ConditionExpert(io.ComfyNode):
             condition = null_condition = model.model.null_conditioning()
         if condition is None:
             raise ValueError(f"Expert '{name}' has no condition; connect one. "
-                             "Only an unconditional expert does without.")
+                             "Only an unconditional expert needs none.")
         if own:
             _check_made_for(name, own, condition, "condition")
             _check_made_for(name, own, null_condition, "null condition")
@@ -113,22 +114,22 @@ class ReliabilityMixer(io.ComfyNode):
         return io.Schema(
             node_id="ReliabilityMixer", display_name="Reliability Mixer", category=CATEGORY,
             **search("combine models", "mix models", "merge models", "fuse", "ensemble"),
-            description="Unites several models of one latent space, the experts, in every denoising step; no weights "
-                        "are merged. The first one leads: the sampler runs on its noise schedule.",
+            description="Unites several models that share a latent space, the experts, in every denoising step; no "
+                        "weights are merged. The first one leads: the sampler runs on its noise schedule.",
             inputs=[
                 *(ExpertWire.Input(f"expert_{i}", optional=i > 1,
-                                   tooltip="An expert; the first one leads. Slots left empty are skipped.")
+                                   tooltip="An expert; the first one leads. Empty slots are skipped.")
                   for i in range(1, SLOTS + 1)),
                 io.String.Input("reliabilities", optional=True, default="",
-                                tooltip="a: whose answer without a condition counts in the starting point that all "
-                                        "conditions are measured from; one non-negative number an expert, in slot "
-                                        "order, such as 1, 0.5. Empty = all alike."),
+                                tooltip="a: how much each expert's prediction without a condition counts in the "
+                                        "baseline from which every condition is measured. One non-negative number per "
+                                        "expert, in slot order, such as 1, 0.5. Empty = all equal."),
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
-                                 tooltip="For people who know that two differently named latent spaces are aligned. "
-                                         "The result is noise if they are not."),
+                                 tooltip="Unites experts whose latent spaces have different names. Only for spaces "
+                                         "that are known to be aligned; otherwise the result is noise."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture",
-                                        tooltip="For MCDM Sampler and whatever else takes a mixture.")],
+                                        tooltip="For MCDM Sampler and every other node that takes a mixture.")],
         )
 
     @classmethod
@@ -150,7 +151,7 @@ class EmptyExpertLatent(io.ComfyNode):
             **search("empty latent", "blank"),
             description="An empty latent in the latent space of a mixture.",
             inputs=[
-                MixtureWire.Input("mixture", tooltip="Gives the latent space."),
+                MixtureWire.Input("mixture", tooltip="Determines the latent space."),
                 io.Int.Input("width", default=64, min=1, max=16384,
                              tooltip="Width of the picture in pixels; the embedded experts draw 64 x 64."),
                 io.Int.Input("height", default=64, min=1, max=16384, tooltip="Height of the picture in pixels."),
@@ -165,7 +166,7 @@ class EmptyExpertLatent(io.ComfyNode):
         space = lead.get_model_object("latent_format")
         if space.latent_dimensions != 2:
             kind = "video" if space.latent_dimensions == 3 else "sound"
-            raise ValueError(f"{type(space).__name__} is a latent space of {kind}; "
+            raise ValueError(f"{type(space).__name__} is a latent space for {kind}; "
                              "use the stock node for its empty latent, such as EmptyHunyuanLatentVideo.")
         cell = 1 if is_pixel(lead) else 8
         if width % cell or height % cell:

@@ -28,15 +28,16 @@ class MixtureOptions(io.ComfyNode):
             inputs=[
                 MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
                 io.String.Input("weights_end", optional=True, default="",
-                                tooltip="The weights at the end of the schedule, one an expert; "
-                                        "empty = as at its start."),
+                                tooltip="The weights at the end of the schedule, one per expert. Empty = the same as "
+                                        "at the start."),
                 io.String.Input("reliabilities_end", optional=True, default="",
-                                tooltip="The reliabilities at the end of the schedule; empty = as at its start."),
+                                tooltip="The reliabilities at the end of the schedule. Empty = the same as at the "
+                                        "start."),
                 io.Combo.Input("curve", optional=True, options=list(CURVES), default="linear",
-                               tooltip="How they go from start to end."),
+                               tooltip="How they change from start to end."),
                 io.Float.Input("rescale", optional=True, default=0.0, min=0.0, max=1.0, step=0.05,
-                               tooltip="Gives the fused estimate the contrast of the experts' own ones "
-                                       "(Lin et al. 2023); 0 = off."),
+                               tooltip="Gives the fused estimate the contrast of the experts' own estimates (Lin et "
+                                       "al. 2023). 0 = off."),
                 io.Float.Input("sigma_low", optional=True, default=0.0, min=0.0, max=NO_LIMIT, step=0.01, round=False,
                                tooltip="Guidance acts above this noise level; below it the weights are divided by "
                                        "their sum (Kynkaanniemi et al. 2024)."),

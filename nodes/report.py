@@ -33,13 +33,13 @@ class MixtureReport(io.ComfyNode):
             node_id="MixtureReport", display_name="Mixture Report", category=CATEGORY, is_output_node=True,
             **search("plot", "contradiction", "debug"),
             description="Samples as MCDM Sampler does, and reports on the experts: how hard each one pulls over the "
-                        "noise levels, whether they agree, where in the picture they disagree, and in words whether "
+                        "noise levels, whether they agree, where in the picture they disagree, and, in words, whether "
                         "two conditions contradict each other. Every null is evaluated for this.",
             inputs=[
                 *settings(),
                 io.String.Input("map_steps", optional=True, default=MAP_STEPS,
-                                tooltip="At which steps to show where the experts disagree: shares of the steps, or "
-                                        "their numbers, such as 1, 12, 24. Empty = none."),
+                                tooltip="The steps at which to show where the experts disagree: shares of the steps, "
+                                        "or their numbers, such as 1, 12, 24. Empty = none."),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The result, as MCDM Sampler gives it."),
@@ -110,7 +110,7 @@ def _steps(text: str, steps: int) -> set[int]:
     for word in text.replace(",", " ").split():
         step = _step(word, steps)
         if step is None:
-            raise ValueError(f"map_steps '{text}': '{word}' is no step of {steps}; "
+            raise ValueError(f"map_steps '{text}': '{word}' is not one of the {steps} steps; "
                              f"give shares such as 25%, 50%, 75%, or numbers from 1 to {steps}.")
         chosen.add(step)
     return chosen

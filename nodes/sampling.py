@@ -41,9 +41,9 @@ class MCDMSampler(io.ComfyNode):
             inputs=[
                 *settings(),
                 io.Boolean.Input("expert_previews", optional=True, default=True,
-                                 tooltip="While sampling, show under this node what each expert alone thinks the "
+                                 tooltip="While sampling, shows under this node what each expert alone thinks the "
                                          "picture is, and how much each one pulls. Takes at most 3 % of the time, and "
-                                         "none without a page that looks."),
+                                         "none if no page is watching."),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The result."),

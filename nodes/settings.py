@@ -9,7 +9,7 @@ from .common import MixtureWire, choice, first_objection
 MIXTURE = MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer.")
 CLIP_DENOISED = io.Boolean.Input(
     "clip_denoised", optional=True, default=False,
-    tooltip="Clamp the fused estimate to the range of pictures in every step, as the authors do. Pixel experts only.")
+    tooltip="Clamps the fused estimate to the range of pictures in every step, as the authors do. Pixel experts only.")
 
 
 def settings() -> list[io.Input]:
@@ -20,9 +20,9 @@ def settings() -> list[io.Input]:
                      tooltip="Seed of the noise."),
         io.Int.Input("steps", default=24, min=1, max=10000, tooltip="Number of denoising steps."),
         io.Combo.Input("sampler_name", options=comfy.samplers.SAMPLER_NAMES, default="euler",
-                       tooltip="ComfyUI's samplers, all of them."),
+                       tooltip="Any of ComfyUI's samplers."),
         io.Combo.Input("scheduler", options=comfy.samplers.SCHEDULER_NAMES, default="karras",
-                       tooltip="How the noise levels are spaced, on the first expert's range."),
+                       tooltip="How the noise levels are spaced, over the first expert's range."),
         io.Float.Input("denoise", optional=True, default=1.0, min=0.0, max=1.0, step=0.01,
                        tooltip="Below 1: image to image; the share of the schedule that is run."),
         io.Latent.Input("latent_image", tooltip="An empty latent, or a picture's latent for image to image. "

@@ -29,8 +29,8 @@ class ReliabilitySweep(io.ComfyNode):
         return io.Schema(
             node_id="ReliabilitySweep", display_name="Reliability Sweep", category=CATEGORY, is_output_node=True,
             **search("XY plot", "grid", "contact sheet"),
-            description="Samples a mixture over a grid, the reliability or the weight of an expert from one value to "
-                        "another, all from one noise, on a labelled sheet. The other experts share the rest of the "
+            description="Samples a mixture over a grid: the reliability or the weight of an expert goes from one value "
+                        "to another, all from one noise, on a labelled sheet. The other experts share the rest of the "
                         "reliability in proportion to their own.",
             inputs=[
                 *settings(),
@@ -100,7 +100,7 @@ def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str,
         io.Combo.Input(f"{letter}_vary", optional=True, options=list(kinds), default=kind,
                        tooltip=f"What changes {direction}."),
         io.String.Input(f"{letter}_expert", optional=True, default="1",
-                        tooltip="Whose: the expert's number in the mixture, or its name."),
+                        tooltip="The expert whose value changes: its number in the mixture, or its name."),
         io.Float.Input(f"{letter}_from", optional=True, default=start, min=-1e9, max=1e9, step=0.05, round=False,
                        tooltip="The first value."),
         io.Float.Input(f"{letter}_to", optional=True, default=end, min=-1e9, max=1e9, step=0.05, round=False,
@@ -135,7 +135,7 @@ def _axis(mixture: Mixture, kind: str, expert: str, start: float, end: float, co
     if not legal:
         raise ValueError(f"The {kind} must go from one {allowed} to another, not from {start} to {end}.")
     if kind == "reliability" and len(mixture.experts) == 1:
-        raise ValueError(f"'{mixture.experts[0].name}' is the only expert, its reliability is always 1; "
+        raise ValueError(f"'{mixture.experts[0].name}' is the only expert, so its reliability is always 1; "
                          "add a second expert, or vary the weight.")
     gaps = max(count - 1, 1)
     return Axis(kind, index, [round(start + (end - start) * i / gaps, 12) for i in range(count)])
@@ -150,7 +150,7 @@ def _find_expert(mixture: Mixture, expert: str) -> int:
         found = [int(word) - 1]
     if len(found) == 1 and 0 <= found[0] < len(names):
         return found[0]
-    problem = "names several experts" if len(found) > 1 else "is no expert"
+    problem = "names several experts" if len(found) > 1 else "is not an expert"
     known = ", ".join(f"{i} '{name}'" for i, name in enumerate(names, 1))
     raise ValueError(f"'{word}' {problem} of this mixture; give the number or name of one: {known}.")
 
@@ -168,7 +168,7 @@ def _mixtures(mixture: Mixture, x: Axis, y: Axis | None) -> list[list[Mixture | 
         _check_independent(mixture, x, y)
         rows = [_row(mixture, x, (y, value)) for value in y.values]
     if not any(cell for row in rows for cell in row):
-        raise ValueError("The reliabilities of the two axes are more than 1 together in every cell; start lower.")
+        raise ValueError("In every cell the reliabilities of the two axes sum to more than 1; start lower.")
     return rows
 
 
@@ -177,7 +177,7 @@ def _check_independent(mixture: Mixture, x: Axis, y: Axis) -> None:
         raise ValueError(f"Both axes vary the {x.kind} of expert '{mixture.experts[x.expert].name}'; "
                          "choose another expert or quantity for one.")
     if x.kind == y.kind == "reliability" and len(mixture.experts) == 2:
-        raise ValueError("Of two experts the reliability of one decides that of the other; "
+        raise ValueError("With two experts, the reliability of one decides that of the other; "
                          "vary a weight on the second axis.")
 
 

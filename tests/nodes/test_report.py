@@ -181,7 +181,7 @@ def test_a_step_that_is_none_is_named(comfy, text, word):
     mixture = mix(comfy, experts(comfy, [field(1)], [field(3)], (2.0,), (0.5,)))
     with pytest.raises(ValueError, match="map_steps") as error:
         report(comfy, mixture, map_steps=text)
-    assert f"'{word}' is no step of 6" in str(error.value)
+    assert f"'{word}' is not one of the 6 steps" in str(error.value)
 
 
 def test_nothing_sampled_is_said(comfy):
