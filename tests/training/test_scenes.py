@@ -1,22 +1,22 @@
-"""What dataset scenes promises, with real sampling: an object that one expert knows, in a scene that only the other knows (table 3 of the paper)."""
+"""The promise of the dataset scenes, with real sampling: an object that one expert knows, in a scene that only the other knows (table 3 of the paper)."""
 
-import numpy as np
 import pytest
 import torch
 
-from unite_and_conquer.bench.paper import reproduce
+from unite_and_conquer.bench.paper import experiments
+from unite_and_conquer.bench.paper.lab import Lab
 from unite_and_conquer.training.datasets import scenes
 
 
 @pytest.fixture(scope="module")
 def lab(comfy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
-    return reproduce.Lab(comfy, folder, folder, real=400)
+    return Lab(comfy, folder, folder, real=400)
 
 
 @pytest.fixture(scope="module")
 def rows(lab):
-    report = reproduce.table_3(lab, pairs=20, steps=20)
+    report = experiments.table_3(lab, pairs=20, steps=20)
     lab.run()
     return dict(report())["table 3"]["rows"]
 
@@ -35,7 +35,7 @@ def test_neither_expert_alone_can(rows, name):
 
 
 def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
-    report = reproduce.reliability_sheets(lab)
+    report = experiments.reliability_sheets(lab)
     lab.run()
     found = dict(report())
     for name in ("scenes", "faces"):
@@ -47,7 +47,7 @@ def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
 
 def test_no_data_set_holds_both(comfy):
     """The class expert has seen no scene, the text expert none of the objects, and their pictures are not the same."""
-    rng = np.random.default_rng(0)
+    rng = scenes.np.random.default_rng(0)
     objects, places = ([scenes.sample(rng, kind) for _ in range(200)] for kind in ("objects", "scenes"))
     assert {p.scene for p in objects} == {None} and {p.item for p in objects} == set(scenes.OBJECTS)
     assert {p.item for p in places} == {"thing", None} and {p.scene for p in places} == set(scenes.SCENES)

@@ -1,0 +1,280 @@
+"""The paper's experiments with the embedded experts: tables 1 to 4, figures 6 to 12, 25 and 26.
+
+Each function plans in a lab what it needs drawn. It returns a function, to be called once the lab has run, that writes its
+sheets and yields (name, results).
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...training.datasets import faces, scenes
+from ...training.judges import scenes as judge
+from ...training.judges.portraits import held_out, score
+from ...training.pixels import to_tensor
+from . import report
+from .lab import Inputs, Lab, Part, Setting
+from .measures import Reference, features, fidelity, named, rms, shares
+
+Results = Iterator[tuple[str, dict[str, Any]]]
+Report = Callable[[], Results]
+
+ALL = {"hair": 1.5, "skin": 1.5, "text": 2.5}           # w of each expert
+RELIABILITIES = (0.0, 0.25, 0.5, 0.75, 1.0)             # of the second of two experts
+
+
+def together(*reports: Report) -> Report:
+    """Several reports as one."""
+
+    def results() -> Results:
+        for report_of_one in reports:
+            yield from report_of_one()
+
+    return results
+
+
+# ----------------------------------------------------------------------------------- tables 1, 2 and 4, figure 8: faces
+
+def face_conditions(lab: Lab, regions: torch.Tensor, words: Sequence[Sequence[str]]) -> dict[str, Inputs]:
+    """What each network is given for some label maps [N, 64, 64] and words: {name: its inputs}.
+
+    "maps" and "all" are for the combined network.
+    """
+    hair, skin = (2 * (regions == faces.REGIONS.index(name)).float()[:, None] - 1 for name in ("hair", "skin"))
+    bags = lab.bags("text", [", ".join(said) for said in words])
+    both = torch.cat([hair, skin], dim=1)
+    return {
+        "hair": {"condition_map": hair},
+        "skin": {"condition_map": skin},
+        "text": {"labels": bags},
+        "maps": {"condition_map": both},
+        "all": {"condition_map": both, "labels": bags},
+    }
+
+
+def ours(given: dict[str, Inputs], **weights: float) -> list[Part]:
+    """The experts named, each with its own condition."""
+    return [Part(name, given[name], weight) for name, weight in weights.items()]
+
+
+def methods(given: dict[str, Inputs]) -> dict[str, list[Part]]:
+    """{row of tables 1 and 2: experts}: each expert alone, one network trained on all datasets in turn, and their fusion."""
+    return {
+        "hair map alone": ours(given, hair=1.0),
+        "skin map alone": ours(given, skin=1.0),
+        "combined training, hair + skin": [Part("combined", given["maps"], 1.0)],
+        "ours, hair + skin": ours(given, hair=1.0, skin=1.0),
+        "text alone": ours(given, text=2.0),
+        "combined training, hair + skin + text": [Part("combined", given["all"], 1.0)],
+        "ours, hair + skin + text": ours(given, hair=1.0, skin=1.0, text=1.0),
+        "ours, hair + skin + text, w = 1.5, 1.5, 2.5": ours(given, **ALL),
+    }
+
+
+def tables_1_and_2(lab: Lab, count: int) -> Report:
+    """Maps and words of held-out drawings of one dataset; two pictures of each, with different noise."""
+    return together(paired_table(lab, count, 1, "studio"), paired_table(lab, count, 2, "halo"))
+
+
+def paired_table(lab: Lab, count: int, number: int, style: str) -> Report:
+    """Table 1 or 2: maps and words that belong to the same drawing."""
+    drawings = faces_with_hair(np.random.default_rng([101, number]), style, count)
+    pictures, labels = zip(*[faces.draw(face) for face in drawings], strict=True)
+    regions = torch.from_numpy(np.stack(labels)).long()
+    given = face_conditions(lab, regions, [faces.words(face) for face in drawings])
+    rows: dict[str, list[str]] = {}
+    for row, parts in methods(given).items():
+        rows[row] = []
+        for seed in (0, 1):
+            key = f"table {number}, {count}: {row}, noise {seed}"
+            rows[row].append(lab.plan(key, count, Setting(parts, seed=seed)))
+
+    def results() -> Results:
+        real = to_tensor(faces.data_set(style, lab.real, seed=102)[0])
+        sources = to_tensor(np.stack(pictures))
+        reference = Reference(features(lab.face_net, real), sources, regions)
+        table = {"real drawings": fidelity(lab.face_net, [sources], reference)}
+        for row, keys in rows.items():
+            table[row] = fidelity(lab.face_net, [lab.pictures[key] for key in keys], reference)
+        yield f"table {number}", {"data set": style, "conditions": count, "rows": table}
+
+    return results
+
+
+def faces_with_hair(rng: np.random.Generator, style: str, count: int) -> list[faces.Face]:
+    """Random faces that have a hair map: none is bald."""
+    found: list[faces.Face] = []
+    while len(found) < count:
+        face = faces.sample(rng, style)
+        if face.hairstyle != "bald":
+            found.append(face)
+    return found
+
+
+def table_4(lab: Lab, count: int) -> Report:
+    """Maps of one drawing, words of another: a combination that no dataset holds. Figure 8 shows some of it."""
+    conditions = held_out(count)
+    given = face_conditions(lab, conditions.regions, conditions.words)
+    settings = {
+        "one modality: hair map": ours(given, hair=1.0),
+        "one modality: skin map": ours(given, skin=1.0),
+        "one modality: text": ours(given, text=2.0),
+        "joint training": [Part("combined", given["all"], 1.0)],
+        "joint training, w = 2": [Part("combined", given["all"], 2.0)],
+        "ours, w = 1": ours(given, hair=1.0, skin=1.0, text=1.0),
+        "ours, w = 1.5, 1.5, 2.5": ours(given, **ALL),
+    }
+    keys = {row: lab.plan(f"table 4, {count}: {row}", count, Setting(parts)) for row, parts in settings.items()}
+
+    def results() -> Results:
+        pictures = {row: lab.pictures[key] for row, key in keys.items()}
+        rows = {}
+        for row, drawn in pictures.items():
+            found = score(lab.face_net, conditions, drawn)
+            rows[row] = {name: found[name] for name in ("hair IoU", "skin IoU", "attributes")}
+        yield "table 4", {"conditions": count, "rows": rows}
+        united = {row: drawn for row, drawn in pictures.items() if not row.startswith("one modality")}
+        report.figure_8(conditions.pick(range(5)), united, lab.out / "figure_8.jpg")
+
+    return results
+
+
+# ------------------------------------------------------------------------------------------------------ table 3: scenes
+
+def table_3(lab: Lab, pairs: int, steps: int) -> Report:
+    """An object from the class expert in a scene from the text expert, w = 5, deterministic DDIM.
+
+    The reliability is the text expert's.
+    """
+    asked, places = asked_scenes(np.random.default_rng(103), pairs)
+    objects = one_hot([item for item, _ in asked])
+    named_too = {"labels": lab.bags("scene", [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)])}
+    object_alone = {"labels": lab.bags("scene", [f"a {item}" for item, _ in asked])}
+    place_alone = {"labels": lab.bags("scene", places)}
+    both = [Part("class", objects, 5.0), Part("scene", named_too, 5.0)]
+    settings: dict[str, tuple[list[Part], str]] = {
+        "text expert, the object named in its prompt": ([Part("scene", named_too, 5.0)], ""),
+        "class expert": ([Part("class", objects, 5.0)], ""),
+        "CompGen: two prompts, one network": ([Part("scene", object_alone, 5.0), Part("scene", place_alone, 5.0)], ""),
+        "ours, reliability of the text expert 0": (both, "1, 0"),
+        "ours, reliability of the text expert 0.5": (both, "0.5, 0.5"),
+        "ours, reliability of the text expert 1": (both, "0, 1"),
+    }
+    keys = {}
+    for row, (parts, reliabilities) in settings.items():
+        setting = Setting(parts, steps, "ddim", reliabilities, clip=True)
+        keys[row] = lab.plan(f"table 3, {pairs} pairs, {steps} steps: {row}", pairs, setting)
+
+    def results() -> Results:
+        drawings, *truth = judge.drawings(lab.real // 2, seed=104)
+        wanted = torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
+        ceiling = named(lab.scene_net, drawings.float() / 127.5 - 1) == torch.stack(truth, dim=1)
+        rows = {"real drawings": shares(ceiling)}
+        for row, key in keys.items():
+            rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted)
+        yield "table 3", {"pairs": pairs, "steps": steps, "rows": rows}
+        titles = [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)]
+        report.sheet_of_table_3(titles[:8], [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
+
+    return results
+
+
+def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, str]], list[str]]:
+    """(object, scene) pairs, every one once before one comes again, and the words of each scene: its name and a time."""
+    every = [(item, scene) for item in scenes.OBJECTS for scene in scenes.SCENES]
+    asked: list[tuple[str, str]] = []
+    while len(asked) < count:
+        asked += [every[i] for i in rng.permutation(len(every))[:count - len(asked)]]
+    places = []
+    for _, scene in asked:
+        time = scenes.pick(rng, scenes.TIMES) if scene in scenes.TIMED else ""
+        places.append(f"{scene} {time}")
+    return asked, places
+
+
+def one_hot(objects: Sequence[str]) -> Inputs:
+    """Objects as the class expert is given them."""
+    return {"labels": torch.eye(len(scenes.OBJECTS))[[scenes.OBJECTS.index(item) for item in objects]]}
+
+
+# -------------------------------------------------------------------------- figures 6, 7, 9 to 12 and 25, 26: as sheets
+
+def reliability_sheets(lab: Lab) -> Report:
+    """Figures 6, 7 and 9 to 12: from one expert's idea of a picture to the other's, same noise in a row."""
+    return together(reliability_of_scenes(lab), reliability_of_faces(lab))
+
+
+def reliability_of_scenes(lab: Lab) -> Report:
+    """The class expert's objects, the text expert's scenes."""
+    pairs = [
+        ("cat", "forest day"), ("rocket", "beach sunset"), ("duck", "snow day"),
+        ("car", "city night"), ("robot", "underwater"), ("mushroom", "space"),
+    ]
+    said = {"labels": lab.bags("scene", [f"a {item}, {place}" for item, place in pairs])}
+    parts = [Part("class", one_hot([item for item, _ in pairs]), 2.0), Part("scene", said, 2.0)]
+    keys = []
+    for a in RELIABILITIES:
+        setting = Setting(parts, reliabilities=f"{1 - a}, {a}", clip=True)
+        keys.append(lab.plan(f"reliability, scenes: {a}", len(pairs), setting))
+
+    def results() -> Results:
+        pictures = {a: lab.pictures[key] for a, key in zip(RELIABILITIES, keys, strict=True)}
+        report.reliability_of_scenes(pairs, pictures, lab.out / "reliability_scenes.jpg")
+        yield "reliability, scenes", distances(list(pictures.values()))
+
+    return results
+
+
+def reliability_of_faces(lab: Lab) -> Report:
+    """The skin expert's maps, the text expert's words."""
+    conditions = held_out(24).pick([4, 11, 6, 15])
+    count = len(conditions.words)
+    given = face_conditions(lab, conditions.regions, conditions.words)
+    keys = []
+    for a in RELIABILITIES:
+        setting = Setting(ours(given, skin=1.5, text=2.0), reliabilities=f"{1 - a}, {a}")
+        keys.append(lab.plan(f"reliability, faces: {a}", count, setting))
+
+    def results() -> Results:
+        pictures = {a: lab.pictures[key] for a, key in zip(RELIABILITIES, keys, strict=True)}
+        report.reliability_of_faces(conditions, pictures, lab.out / "reliability_faces.jpg")
+        yield "reliability, faces", distances(list(pictures.values()))
+
+    return results
+
+
+def distances(pictures: Sequence[torch.Tensor]) -> dict[str, Any]:
+    """How the pictures move with the reliability. pictures: [N, 3, 64, 64] per entry of RELIABILITIES."""
+    return {
+        "reliability": RELIABILITIES,
+        "RMS distance to the last": [rms(a, b) for a, b in zip(pictures, pictures[1:], strict=False)],
+        "RMS distance to the first": [rms(pictures[0], b) for b in pictures],
+    }
+
+
+def contradictions(lab: Lab) -> Report:
+    """Figures 25 and 26: conditions that exclude each other; the method finds no compromise."""
+    conditions = held_out(24).pick([1, 4, 7, 11], words=["bald"])
+    given = face_conditions(lab, conditions.regions, conditions.words)
+    faces_keys = []
+    for w in (2.0, 5.0):
+        setting = Setting(ours(given, hair=1.5, text=w))
+        faces_keys.append(lab.plan(f"contradiction, faces: {w}", len(conditions.words), setting))
+
+    places = [("beach day", "space"), ("forest day", "room"), ("snow day", "underwater"), ("city night", "meadow day")]
+    first, second = (Part("scene", {"labels": lab.bags("scene", [f"empty {pair[i]}" for pair in places])}, 2.0) for i in (0, 1))
+    scenes_keys = []
+    for name, parts in {"a": [first], "b": [second], "both": [first, second]}.items():
+        scenes_keys.append(lab.plan(f"contradiction, scenes: {name}", len(places), Setting(parts, clip=True)))
+
+    def results() -> Results:
+        report.figure_25(conditions, [lab.pictures[key] for key in faces_keys], lab.out / "figure_25.jpg")
+        report.figure_26(places, [lab.pictures[key] for key in scenes_keys], lab.out / "figure_26.jpg")
+        seen = named(lab.scene_net, lab.pictures[scenes_keys[2]])[:, 1]
+        names = [judge.SCENES[i] for i in seen.tolist()]
+        yield "contradictions", {"what the judge sees where both are asked": names}
+
+    return results

@@ -1,0 +1,77 @@
+"""Pictures of 64 x 64 pixels from the embedded experts, drawn by the pack's own nodes."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from ..training.datasets import faces
+from ..training.judges.portraits import Conditions
+from .inprocess import InProcess
+
+STEPS, SAMPLER, SCHEDULER = 24, "euler", "karras"
+BATCH = 16                  # pictures
+
+
+class Part(NamedTuple):
+    """What one expert of a mixture draws, and how strictly."""
+    model: Any              # MODEL
+    condition: Any          # CONDITIONING
+    weight: float
+    name: str
+
+
+def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
+    """The words of some texts as TextCondition understands them for a model, [N, V]."""
+    key = comfy.module("mcdm.experts.model").CONDITION
+    found = []
+    for text in texts:
+        condition, = comfy.call("TextCondition", model=model, text=text)
+        (_, options), = condition
+        found.append(options[key]["labels"])
+    return torch.cat(found)
+
+
+def draw(comfy: InProcess, parts: Sequence[Part], rows: torch.Tensor, seed: int = 0, steps: int = STEPS, sampler: str = SAMPLER,
+         clip: bool = False, reliabilities: str = "") -> torch.Tensor:
+    """The pictures of a mixture, [N, 3, 64, 64] in [-1, 1].
+
+    rows [N]: which pictures of the seed these are, so that each is the same whatever it is drawn together with.
+    """
+    experts = {}
+    for slot, part in enumerate(parts, start=1):
+        experts[f"expert_{slot}"], = comfy.call("ConditionExpert", **part._asdict())
+    mixture, = comfy.call("ReliabilityMixer", **experts, reliabilities=reliabilities)
+    latent, = comfy.call("EmptyExpertLatent", mixture=mixture, width=64, height=64, batch_size=len(rows))
+    latent["batch_index"] = rows.tolist()
+    _, denoised = comfy.call("MCDMSampler", mixture=mixture, seed=seed, steps=steps, sampler_name=sampler, scheduler=SCHEDULER,
+                             latent_image=latent, clip_denoised=clip)
+    return denoised["samples"].clamp(-1, 1)
+
+
+def sample(comfy: InProcess, conditions: Conditions, weights: Mapping[str, float], seed: int = 0, reliabilities: str = "") -> torch.Tensor:
+    """Faces [N, 3, 64, 64] in [-1, 1] under some conditions. weights: {expert of the faces: w}, e.g. {"hair": 1.5}."""
+    models = {}
+    for name in weights:
+        models[name], = comfy.call("LoadExpert", expert=f"builtin/faces_{name}.safetensors")
+    pictures = []
+    for rows in torch.arange(len(conditions.words)).split(BATCH):
+        parts = []
+        for name, weight in weights.items():
+            condition = face_condition(comfy, models[name], name, conditions, rows)
+            parts.append(Part(models[name], condition, weight, name))
+        pictures.append(draw(comfy, parts, rows, seed, reliabilities=reliabilities))
+    return torch.cat(pictures)
+
+
+def face_condition(comfy: InProcess, model: Any, name: str, conditions: Conditions, rows: torch.Tensor) -> Any:
+    """The CONDITIONING of some rows for one expert of the faces: their words, their drawings, or the map of a region."""
+    if name in ("text", "embedding"):
+        labels = bags(comfy, model, [", ".join(conditions.words[i]) for i in rows])
+        return comfy.module("mcdm.experts.model").conditioning({"labels": labels})
+    if name == "sketch":
+        drawings = conditions.mapped[rows].movedim(1, -1) / 2 + 0.5
+        return comfy.call("MapCondition", model=model, image=drawings)[0]
+    mask = (conditions.regions[rows] == faces.REGIONS.index(name)).float()
+    return comfy.call("MapCondition", model=model, modality="auto", mask=mask)[0]
