@@ -1,8 +1,8 @@
 """The promise of the dataset faces, measured: `python3 dev.py bench faces`.
 
-Over held-out conditions (maps from one drawing, words from another) it samples each expert alone and their fusion through
-the pack's nodes, and reads the pictures with a parser that is not a diffusion network (training/judges/faces.py). Writes
-bench/faces.json and a sheet, bench/faces.png.
+Over held-out conditions (maps from one drawing, words from another) it samples each expert alone and their fusion
+through the pack's nodes, and reads the pictures with a parser that is not a diffusion network
+(training/judges/faces.py). Writes bench/faces.json and a sheet, bench/faces.png.
 """
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ COLUMNS = 12                # pictures in a row of the sheet
 def measure(
     comfy: InProcess, count: int, settings: Mapping[str, Mapping[str, float]],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, torch.Tensor], Conditions]:
-    """{setting: scores}, {setting: pictures} and the `count` conditions of both. The scores begin with the judge's ceiling."""
+    """{setting: scores}, {setting: pictures [N, 3, 64, 64] in [-1, 1]} and the N = count conditions of both.
+
+    The scores begin with the ceiling of the judge.
+    """
     net = parser.load_parser(parser.FILE)
     conditions = held_out(count)
     scores = {"real drawings (ceiling of the parser)": ceiling(net, conditions)}
@@ -52,7 +55,7 @@ def measure(
 
 
 def ceiling(net: parser.FaceParser, conditions: Conditions) -> dict[str, Any]:
-    """What the judge says of the drawings themselves: the maps of those that were mapped, the words of those described."""
+    """The judge's scores of the drawings themselves: maps of those that were mapped, words of those described."""
     maps, words = score(net, conditions, conditions.mapped), score(net, conditions, conditions.described)
     return words | {name: maps[name] for name in ("hair IoU", "skin IoU", "edges F1")}
 

@@ -1,84 +1,129 @@
-"""What fusion costs beside its networks: `python3 dev.py bench sampling [--mixmod PATH]`.
+"""The cost of fusion beside its networks: `python3 dev.py bench sampling [--mixmod PATH]`.
 
-In one run, interleaved, medians of `--rounds`: (a) the bare forwards of the networks, (b) the pack, (c) as many stock CFG samplings,
-and (d) ComfyUI-MixMod where a path to it is given; N networks, each with a condition and a null, the same steps. Then two cases in
-which predictions need not be evaluated. Writes bench/sampling.json and docs/images/sampling.png.
+In one run, interleaved, medians of `--rounds`: (a) the bare forwards of the networks, (b) the pack, (c) as many stock CFG
+samplings, and (d) ComfyUI-MixMod where a path to it is given; N networks, each with a condition and a null, the same
+steps. Then two cases in which predictions need not be evaluated. Writes bench/sampling.json and docs/images/sampling.png.
 """
+from __future__ import annotations
+
 import argparse
 import importlib.util
 import json
 import statistics
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
+from ..devtools.inprocess import InProcess
+from ..devtools.tiny_sd15 import conditioning, tiny_unet
 
 HERE = Path(__file__).resolve().parent
+PICTURE = HERE.parent / "docs" / "images" / "sampling.png"
 SETTINGS = {"sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+WEIGHT = 2.0                # w of each expert, cfg of each stock sampling
 
 
-def mixmod_guider(path):
+def mixmod_guider(path: Path) -> Any:
     """MixMod's guider class, loaded as the package that it is."""
     spec = importlib.util.spec_from_file_location("mixmod", path / "__init__.py", submodule_search_locations=[str(path)])
+    assert spec and spec.loader
     package = importlib.util.module_from_spec(spec)
     sys.modules["mixmod"] = package
     spec.loader.exec_module(package)
     return sys.modules["mixmod.guider"].MixModGuider
 
 
-def contenders(comfy, models, conditions, nulls, weights, reliabilities, steps, latent, rival):
-    """{name: function that samples once}."""
-    import comfy.samplers as host
+@dataclass(frozen=True)
+class Contest:
+    """The same sampling by each contender: N networks, each with a condition and a null."""
+    comfy: InProcess
+    models: Sequence[Any]
+    conditions: Sequence[Any]
+    nulls: Sequence[Any]
+    steps: int
+    reliabilities: str = ""
+    rival: Any = None           # MixMod's guider class, if it takes part
 
-    def bare():
-        x, sigma = latent["samples"].repeat(2, 1, 1, 1), torch.full((2,), 1.0)
-        context = torch.cat([conditions[0][0][0], nulls[0][0][0]])
+    @property
+    def latent(self) -> dict[str, torch.Tensor]:
+        return {"samples": torch.zeros(1, 4, 16, 16)}
+
+    @property
+    def networks(self) -> list[tuple[Any, Any, Any]]:
+        """(MODEL, condition, null) of each."""
+        return list(zip(self.models, self.conditions, self.nulls, strict=True))
+
+    def contenders(self) -> dict[str, Callable[[], None]]:
+        """{name: what samples once}."""
+        found = {"bare forwards": self.bare, "pack": self.pack, "stock": self.stock}
+        return found | {"MixMod": self.mixmod} if self.rival else found
+
+    def bare(self) -> None:
+        """The forwards of the networks and nothing else, conditions and nulls in one batch."""
+        x, sigma = self.latent["samples"].repeat(2, 1, 1, 1), torch.full((2,), 1.0)
+        context = torch.cat([self.conditions[0][0][0], self.nulls[0][0][0]])
         with torch.no_grad():
-            for _ in range(steps):
-                for model in models:
+            for _ in range(self.steps):
+                for model in self.models:
                     model.model.apply_model(x, sigma, c_crossattn=context)
 
-    def pack():
-        experts = {f"expert_{i + 1}": comfy.call("ConditionExpert", model=m, condition=c, null_condition=n, weight=w)[0]
-                   for i, (m, c, n, w) in enumerate(zip(models, conditions, nulls, weights, strict=True))}
-        mixture = comfy.call("ReliabilityMixer", reliabilities=reliabilities, **experts)[0]
-        comfy.call("MCDMSampler", mixture=mixture, seed=0, steps=steps, latent_image=latent, **SETTINGS)
+    def pack(self) -> None:
+        experts = {}
+        for slot, (model, condition, null) in enumerate(self.networks, start=1):
+            experts[f"expert_{slot}"], = self.comfy.call(
+                "ConditionExpert", model=model, condition=condition, null_condition=null, weight=WEIGHT,
+            )
+        mixture, = self.comfy.call("ReliabilityMixer", reliabilities=self.reliabilities, **experts)
+        self.comfy.call("MCDMSampler", mixture=mixture, seed=0, steps=self.steps, latent_image=self.latent, **SETTINGS)
 
-    def stock():
-        for model, condition, null in zip(models, conditions, nulls, strict=True):
-            comfy.call("KSampler", model=model, seed=0, steps=steps, cfg=2.0, positive=condition, negative=null, latent_image=latent, **SETTINGS)
+    def stock(self) -> None:
+        """One KSampler after the other."""
+        for model, condition, null in self.networks:
+            self.comfy.call(
+                "KSampler", model=model, seed=0, steps=self.steps, cfg=WEIGHT, positive=condition, negative=null,
+                latent_image=self.latent, **SETTINGS,
+            )
 
-    def mixmod():
+    def mixmod(self) -> None:
+        from comfy.samplers import KSampler, sampler_object
         component = None
-        for model, condition, null in zip(models, conditions, nulls, strict=True):
-            component = {"model": model, "positive": condition, "negative": null, "weight": 1.0, "cfg": 2.0, "options": None, "prev": component}
-        sigmas = host.KSampler(models[0], steps, models[0].load_device, "euler", "normal", 1.0).sigmas
-        rival(component).sample(torch.randn(latent["samples"].shape), latent["samples"], host.sampler_object("euler"), sigmas, disable_pbar=True, seed=0)
-    return {"bare forwards": bare, "pack": pack, "stock": stock} | ({"MixMod": mixmod} if rival else {})
+        for model, condition, null in self.networks:
+            component = {
+                "model": model, "positive": condition, "negative": null, "weight": 1.0, "cfg": WEIGHT,
+                "options": None, "prev": component,
+            }
+        lead = self.models[0]
+        sigmas = KSampler(lead, self.steps, lead.load_device, "euler", "normal", 1.0).sigmas
+        samples = self.latent["samples"]
+        noise = torch.randn(samples.shape)
+        self.rival(component).sample(noise, samples, sampler_object("euler"), sigmas, disable_pbar=True, seed=0)
 
 
-def medians(runs, rounds):
+def medians(runs: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     """Seconds of each, interleaved, after one round to warm up."""
-    times = {name: [] for name in runs}
-    for i in range(rounds + 1):
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
         for name, run in runs.items():
             start = time.perf_counter()
             run()
-            if i:
+            if number:
                 times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(t) for name, t in times.items()}
+    return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def plot(rows, path):
+def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Seconds over the number of experts, a line per contender."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(figsize=(6, 3.4))
     for name in rows[0]["seconds"]:
-        axes.plot([r["experts"] for r in rows], [r["seconds"][name] for r in rows], marker="o", label=name)
+        axes.plot([row["experts"] for row in rows], [row["seconds"][name] for row in rows], marker="o", label=name)
     axes.set(xlabel="experts", ylabel="seconds", xlim=0, ylim=0, title="Sampling N networks")
     axes.legend()
     figure.tight_layout()
@@ -86,38 +131,57 @@ def plot(rows, path):
     figure.savefig(path, dpi=110)
 
 
-def main(comfy, arguments):
-    options = argparse.ArgumentParser(prog="dev.py bench sampling", description=__doc__.split("\n")[0])
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    options = argparse.ArgumentParser(prog="dev.py bench sampling", description=(__doc__ or "").split("\n")[0])
     options.add_argument("--mixmod", type=Path, help="a checkout of ComfyUI-MixMod, to be measured too")
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--steps", type=int, default=4)
-    options.add_argument("--channels", type=int, default=192, help="of the network's first level; 192 makes 40 million parameters")
+    options.add_argument("--channels", type=int, default=192,
+                         help="of the network's first level; 192 makes 40 million parameters")
     options.add_argument("--experts", type=int, nargs="+", default=[1, 2, 4, 8])
-    args = options.parse_args(arguments)
+    return options.parse_args(arguments)
+
+
+def compare(contest: Contest, rounds: int) -> dict[str, Any]:
+    """One row of the benchmark."""
+    seconds = medians(contest.contenders(), rounds)
+    return {
+        "experts": len(contest.models),
+        "seconds": seconds,
+        "pack / bare": seconds["pack"] / seconds["bare forwards"],
+        "pack / stock": seconds["pack"] / seconds["stock"],
+    }
+
+
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    args = parse(arguments)
     rival = mixmod_guider(args.mixmod) if args.mixmod else None
     if rival is None:
         print("MixMod is left out: --mixmod names a checkout of it.")
     models = [tiny_unet(seed, args.channels) for seed in range(max(2, *args.experts))]
-    conditions, nulls = ([conditioning(k + i) for i in range(max(3, len(models)))] for k in (0, 100))
-    latent = {"samples": torch.zeros(1, 4, 16, 16)}
-    parameters = sum(p.numel() for p in models[0].model.diffusion_model.parameters())
-    print(f"{parameters / 1e6:.0f} million parameters, 16 x 16 latents, {args.steps} steps, median of {args.rounds}, {torch.get_num_threads()} threads")
+    conditions, nulls = ([conditioning(first + i) for i in range(max(3, len(models)))] for first in (0, 100))
+    parameters = sum(weight.numel() for weight in models[0].model.diffusion_model.parameters())
+    threads = torch.get_num_threads()
+    print(f"{parameters / 1e6:.0f} million parameters, 16 x 16 latents, {args.steps} steps, "
+          f"median of {args.rounds}, {threads} threads")
     rows = []
     for n in args.experts:
-        seconds = medians(contenders(comfy, models[:n], conditions[:n], nulls[:n], [2.0] * n, "", args.steps, latent, rival), args.rounds)
-        rows.append({"experts": n, "seconds": seconds, "pack / bare": seconds["pack"] / seconds["bare forwards"],
-                     "pack / stock": seconds["pack"] / seconds["stock"]})
-        print(f"{n} experts: " + ", ".join(f"{k} {v:.2f} s" for k, v in seconds.items())
-              + f"; pack / bare {rows[-1]['pack / bare']:.3f}, pack / stock {rows[-1]['pack / stock']:.3f}")
+        row = compare(Contest(comfy, models[:n], conditions[:n], nulls[:n], args.steps, rival=rival), args.rounds)
+        rows.append(row)
+        times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in row["seconds"].items())
+        print(f"{n} experts: {times}; pack / bare {row['pack / bare']:.3f}, pack / stock {row['pack / stock']:.3f}")
+
     saved = {}
-    cases = {"two networks, reliabilities 1, 0": (models[:2], "1, 0"), "one network, three conditions": ([models[0]] * 3, "")}
-    for name, (chosen, reliabilities) in cases.items() if rival else ():
-        n = len(chosen)
-        shared = [nulls[0]] * n if chosen[0] is chosen[-1] else nulls[:n]
-        runs = contenders(comfy, chosen, conditions[:n], shared, [2.0] * n, reliabilities, args.steps, latent, rival)
-        seconds = medians({k: runs[k] for k in ("pack", "MixMod")}, args.rounds)
+    cases = {
+        "two networks, reliabilities 1, 0":
+            Contest(comfy, models[:2], conditions[:2], nulls[:2], args.steps, "1, 0", rival),
+        "one network, three conditions":
+            Contest(comfy, models[:1] * 3, conditions[:3], nulls[:1] * 3, args.steps, "", rival),
+    }
+    for name, contest in cases.items() if rival else ():
+        seconds = medians({"pack": contest.pack, "MixMod": contest.mixmod}, args.rounds)
         saved[name] = seconds | {"pack / MixMod": seconds["pack"] / seconds["MixMod"]}
         print(f"{name}: pack / MixMod {saved[name]['pack / MixMod']:.3f}")
-    settings = {"parameters": parameters, "steps": args.steps, "rounds": args.rounds, "threads": torch.get_num_threads()}
+    settings = {"parameters": parameters, "steps": args.steps, "rounds": args.rounds, "threads": threads}
     (HERE / "sampling.json").write_text(json.dumps({**settings, "rows": rows, "saved": saved}, indent=1))
-    plot(rows, HERE.parent / "docs" / "images" / "sampling.png")
+    plot(rows, PICTURE)

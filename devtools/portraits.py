@@ -33,11 +33,13 @@ def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
     return torch.cat(found)
 
 
-def draw(comfy: InProcess, parts: Sequence[Part], rows: torch.Tensor, seed: int = 0, steps: int = STEPS, sampler: str = SAMPLER,
-         clip: bool = False, reliabilities: str = "") -> torch.Tensor:
+def draw(
+    comfy: InProcess, parts: Sequence[Part], rows: torch.Tensor, seed: int = 0, steps: int = STEPS,
+    sampler: str = SAMPLER, reliabilities: str = "", clip: bool = False,
+) -> torch.Tensor:
     """The pictures of a mixture, [N, 3, 64, 64] in [-1, 1].
 
-    rows [N]: which pictures of the seed these are, so that each is the same whatever it is drawn together with.
+    rows [N]: which pictures of the seed these are. A picture does not depend on the others of its batch.
     """
     experts = {}
     for slot, part in enumerate(parts, start=1):
@@ -45,12 +47,16 @@ def draw(comfy: InProcess, parts: Sequence[Part], rows: torch.Tensor, seed: int 
     mixture, = comfy.call("ReliabilityMixer", **experts, reliabilities=reliabilities)
     latent, = comfy.call("EmptyExpertLatent", mixture=mixture, width=64, height=64, batch_size=len(rows))
     latent["batch_index"] = rows.tolist()
-    _, denoised = comfy.call("MCDMSampler", mixture=mixture, seed=seed, steps=steps, sampler_name=sampler, scheduler=SCHEDULER,
-                             latent_image=latent, clip_denoised=clip)
+    _, denoised = comfy.call(
+        "MCDMSampler", mixture=mixture, seed=seed, steps=steps, sampler_name=sampler, scheduler=SCHEDULER,
+        latent_image=latent, clip_denoised=clip,
+    )
     return denoised["samples"].clamp(-1, 1)
 
 
-def sample(comfy: InProcess, conditions: Conditions, weights: Mapping[str, float], seed: int = 0, reliabilities: str = "") -> torch.Tensor:
+def sample(
+    comfy: InProcess, conditions: Conditions, weights: Mapping[str, float], seed: int = 0, reliabilities: str = "",
+) -> torch.Tensor:
     """Faces [N, 3, 64, 64] in [-1, 1] under some conditions. weights: {expert of the faces: w}, e.g. {"hair": 1.5}."""
     models = {}
     for name in weights:
@@ -66,7 +72,7 @@ def sample(comfy: InProcess, conditions: Conditions, weights: Mapping[str, float
 
 
 def face_condition(comfy: InProcess, model: Any, name: str, conditions: Conditions, rows: torch.Tensor) -> Any:
-    """The CONDITIONING of some rows for one expert of the faces: their words, their drawings, or the map of a region."""
+    """The CONDITIONING of some rows for the expert `name`: their words, their drawings, or the map of a region."""
     if name in ("text", "embedding"):
         labels = bags(comfy, model, [", ".join(conditions.words[i]) for i in rows])
         return comfy.module("mcdm.experts.model").conditioning({"labels": labels})

@@ -1,7 +1,7 @@
 """The paper's experiments with the embedded experts: tables 1 to 4, figures 6 to 12, 25 and 26.
 
-Each function plans in a lab what it needs drawn. It returns a function, to be called once the lab has run, that writes its
-sheets and yields (name, results).
+Each function plans in a lab the pictures that it needs. It returns a function, to be called once the lab has run, which
+writes its sheets and yields (name, results).
 """
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ def ours(given: dict[str, Inputs], **weights: float) -> list[Part]:
 
 
 def methods(given: dict[str, Inputs]) -> dict[str, list[Part]]:
-    """{row of tables 1 and 2: experts}: each expert alone, one network trained on all datasets in turn, and their fusion."""
+    """{row of tables 1 and 2: experts}.
+
+    Each expert alone, one network trained on all datasets in turn ("combined training"), and their fusion ("ours").
+    """
     return {
         "hair map alone": ours(given, hair=1.0),
         "skin map alone": ours(given, skin=1.0),
@@ -150,15 +153,16 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
     The reliability is the text expert's.
     """
     asked, places = asked_scenes(np.random.default_rng(103), pairs)
-    objects = one_hot([item for item, _ in asked])
-    named_too = {"labels": lab.bags("scene", [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)])}
-    object_alone = {"labels": lab.bags("scene", [f"a {item}" for item, _ in asked])}
-    place_alone = {"labels": lab.bags("scene", places)}
-    both = [Part("class", objects, 5.0), Part("scene", named_too, 5.0)]
+    items = [item for item, _ in asked]
+    objects = one_hot(items)
+    object_said = {"labels": lab.bags("scene", [f"a {item}" for item in items])}
+    place_said = {"labels": lab.bags("scene", places)}
+    both_said = {"labels": lab.bags("scene", [f"a {item}, {place}" for item, place in zip(items, places, strict=True)])}
+    both = [Part("class", objects, 5.0), Part("scene", both_said, 5.0)]
     settings: dict[str, tuple[list[Part], str]] = {
-        "text expert, the object named in its prompt": ([Part("scene", named_too, 5.0)], ""),
+        "text expert, the object named in its prompt": ([Part("scene", both_said, 5.0)], ""),
         "class expert": ([Part("class", objects, 5.0)], ""),
-        "CompGen: two prompts, one network": ([Part("scene", object_alone, 5.0), Part("scene", place_alone, 5.0)], ""),
+        "CompGen: two prompts, one network": ([Part("scene", object_said, 5.0), Part("scene", place_said, 5.0)], ""),
         "ours, reliability of the text expert 0": (both, "1, 0"),
         "ours, reliability of the text expert 0.5": (both, "0.5, 0.5"),
         "ours, reliability of the text expert 1": (both, "0, 1"),
@@ -176,14 +180,17 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
         for row, key in keys.items():
             rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted)
         yield "table 3", {"pairs": pairs, "steps": steps, "rows": rows}
-        titles = [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)]
+        titles = [f"{item},\n{place}" for item, place in zip(items, places, strict=True)]
         report.sheet_of_table_3(titles[:8], [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
 
     return results
 
 
 def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, str]], list[str]]:
-    """(object, scene) pairs, every one once before one comes again, and the words of each scene: its name and a time."""
+    """(object, scene) pairs, and for each the words of its scene: the name and a time of day.
+
+    Every pair comes once before one comes again.
+    """
     every = [(item, scene) for item in scenes.OBJECTS for scene in scenes.SCENES]
     asked: list[tuple[str, str]] = []
     while len(asked) < count:
@@ -265,7 +272,8 @@ def contradictions(lab: Lab) -> Report:
         faces_keys.append(lab.plan(f"contradiction, faces: {w}", len(conditions.words), setting))
 
     places = [("beach day", "space"), ("forest day", "room"), ("snow day", "underwater"), ("city night", "meadow day")]
-    first, second = (Part("scene", {"labels": lab.bags("scene", [f"empty {pair[i]}" for pair in places])}, 2.0) for i in (0, 1))
+    first = Part("scene", {"labels": lab.bags("scene", [f"empty {place}" for place, _ in places])}, 2.0)
+    second = Part("scene", {"labels": lab.bags("scene", [f"empty {place}" for _, place in places])}, 2.0)
     scenes_keys = []
     for name, parts in {"a": [first], "b": [second], "both": [first, second]}.items():
         scenes_keys.append(lab.plan(f"contradiction, scenes: {name}", len(places), Setting(parts, clip=True)))

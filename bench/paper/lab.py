@@ -1,8 +1,8 @@
 """The laboratory of the paper's experiments: the experts, the settings to draw, and the pictures, kept in files.
 
-An experiment plans its units first; then `Lab.run` draws all of them on every core, and what is drawn is kept, so that an
-interrupted run goes on where it stopped. Each process draws with one thread, so that the figures are the same on one core
-and on many.
+An experiment plans its units first; then `Lab.run` draws all of them on every core. Drawn pictures are kept, so that an
+interrupted run goes on where it stopped. Each process draws with one thread, so that the figures are the same on one
+core and on many.
 """
 from __future__ import annotations
 
@@ -130,14 +130,15 @@ class Lab:
         for model, given, weight in setting.parts:
             condition = conditioning({name: values[rows] for name, values in given.items()})
             parts.append(portraits.Part(self.models[model], condition, weight, model))
-        return portraits.draw(self.comfy, parts, rows, setting.seed, setting.steps, setting.sampler, setting.clip,
-                              setting.reliabilities)
+        return portraits.draw(
+            self.comfy, parts, rows, setting.seed, setting.steps, setting.sampler, setting.reliabilities, setting.clip,
+        )
 
     def run(self, worker: int = 0, workers: int = 1, others: Iterable[subprocess.Popen] = ()) -> None:
         """Draws what is planned and not yet kept.
 
-        Worker k of n draws every n-th chunk. The leader, worker 0, then waits for the `others`, draws what they have left if
-        one failed, and reads all pictures.
+        Worker k of n draws every n-th chunk, beginning with chunk k. The leader, worker 0, then waits for the `others`,
+        draws what they have left if one failed, and reads all pictures.
         """
         self.kept.mkdir(parents=True, exist_ok=True)
         chunks = self.chunks()

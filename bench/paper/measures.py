@@ -81,7 +81,7 @@ def named(net: judge.SceneJudge, pictures: torch.Tensor) -> torch.Tensor:
 
 
 def shares(right: torch.Tensor) -> dict[str, float]:
-    """right [N, 2]: whether the object and the scene of each picture are right. The shares in which each is, and both."""
+    """In how many of the pictures the object, the scene and both are right. right: [N, 2] bool, object and scene."""
     return {"object": share(right[:, 0]), "scene": share(right[:, 1]), "both": share(right.all(1))}
 
 

@@ -61,7 +61,7 @@ def number(column: str, value: float) -> str:
 # ------------------------------------------------------------------- sheets: pictures are [N, 3, 64, 64] in [-1, 1]
 
 def figure_8(conditions: Conditions, pictures: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Some conditions of table 4, and what joint training and the method make of them. pictures: {row of the table: pictures}."""
+    """Some conditions of table 4 under joint training and under the method. pictures: {row of the table: pictures}."""
     count = len(conditions.words)
     drawn = {row.replace(", w", "\nw"): images(found[:count]) for row, found in pictures.items()}
     given = {

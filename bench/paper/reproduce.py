@@ -1,8 +1,8 @@
 """The paper's experiments, in small: `python3 dev.py reproduce [--quick]`.
 
-Tables 1 to 4 and figures 6 to 12, 25 and 26 of Unite and Conquer with the embedded experts, through the pack's own nodes.
-Writes tables.md, figures as JPEG and results.json into bench/paper/ (--quick: bench/paper/quick/). Drawn pictures are kept
-in output/reproduce/: an interrupted run goes on where it stopped, and --fresh begins anew.
+Tables 1 to 4 and figures 6 to 12, 25 and 26 of Unite and Conquer with the embedded experts, through the pack's nodes.
+Writes tables.md, figures as JPEG and results.json into bench/paper/ (--quick: bench/paper/quick/). Drawn pictures are
+kept in output/reproduce/: an interrupted run goes on where it stopped, and --fresh begins anew.
 """
 from __future__ import annotations
 
@@ -62,17 +62,22 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    options = argparse.ArgumentParser(prog="dev.py reproduce", description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
+    description = (__doc__ or "").split("\n")[0]
+    options = argparse.ArgumentParser(prog="dev.py reproduce", description=description, allow_abbrev=False)
     options.add_argument("--quick", action="store_true", help="few pictures: under 10 minutes instead of under 2 hours")
     options.add_argument("--pairs", type=int, help="class and text pairs of table 3 (default 150, quick 12)")
     options.add_argument("--fresh", action="store_true", help="draw everything anew")
-    options.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes (default: one per core)")
+    cores = min(8, os.cpu_count() or 1)
+    options.add_argument("--workers", type=int, default=cores, help="processes (default: one per core)")
     options.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
     return options.parse_args(arguments)
 
 
 def start_workers(count: int, arguments: Sequence[str]) -> list[subprocess.Popen]:
     """Starts the processes 1 to count - 1, which plan the same and draw their part of it."""
-    command = [sys.executable, ROOT / "devtools" / "inside.py", "bench.paper.reproduce", *arguments, "--workers", str(count)]
-    workers = range(1, count)
-    return [subprocess.Popen([*command, "--worker", str(worker)], stdout=subprocess.DEVNULL) for worker in workers]
+    command = [sys.executable, str(ROOT / "devtools" / "inside.py"), "bench.paper.reproduce", *arguments]
+    started = []
+    for worker in range(1, count):
+        own = [*command, "--workers", str(count), "--worker", str(worker)]
+        started.append(subprocess.Popen(own, stdout=subprocess.DEVNULL))
+    return started

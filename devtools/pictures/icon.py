@@ -1,7 +1,7 @@
 """Makes the icon and the banner of the pack, docs/images/icon.png and banner.png: `python3 dev.py pictures icon`.
 
-The registry wants a square of at most 400 pixels and 21:9. Three lights, in the colours in which the pad shows the first
-three experts, unite to white; on the banner they are the drawings of three embedded experts alone, and all three together.
+The registry wants a square of at most 400 pixels and 21:9. Three lights, in the colours in which the pad shows the
+first three experts, unite to white; the banner has a drawing of each of three embedded experts, and one of all three.
 """
 from __future__ import annotations
 

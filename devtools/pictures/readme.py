@@ -1,7 +1,7 @@
 """Makes the pictures that the pack ships: `python3 dev.py pictures readme`.
 
-The example inputs (example_workflows/inputs/), the figures of the README (docs/images/) and, from what `dev.py demo` wrote,
-the thumbnails of the workflows.
+The example inputs (example_workflows/inputs/), the figures of README and docs (docs/images/) and, from the pictures of
+`dev.py demo`, the thumbnails of the workflows.
 """
 from __future__ import annotations
 

@@ -15,12 +15,14 @@ from unite_and_conquer.training.judges.portraits import edge_f1
 
 def test_frechet_distance_of_gaussians_that_are_known():
     rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((4000, 6)) @ rng.standard_normal((6, 6)), rng.standard_normal((3000, 6)) @ rng.standard_normal((6, 6)) + 0.7
+    a = rng.standard_normal((4000, 6)) @ rng.standard_normal((6, 6))
+    b = rng.standard_normal((3000, 6)) @ rng.standard_normal((6, 6)) + 0.7
     ca, cb = np.cov(a.T), np.cov(b.T)
     wanted = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * scipy.linalg.sqrtm(ca @ cb).real)
     assert measures.frechet(torch.from_numpy(a), torch.from_numpy(b)) == pytest.approx(wanted, rel=1e-6)
     assert measures.frechet(torch.from_numpy(a), torch.from_numpy(a)) == pytest.approx(0, abs=1e-6)
-    assert measures.frechet(torch.from_numpy(a), torch.from_numpy(a + 2)) == pytest.approx(6 * 4, rel=1e-6)       # moved: the squared way
+    moved = torch.from_numpy(a + 2)
+    assert measures.frechet(torch.from_numpy(a), moved) == pytest.approx(6 * 4, rel=1e-6)       # the squared way
 
 
 @pytest.mark.parametrize("away, f1", [(0, 1.0), (2, 1.0), (3, 0.0)])
@@ -73,4 +75,5 @@ def test_the_page_shows_the_tables_of_the_results():
     assert all(part in page for part in tables.strip().split("\n\n"))
     for name, file in FILES.items():
         weights = (BUILTIN / f"{file}.safetensors").read_bytes()
-        assert hashlib.sha256(weights).hexdigest().startswith(results["experts"][name]), f"{file} has changed: python3 dev.py reproduce"
+        known = results["experts"][name]
+        assert hashlib.sha256(weights).hexdigest().startswith(known), f"{file} has changed: python3 dev.py reproduce"

@@ -1,4 +1,7 @@
-"""The promise of the dataset scenes, with real sampling: an object that one expert knows, in a scene that only the other knows (table 3 of the paper)."""
+"""The promise of the dataset scenes, with real sampling (table 3 of the paper).
+
+An object that one expert knows, in a scene that only the other knows.
+"""
 
 import pytest
 import torch

@@ -34,12 +34,14 @@ class Conditions:
 def held_out(count: int, seed: int = 77) -> Conditions:
     """Maps of drawings of all styles, each with words of a drawing that it is never paired with in training.
 
-    Every mapped head has hair, because there is no hair map of a bald one; and the map, not the words, decides the style
-    of the hair.
+    Every mapped head has hair, because there is no hair map of a bald one. The map, not the words, decides the style of
+    the hair.
     """
     rng = np.random.default_rng(seed)
     hairstyle = list(parser.GROUPS).index("hairstyle")
-    mapped, regions, described, words, wanted = [], [], [], [], []
+    mapped: list[np.ndarray] = []
+    described: list[np.ndarray] = []
+    regions, words, wanted = [], [], []
     while len(mapped) < count:
         shape = faces.sample(rng, faces.STYLES[len(mapped) % len(faces.STYLES)])
         if shape.hairstyle == "bald":
