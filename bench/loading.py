@@ -22,6 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..devtools.inprocess import InProcess
+from ..devtools.places import ROOT
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 1152                # channels of the DiT
@@ -122,7 +123,7 @@ def resident(field: str) -> int:
 
 def once_elsewhere(loader: str, path: Path) -> Load:
     """`once` in a process of its own."""
-    command = [sys.executable, HERE.parent / "devtools" / "inside.py", "bench.loading", "--once", loader, path]
+    command = [sys.executable, str(ROOT / "devtools" / "inside.py"), "bench.loading", "--once", loader, str(path)]
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=True)
     return Load(*json.loads(done.stdout.strip().splitlines()[-1]))
 

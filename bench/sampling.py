@@ -20,10 +20,11 @@ from typing import Any
 import torch
 
 from ..devtools.inprocess import InProcess
+from ..devtools.places import ROOT
 from ..devtools.tiny_sd15 import conditioning, tiny_unet
 
 HERE = Path(__file__).resolve().parent
-PICTURE = HERE.parent / "docs" / "images" / "sampling.png"
+PICTURE = ROOT / "docs" / "images" / "sampling.png"
 SETTINGS = {"sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
 WEIGHT = 2.0                # w of each expert, cfg of each stock sampling
 

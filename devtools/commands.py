@@ -143,8 +143,9 @@ def reproduce(_: argparse.Namespace, arguments: list[str]) -> int:
 
 
 def run_one_of(folder: str, arguments: list[str]) -> int:
-    """Runs the module of `folder` that the first argument names inside ComfyUI."""
-    names = sorted(path.stem for path in (ROOT / folder).glob("*.py") if path.stem != "__init__")
+    """Runs the module of `folder` that the first argument names inside ComfyUI: one of those that have a main."""
+    paths = (ROOT / folder).glob("*.py")
+    names = sorted(path.stem for path in paths if "\ndef main(" in path.read_text("utf-8"))
     if not arguments or arguments[0] not in names:
         raise Trouble(f"Name one of {', '.join(names)}.")
     return run_inside(f"{folder.replace('/', '.')}.{arguments[0]}", arguments[1:])

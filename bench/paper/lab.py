@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from ...devtools import portraits
 from ...devtools.inprocess import InProcess
+from ...devtools.places import ROOT
 from ...training.judges import faces as parser
 from ...training.judges import scenes as judge
 
 PAPER = Path(__file__).resolve().parent
-ROOT = PAPER.parents[1]
 KEPT = ROOT / "output" / "reproduce"
 BUILTIN = ROOT / "mcdm" / "builtin"
 COMBINED = PAPER / "combined.safetensors"       # one network trained on the datasets of hair, skin and text in turn

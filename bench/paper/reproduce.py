@@ -18,9 +18,10 @@ import torch
 from comfy.utils import set_progress_bar_enabled
 
 from ...devtools.inprocess import InProcess
+from ...devtools.places import ROOT
 from . import report
 from .experiments import contradictions, reliability_sheets, table_3, table_4, tables_1_and_2
-from .lab import KEPT, PAPER, ROOT, Lab
+from .lab import KEPT, PAPER, Lab
 
 
 class Size(NamedTuple):

@@ -6,16 +6,16 @@ first three experts, unite to white; the banner has a drawing of each of three e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from ...training.judges.portraits import held_out
 from ..inprocess import InProcess
+from ..places import ROOT
 from ..portraits import sample
 from .sheets import image
 
-FIGURES = Path(__file__).resolve().parents[2] / "docs" / "images"
+FIGURES = ROOT / "docs" / "images"
 DARK, WHITE, GREY = (22, 24, 30), (250, 250, 248), (176, 180, 190)
 COLORS = ((0, 104, 255), (255, 116, 128), (0, 185, 185))    # web/js/experts.js
 SETTINGS = ({"hair": 1.5}, {"skin": 1.5}, {"text": 2.0}, {"hair": 1.5, "skin": 1.5, "text": 2.5})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,11 +14,11 @@ from PIL import Image, ImageOps
 from ...training.datasets import faces
 from ...training.judges.portraits import Conditions, held_out
 from ..inprocess import InProcess
+from ..places import DEMO_OUTPUT, ROOT, WORKFLOWS
 from ..portraits import sample
 from .sheets import PAPER, images, maps, sheet, texts
 
-ROOT = Path(__file__).resolve().parents[2]
-FIGURES, WORKFLOWS, DEMO = ROOT / "docs" / "images", ROOT / "example_workflows", ROOT / "output" / "demo"
+FIGURES = ROOT / "docs" / "images"
 EXAMPLE = faces.Face(
     "studio", "wavy", "red", "light", "blue", "green", "glasses", beard=False, smile=True,
     x=32.0, y=30.0, width=12.0, height=15.5, tilt=-3.0, volume=1.0, length=0.7, part=-0.5, fringe=0.4, shoulders=23.0,
@@ -91,8 +90,8 @@ def contradiction(comfy: InProcess, conditions: Conditions) -> None:
 
 def thumbnails() -> None:
     """The pictures of the demo, small, beside their workflows; the sweep's is a figure of the README, too."""
-    Image.open(DEMO / "reliability_sweep.png").save(FIGURES / "sweep.jpg", quality=92)
-    for path in DEMO.glob("*.png"):
+    Image.open(DEMO_OUTPUT / "reliability_sweep.png").save(FIGURES / "sweep.jpg", quality=92)
+    for path in DEMO_OUTPUT.glob("*.png"):
         picture = Image.open(path).convert("RGB")
         enlarged = max(picture.size) % 512 == 0             # from 64 pixels; all others are sheets
         way = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS

@@ -9,7 +9,8 @@ import scipy.linalg
 import torch
 
 from unite_and_conquer.bench.paper import experiments, measures, report
-from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, ROOT, Lab
+from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, Lab
+from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.training.judges.portraits import edge_f1
 
 
