@@ -44,7 +44,9 @@ class Load(NamedTuple):
 
 def dit_shapes(blocks: int) -> Shapes:
     """{key: shape} of a DiT's weights."""
-    block = {"attn.qkv": (3, 1), "attn.proj": (1, 1), "mlp.fc1": (4, 1), "mlp.fc2": (1, 4), "adaLN_modulation.1": (6, 1)}
+    block = {                   # layer: outputs and inputs, in units of the width
+        "attn.qkv": (3, 1), "attn.proj": (1, 1), "mlp.fc1": (4, 1), "mlp.fc2": (1, 4), "adaLN_modulation.1": (6, 1),
+    }
     layers = {
         "t_embedder.mlp.0": (WIDTH, 256), "t_embedder.mlp.2": (WIDTH, WIDTH),
         "final_layer.linear": (32, WIDTH), "final_layer.adaLN_modulation.1": (2 * WIDTH, WIDTH),

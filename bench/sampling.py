@@ -1,8 +1,9 @@
 """The cost of fusion beside its networks: `python3 dev.py bench sampling [--mixmod PATH]`.
 
-In one run, interleaved, medians of `--rounds`: (a) the bare forwards of the networks, (b) the pack, (c) as many stock CFG
-samplings, and (d) ComfyUI-MixMod where a path to it is given; N networks, each with a condition and a null, the same
-steps. Then two cases in which predictions need not be evaluated. Writes bench/sampling.json and docs/images/sampling.png.
+In one run, interleaved, medians of `--rounds`: (a) the bare forwards of the networks, (b) the pack, (c) as many stock
+CFG samplings, and (d) ComfyUI-MixMod where a path to it is given; N networks, each with a condition and a null, the
+same steps. Then two cases in which predictions need not be evaluated. Writes bench/sampling.json and
+docs/images/sampling.png.
 """
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ WEIGHT = 2.0                # w of each expert, cfg of each stock sampling
 
 def mixmod_guider(path: Path) -> Any:
     """MixMod's guider class, loaded as the package that it is."""
-    spec = importlib.util.spec_from_file_location("mixmod", path / "__init__.py", submodule_search_locations=[str(path)])
+    file = path / "__init__.py"
+    spec = importlib.util.spec_from_file_location("mixmod", file, submodule_search_locations=[str(path)])
     assert spec and spec.loader
     package = importlib.util.module_from_spec(spec)
     sys.modules["mixmod"] = package

@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
     """The words of some texts as TextCondition understands them for a model, [N, V]."""
-    key = comfy.module("mcdm.experts.model").CONDITION
+    key = comfy.module("mcdm.experts.modality").CONDITION
     found = []
     for text in texts:
         condition, = comfy.call("TextCondition", model=model, text=text)
@@ -75,7 +75,7 @@ def face_condition(comfy: InProcess, model: Any, name: str, conditions: Conditio
     """The CONDITIONING of some rows for the expert `name`: their words, their drawings, or the map of a region."""
     if name in ("text", "embedding"):
         labels = bags(comfy, model, [", ".join(conditions.words[i]) for i in rows])
-        return comfy.module("mcdm.experts.model").conditioning({"labels": labels})
+        return comfy.module("mcdm.experts.modality").conditioning({"labels": labels})
     if name == "sketch":
         drawings = conditions.mapped[rows].movedim(1, -1) / 2 + 0.5
         return comfy.call("MapCondition", model=model, image=drawings)[0]

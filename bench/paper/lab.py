@@ -125,7 +125,7 @@ class Lab:
 
     def draw(self, setting: Setting, rows: torch.Tensor) -> torch.Tensor:
         """The pictures of some rows of a setting, [N, 3, 64, 64] in [-1, 1]."""
-        conditioning = self.comfy.module("mcdm.experts.model").conditioning
+        conditioning = self.comfy.module("mcdm.experts.modality").conditioning
         parts = []
         for model, given, weight in setting.parts:
             condition = conditioning({name: values[rows] for name, values in given.items()})
