@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .datasets.dataset import normalize
+
 
 def to_tensor(drawn: np.ndarray) -> torch.Tensor:
     """Drawings [N, H, W, 3] uint8 as [N, 3, H, W] float32 in [-1, 1]."""
-    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return normalize(torch.from_numpy(drawn).permute(0, 3, 1, 2))
 
 
 def to_pixels(picture: torch.Tensor) -> np.ndarray:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from .datasets.dataset import Dataset, NetworkInputs
 from .diffusion import euler
+from .pixels import tiled
 
 GIVEN, NULL = 12, 4         # pictures with a condition, and with none
 
@@ -31,8 +31,4 @@ def write_preview(
     if dataset.kind == "map":
         maps = condition["condition_map"][:, [dataset.channel]].expand(-1, 3, -1, -1)
         pictures = torch.cat([maps, pictures], dim=2)
-    rows = [torch.cat(list(row), dim=2) for row in pictures.split(8)]
-    sheet = torch.cat(rows, dim=1).clamp(-1, 1)                                 # [3, H, W]
-    array = ((sheet + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    height, width, _ = array.shape
-    Image.fromarray(array).resize((2 * width, 2 * height), Image.Resampling.NEAREST).save(path)
+    tiled(pictures.split(8)).save(path)

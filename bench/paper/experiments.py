@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ...training.datasets import faces, scenes
+from ...training.datasets.dataset import normalize
 from ...training.judges import scenes as judge
 from ...training.judges.portraits import held_out, score
 from ...training.pixels import to_tensor
@@ -96,7 +97,7 @@ def paired_table(lab: Lab, count: int, number: int, style: str) -> Report:
             rows[row].append(lab.plan(key, count, Setting(parts, seed=seed)))
 
     def results() -> Results:
-        real = to_tensor(faces.data_set(style, lab.real, seed=102)[0])
+        real = to_tensor(faces.drawings(style, lab.real, seed=102)[0])
         sources = to_tensor(np.stack(pictures))
         reference = Reference(features(lab.face_net, real), sources, regions)
         table = {"real drawings": fidelity(lab.face_net, [sources], reference)}
@@ -175,7 +176,7 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
     def results() -> Results:
         drawings, *truth = judge.drawings(lab.real // 2, seed=104)
         wanted = torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
-        ceiling = named(lab.scene_net, drawings.float() / 127.5 - 1) == torch.stack(truth, dim=1)
+        ceiling = named(lab.scene_net, normalize(drawings)) == torch.stack(truth, dim=1)
         rows = {"real drawings": shares(ceiling)}
         for row, key in keys.items():
             rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted)

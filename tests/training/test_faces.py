@@ -1,7 +1,4 @@
-"""The promise of the dataset faces, with real sampling: fusing beats each expert alone.
-
-And the words hold under the maps (README, figures).
-"""
+"""The promise of the dataset faces, with real sampling: fusion beats each expert alone, and the words hold as well."""
 
 import pytest
 

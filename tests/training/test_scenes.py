@@ -1,8 +1,9 @@
-"""The promise of the dataset scenes, with real sampling (table 3 of the paper).
+"""The promise of the dataset scenes, with real sampling: an object that one expert knows, in a scene of the other's.
 
-An object that one expert knows, in a scene that only the other knows.
+Table 3 of the paper.
 """
 
+import numpy as np
 import pytest
 import torch
 
@@ -50,7 +51,7 @@ def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
 
 def test_no_data_set_holds_both(comfy):
     """The class expert has seen no scene, the text expert none of the objects, and their pictures are not the same."""
-    rng = scenes.np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     objects, places = ([scenes.sample(rng, kind) for _ in range(200)] for kind in ("objects", "scenes"))
     assert {p.scene for p in objects} == {None} and {p.item for p in objects} == set(scenes.OBJECTS)
     assert {p.item for p in places} == {"thing", None} and {p.scene for p in places} == set(scenes.SCENES)

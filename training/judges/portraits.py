@@ -55,8 +55,13 @@ def held_out(count: int, seed: int = 77) -> Conditions:
         chosen[hairstyle] = -1
         wanted.append(chosen)
         words.append([word for group, word in enumerate(faces.words(said)) if group != hairstyle])
-    labels = torch.from_numpy(np.stack(regions)).long()
-    return Conditions(to_tensor(np.stack(mapped)), labels, to_tensor(np.stack(described)), words, torch.tensor(wanted))
+    return Conditions(
+        mapped=to_tensor(np.stack(mapped)),
+        regions=torch.from_numpy(np.stack(regions)).long(),
+        described=to_tensor(np.stack(described)),
+        words=words,
+        wanted=torch.tensor(wanted),
+    )
 
 
 def word_of_each_group(bag: np.ndarray) -> list[int]:
