@@ -106,7 +106,7 @@ class Mixture:
             raise ValueError(f"Reliabilities must be finite and not negative, not {list(numbers)}.")
         total = math.fsum(numbers)
         if not 0 < total < math.inf:
-            raise ValueError("Reliabilities must not all be zero: somebody's null prediction has to count.")
+            raise ValueError("Reliabilities must not all be zero: at least one expert's null prediction must count.")
         return tuple(a / total for a in numbers)
 
     def _check_weights(self) -> None:

@@ -24,7 +24,7 @@ def parse_numbers(text: str, count: int, what: str, minimum: float = -math.inf) 
     for field in text.split(","):
         words = field.split()
         if not words:
-            raise ValueError(f"{what} '{text}': an empty place between or beside commas; "
+            raise ValueError(f"{what} '{text}': an empty field between or beside commas; "
                              f"give {count} numbers such as '{example}'.")
         for word in words:
             number = _number(word)

@@ -85,7 +85,7 @@ def test_english_is_what_the_nodes_say(pack_nodes):
 
 def test_english_is_what_the_page_says():
     assert json.loads(text_of("en", "main.json"))[OURS] == {sentence: sentence for sentence in said()}
-    assert {"All alike", "Pull of {0}", "expert {0}"} <= said()
+    assert {"All equal", "Pull of {0}", "expert {0}"} <= said()
 
 
 def test_the_page_says_nothing_without_say():
@@ -175,7 +175,7 @@ def test_the_page_speaks_it(host, browser, language):
             sampler["display_name"], sampler["inputs"]["expert_previews"]["name"], sampler["inputs"]["mixture"]["name"], sampler["outputs"]["1"]["name"],
             own["nodeCategories"]["unite and conquer"]]
         assert {mixer["display_name"], mixer["inputs"]["expert_2"]["name"], mixer["inputs"]["reliabilities"]["name"], mixer["outputs"]["0"]["name"],
-                pad["All alike"]} <= set(shown["card"].split("\n"))
+                pad["All equal"]} <= set(shown["card"].split("\n"))
         for each in ["en", *LANGUAGES]:
             through = {path: text for path, text in texts(each).items() if OURS not in path}
             keys = [".".join([file.removesuffix(".json"), *path] if file == "nodeDefs.json" else path) for file, *path in through]

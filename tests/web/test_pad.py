@@ -162,7 +162,7 @@ def test_the_pad_reads_as_the_nodes_do(page):
     page.page.evaluate(f"() => {{ {TEXT}.value = '0 0' }}")
     assert "must not all be zero" in page.pad.get_by_role("status").inner_text()
     page.box(page.pad)
-    page.pad.get_by_role("button", name="All alike").click()
+    page.pad.get_by_role("button", name="All equal").click()
     assert page.text == ""
     assert page.numbers == [0.5, 0.5]
     # Held, as by a finger: let go within a frame, the host makes a step of what the canvas has laid out anew meanwhile.
@@ -187,7 +187,7 @@ def test_wires_and_names_are_followed(page):
     assert page.text == "0.9, 0.1"
 
     page.show([0, 1, 0], "")
-    assert "'hair' is wired to expert_1 and expert_3: its weights and reliabilities add." in page.pad.get_by_role("status").inner_text()
+    assert "'hair' is wired to expert_1 and expert_3: its weights and reliabilities add up." in page.pad.get_by_role("status").inner_text()
     assert page.pad.get_by_role("spinbutton", name="Reliability of hair (3)").count() == 1
     page.show([])
     assert "Connect experts" in page.pad.inner_text()
@@ -201,7 +201,7 @@ def test_a_text_that_comes_by_a_wire(page):
         const text = LiteGraph.createNode("PrimitiveString");
         app.graph.add(text);
         text.connect(0, {MIXER}, {MIXER}.inputs.findIndex(input => input.name === "reliabilities")) }}""")
-    assert "come in by a wire" in page.pad.inner_text()
+    assert "come in through a wire" in page.pad.inner_text()
     assert not page.sliders.first.is_visible()
     page.page.evaluate(f"() => {MIXER}.disconnectInput({MIXER}.inputs.findIndex(input => input.name === 'reliabilities'))")
     assert page.numbers == [0.9, 0.1]

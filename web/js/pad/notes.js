@@ -4,10 +4,10 @@ import { say } from "../words.js";
 /** Why there is nothing to set here, if so. */
 function obstacle({experts, linked, error}) {
     if (!experts.length) return say`Connect experts: the pad then sets how much each one's null prediction counts.`;
-    if (linked) return say`The reliabilities come in by a wire; the pad cannot know or set them.`;
+    if (linked) return say`The reliabilities come in through a wire; the pad cannot know or set them.`;
     if (error) return error;
     if (experts.length === 1)
-        return say`One expert, '${experts[0].name}': its null prediction counts alone. Connect another to share.`;
+        return say`One expert, '${experts[0].name}': only its null prediction counts. Connect another to share.`;
 }
 
 function missingFirst({node, experts}) {
@@ -23,7 +23,7 @@ function wiredTwice({experts}) {
         const same = experts.filter(expert => expert.key === key);
         if (same.length < 2) continue;
         const slots = same.map(expert => say`expert_${expert.slot}`).reduce((a, b) => say`${a} and ${b}`);
-        sentences.push(say`'${same[0].name}' is wired to ${slots}: its weights and reliabilities add.`);
+        sentences.push(say`'${same[0].name}' is wired to ${slots}: its weights and reliabilities add up.`);
     }
     return sentences;
 }

@@ -24,7 +24,7 @@ export function parse(text, count) {
     for (const field of text.split(",")) {
         const words = field.split(/\s+/).filter(Boolean);
         if (!words.length)
-            return {error: say`Reliabilities '${text}': an empty place between or beside commas; \
+            return {error: say`Reliabilities '${text}': an empty field between or beside commas; \
 give ${count} numbers such as '${example}'.`};
         for (const word of words) {
             const number = NUMBER.test(word) ? Number(word) : NaN;
@@ -39,7 +39,7 @@ give ${count} numbers such as '${example}'.`};
 give one for each wired expert, in slot order, such as '${example}' (with a decimal point, not a decimal comma).`};
     const total = sum(numbers);
     if (!(total > 0 && total < Infinity))
-        return {error: say`Reliabilities must not all be zero: somebody's null prediction has to count.`};
+        return {error: say`Reliabilities must not all be zero: at least one expert's null prediction must count.`};
     return {shares: numbers.map(number => number / total)};
 }
 

@@ -40,8 +40,8 @@ export class Pad {
         this.reliabilities = reliabilities;
         this.node = reliabilities.node;
         this.title = make("span");
-        const help = say`Empties the text: all experts count alike`;
-        this.equalButton = make("button", {type: "button", title: help}, say`All alike`);
+        const help = say`Empties the text: all experts count equally`;
+        this.equalButton = make("button", {type: "button", title: help}, say`All equal`);
         this.head = make("div", {class: "mcdm-pad-head"}, this.title, this.equalButton);
         this.body = make("div", {class: "mcdm-pad-body", hidden: ""});
         this.note = make("div", {class: "mcdm-pad-note", role: "status"});
