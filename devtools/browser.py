@@ -91,7 +91,8 @@ AnyPage = TypeVar("AnyPage", bound=Page)
 
 
 @contextlib.contextmanager
-def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = None, **settings: Any) -> Iterator[AnyPage]:
+def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = None,
+           **settings: Any) -> Iterator[AnyPage]:
     """A window of 1600 x 1000 pixels on the page of a host.
 
     vue: True for the newer canvas ("Vue nodes"), False for the classic one, None for the page's own choice.
@@ -116,7 +117,7 @@ def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = Non
                 host.server.post("/settings", {f"Comfy.{name}": value})
 
 
-# ------------------------------------------------------------------------------------------------ the reliability pad
+# ------------------------------------------------------------------------------------------------- the reliability pad
 
 NAMES = ["hair", "skin", "text", "sketch", "edges", "depth", "pose", "style"]
 MIXER = "app.graph.nodes.find(node => node.type === 'ReliabilityMixer')"

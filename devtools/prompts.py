@@ -42,8 +42,8 @@ def face(words: str = "red hair, glasses, blue background", steps: int = 3, seed
     """Two embedded experts, one picture: the text expert, and the hair expert with a map that is all hair."""
     whole = {"start_percent": 0.0, "end_percent": 1.0}
     settings = {
-        "mixture": ["mix", 0], "seed": seed, "steps": steps, "sampler_name": "euler", "scheduler": "karras", "denoise": 1.0,
-        "latent_image": ["latent", 0], "clip_denoised": False,
+        "mixture": ["mix", 0], "seed": seed, "steps": steps, "sampler_name": "euler", "scheduler": "karras",
+        "denoise": 1.0, "latent_image": ["latent", 0], "clip_denoised": False,
     }
     return {
         "text": node("LoadExpert", expert="builtin/faces_text.safetensors", weight_dtype="default"),

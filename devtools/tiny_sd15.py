@@ -34,8 +34,8 @@ def conditioning(seed: int) -> list[Any]:
 def write(path: Path, seed: int) -> None:
     """A checkpoint that CheckpointLoaderSimple knows for SD 1.5: MODEL, CLIP and VAE, 155 MB.
 
-    The smallest UNet has one level of 320 channels (13 million parameters). CLIP-L has a fixed size, so its 123 million travel
-    in 8 bits. The VAE is the host's tiny one (TAESD), which it takes from a checkpoint as well.
+    The smallest UNet has one level of 320 channels (13 million parameters). CLIP-L has a fixed size, so its 123 million
+    travel in 8 bits. The VAE is the host's tiny one (TAESD), which it takes from a checkpoint as well.
     """
     import comfy.ldm.modules.diffusionmodules.openaimodel
     import comfy.sd1_clip

@@ -1,9 +1,12 @@
-"""Fixtures: `comfy`, the real host inside this process; `host`, it over HTTP; `browser`, for its web page. Run by `python3 dev.py test`.
+"""Fixtures of all tests: `comfy`, the real host inside this process; `host`, it over HTTP; `browser`, for its page.
 
-The pack comes in under two names, and a class of one is not the class of the other:
+Run by `python3 dev.py test`; README.md is the map. The pack comes in under two names, and a class of one is not the
+class of the other:
 
-- `from unite_and_conquer.mcdm import fusion` is the checkout as an ordinary package, for the maths, which needs no host;
-- `comfy.pack` is what the host's own loader made of it, for everything that meets a node: `comfy.module("mcdm.mixture")`.
+- `from unite_and_conquer.mcdm import fusion` is the checkout as an ordinary package, for the maths, which needs no
+  host;
+- `comfy.pack` is the package that the host's own loader made, for everything that meets a node:
+  `comfy.module("mcdm.mixture")`.
 """
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ LEFT_OUT = pytest.StashKey[dict[str, int]]()     # how many tests --no-browser l
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--no-browser", action="store_true", help="leave out the tests of the web page, which need a browser")
+    help = "leave out the tests of the web page, which need a browser"
+    parser.addoption("--no-browser", action="store_true", help=help)
 
 
 @pytest.hookimpl(trylast=True)  # after -k and -m, so that only what they leave is counted
@@ -63,8 +67,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if left_out := config.stash.get(LEFT_OUT, {}):
-        files = ", ".join(f"{count} in {name}" for name, count in left_out.items())
-        terminalreporter.write_line(f"--no-browser: left out {sum(left_out.values())} tests that need a browser: {files}")
+        count, files = sum(left_out.values()), ", ".join(f"{count} in {name}" for name, count in left_out.items())
+        terminalreporter.write_line(f"--no-browser: left out {count} tests that need a browser: {files}")
 
 
 @pytest.fixture(scope="session")
@@ -98,9 +102,11 @@ def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
     """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them."""
     from support import stand_ins as tiny_experts
     from unite_and_conquer.devtools import tiny_sd15
-    text = "".join(path.read_text("utf-8") for path in (inprocess.ROOT / "example_workflows" / "api").glob("*.json"))
+    text = "".join(path.read_text("utf-8") for path in (ROOT / "example_workflows" / "api").glob("*.json"))
     models = host.base / "models"
-    files = {file for name in tiny_experts.named(text) for file in tiny_experts.write(models / "experts", name)}
+    files = set()
+    for name in tiny_experts.named(text):
+        files.update(tiny_experts.write(models / "experts", name))
     (models / "checkpoints").mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate(sorted(set(re.findall(r'"ckpt_name": "(.*?)"', text)))):
         files.add(models / "checkpoints" / name)

@@ -1,4 +1,8 @@
-"""The figures of a report against Gaussian experts, whose answers are known in closed form, and its verdict on the embedded experts."""
+"""The figures of a report against Gaussian experts, whose answers are known in closed form.
+
+And its verdict on the embedded experts.
+"""
+import itertools
 import json
 import math
 
@@ -7,13 +11,15 @@ import pytest
 import torch
 from PIL import Image
 
-from support.mixtures import latent, mix, parameterised
+from support import embedded
+from support.mixtures import expert, latent, mix, parameterised, sampled, settings
+from support.tensors import noise
 from unite_and_conquer.devtools.host import error_of
-from unite_and_conquer.devtools.prompts import face
+from unite_and_conquer.devtools.prompts import face, node
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
-RUN = {"seed": 5, "steps": 6, "sampler_name": "euler", "scheduler": "karras"}
+RUN = settings(5, 6, scheduler="karras")
 FIELD = (4, 8, 8)
 
 
@@ -23,15 +29,20 @@ def strict(text):
 
 
 def report(comfy, mixture, image=None, **inputs):
-    latent_out, page, text = comfy.call("MixtureReport", mixture=mixture, **RUN | {"latent_image": image or latent()} | inputs)
+    """LATENT, page and JSON of a report."""
+    inputs = RUN | {"latent_image": image or latent()} | inputs
+    latent_out, page, text = comfy.call("MixtureReport", mixture=mixture, **inputs)
     assert page.shape[0] == 1 and page.shape[3] == 3 and 0 <= page.min() < 0.5 < page.max() <= 1
     return latent_out, page, strict(text)
 
 
-# ------------------------------------------------------------------------------------------------ Gaussian experts
+# ---------------------------------------------------------------------------------------------------- Gaussian experts
 
 def gaussian(deviation, seed=0):
-    """A MODEL whose data are Gaussian, N(mean, deviation^2) with the condition's mean: D = (s^2 z + sigma^2 mean) / (s^2 + sigma^2)."""
+    """A MODEL whose data are Gaussian, N(mean, deviation^2) with the condition's mean.
+
+    D = (s^2 z + sigma^2 mean) / (s^2 + sigma^2)
+    """
     model = parameterised(seed, "x0")
 
     def answer(_, args):
@@ -43,24 +54,42 @@ def gaussian(deviation, seed=0):
 
 
 def condition(mean):
-    return [[torch.nn.functional.pad(mean.reshape(1, 1, -1), (0, 768 - mean.numel())).expand(1, 77, -1), {}]]
+    """A CONDITIONING that tells a mean of shape FIELD."""
+    words = torch.nn.functional.pad(mean.reshape(1, 1, -1), (0, 768 - mean.numel()))
+    return [[words.expand(1, 77, -1), {}]]
 
 
 def field(seed):
-    return torch.randn(FIELD, generator=torch.Generator().manual_seed(seed))
+    return noise(seed, *FIELD)
 
 
 def experts(comfy, means, nulls, weights, deviations, **more):
-    return [comfy.call("ConditionExpert", model=gaussian(s, i), condition=condition(m), null_condition=condition(n), weight=w, name=f"e{i + 1}",
-                       **{k: v[i] for k, v in more.items()})[0]
-            for i, (m, n, w, s) in enumerate(zip(means, nulls, weights, deviations, strict=True))]
+    """Gaussian experts e1, e2, ...; more: an input of ConditionExpert for each."""
+    made = []
+    for i, (mean, null, weight, deviation) in enumerate(zip(means, nulls, weights, deviations, strict=True)):
+        texts = {"condition": condition(mean), "null_condition": condition(null), "name": f"e{i + 1}"}
+        own = {name: values[i] for name, values in more.items()}
+        made.append(expert(comfy, gaussian(deviation, i), i, weight, **texts, **own))
+    return made
+
+
+def cosine(a, b):
+    return (a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b))
+
+
+def opposed(a, b):
+    return np.maximum(0, -(a * b).sum(0)).sum() / (np.linalg.norm(a) * np.linalg.norm(b))
 
 
 def reference(sigmas, means, nulls, weights, deviations, shares, masks):
-    """The whole run in float64: {"pull": [experts][levels], (i, j): (cosines of pulls, cosines of what is asked for, oppositions, the one that counts)}."""
+    """The whole run in float64: pulls and pairs.
+
+    pulls: [experts][levels]. pairs: {(i, j): (cosines of pulls, cosines of what is asked for, oppositions, the
+    opposition that counts)}, the first three a list over the levels.
+    """
     import comfy.sample
-    noise = comfy.sample.prepare_noise(torch.zeros(1, *FIELD), RUN["seed"]).double().numpy()[0]
-    x = noise * math.sqrt(1 + sigmas[0] ** 2)
+    start = comfy.sample.prepare_noise(torch.zeros(1, *FIELD), RUN["seed"]).double().numpy()[0]
+    x = start * math.sqrt(1 + sigmas[0] ** 2)
     pulls, asked = [], []
     for sigma, after in zip(sigmas, [*sigmas[1:], 0.0], strict=True):
         def answer(mean, s, x=x, sigma=sigma):
@@ -73,33 +102,37 @@ def reference(sigmas, means, nulls, weights, deviations, shares, masks):
         x = fused + (x - fused) * after / sigma
     scale = fused.std(ddof=1)
     deciding = [a for a, s in zip(asked, sigmas, strict=True) if 0.6 * scale <= s <= 6 * scale]
-
-    def cosine(a, b):
-        return (a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b))
-
-    def opposed(a, b):
-        return np.maximum(0, -(a * b).sum(0)).sum() / (np.linalg.norm(a) * np.linalg.norm(b))
-    pairs = {(i, j): ([cosine(p[i], p[j]) for p in pulls], [cosine(a[i], a[j]) for a in asked], [opposed(a[i], a[j]) for a in asked],
-                      opposed(sum(a[i] for a in deciding), sum(a[j] for a in deciding))) for i in range(len(means)) for j in range(i + 1, len(means))}
+    pairs = {}
+    for i, j in itertools.combinations(range(len(means)), 2):
+        pairs[i, j] = (
+            [cosine(p[i], p[j]) for p in pulls],
+            [cosine(a[i], a[j]) for a in asked],
+            [opposed(a[i], a[j]) for a in asked],
+            opposed(sum(a[i] for a in deciding), sum(a[j] for a in deciding)),
+        )
     return [[math.sqrt((p[i] ** 2).mean()) for p in pulls] for i in range(len(means))], pairs
 
 
 @pytest.mark.parametrize("weights, reliabilities", [((1.0, 1.0, 1.0), (1, 1, 1)), ((2.0, 3.0, -1.5), (1, 0, 3))])
 def test_pulls_and_cosines_of_gaussian_experts(comfy, weights, reliabilities):
-    means, nulls, deviations = [field(i) for i in range(3)], [0.3 * field(10 + i) for i in range(3)], (0.5, 0.8, 1.0)
+    means, nulls = [field(i) for i in range(3)], [0.3 * field(10 + i) for i in range(3)]
+    deviations = 0.5, 0.8, 1.0
     masks = [torch.ones(1, 64, 64) for _ in range(3)]
     masks[1][:, :, 40:] = 0.25
-    mixture = mix(comfy, experts(comfy, means, nulls, weights, deviations, mask=masks), " ".join(map(str, reliabilities)))
-    found = report(comfy, mixture)[2]
+    made = experts(comfy, means, nulls, weights, deviations, mask=masks)
+    found = report(comfy, mix(comfy, made, " ".join(map(str, reliabilities))))[2]
     cells = [m[:, ::8, ::8].double().numpy() for m in masks]
     total = sum(a * m for a, m in zip(reliabilities, cells, strict=True))
-    pulls, pairs = reference(found["sigma"], means, nulls, weights, deviations, [a * m / total for a, m in zip(reliabilities, cells, strict=True)], cells)
+    shares = [a * m / total for a, m in zip(reliabilities, cells, strict=True)]
+    pulls, pairs = reference(found["sigma"], means, nulls, weights, deviations, shares, cells)
     assert [e["pull"] for e in found["experts"]] == [pytest.approx(p, rel=2e-4) for p in pulls]
     assert len(found["pairs"]) == 3
     for pair in found["pairs"]:
-        cosine, asked, opposed, decides = pairs[pair["experts"][0] - 1, pair["experts"][1] - 1]
-        assert pair["cosine"] == pytest.approx(cosine, abs=2e-4) and pair["condition_cosine"] == pytest.approx(asked, abs=2e-4)
-        assert pair["opposition_at"] == pytest.approx(opposed, abs=2e-4) and pair["opposition"] == pytest.approx(decides, abs=2e-4)
+        pulled, asked, at_each, in_all = pairs[pair["experts"][0] - 1, pair["experts"][1] - 1]
+        assert (pair["cosine"] == pytest.approx(pulled, abs=2e-4)
+                and pair["condition_cosine"] == pytest.approx(asked, abs=2e-4))
+        assert (pair["opposition_at"] == pytest.approx(at_each, abs=2e-4)
+                and pair["opposition"] == pytest.approx(in_all, abs=2e-4))
 
 
 HALVES = torch.zeros(1, 64, 64), torch.ones(1, 64, 64)
@@ -109,11 +142,15 @@ for _half in HALVES:
 
 @pytest.mark.parametrize("second, weights, more, says", [
     (-1.0, (1.0, 1.0), {}, "'e1' and 'e2' contradict each other from sigma"),
-    (1.0, (2.0, -2.0), {}, "contradict"),                                                                  # away from what the other asks for
+    # away from what the other asks for
+    (1.0, (2.0, -2.0), {}, "contradict"),
     (1.0, (1.0, 1.0), {}, "No two of these conditions contradict"),
-    (0.0, (1.0, 1.0), {}, "No two of these conditions contradict"),                                        # asks for something else
-    (-1.0, (1.0, 1.0), {"mask": HALVES}, "No two of these conditions contradict"),                        # each in a half of its own
-    (-1.0, (1.0, 1.0), {"start_percent": (0.0, 0.5), "end_percent": (0.5, 1.0)}, "never act together"),        # one after the other
+    # for something else
+    (0.0, (1.0, 1.0), {}, "No two of these conditions contradict"),
+    # each in a half of its own
+    (-1.0, (1.0, 1.0), {"mask": HALVES}, "No two of these conditions contradict"),
+    # one after the other
+    (-1.0, (1.0, 1.0), {"start_percent": (0.0, 0.5), "end_percent": (0.5, 1.0)}, "never act together"),
     (-1.0, (1.0, 0.02), {}, "much stronger"),
     (-1.0, (1.0, 0.0), {}, "Only 'e1' acts here"),
 ])
@@ -122,12 +159,14 @@ def test_what_is_called_a_contradiction(comfy, second, weights, more, says):
     asked[3] = 0.0
     null = 0.2 * field(3)
     means = null + asked, null + (second * asked if second else other)
-    verdict = report(comfy, mix(comfy, experts(comfy, means, (null, null), weights, (0.5, 0.5), **more)), steps=12)[2]
+    made = experts(comfy, means, (null, null), weights, (0.5, 0.5), **more)
+    verdict = report(comfy, mix(comfy, made), steps=12)[2]
     assert says in verdict["verdict"], verdict["verdict"]
     pair, = verdict["pairs"]
     assert pair["contradiction"] == ("contradict each other from" in says or says == "contradict")
     if pair["contradiction"]:
-        assert pair["opposition"] == pytest.approx(1.0, abs=1e-4) and pair["from_sigma"] == pytest.approx(verdict["sigma"][0])
+        assert (pair["opposition"] == pytest.approx(1.0, abs=1e-4)
+                and pair["from_sigma"] == pytest.approx(verdict["sigma"][0]))
         assert all(word in verdict["verdict"] for word in ("mask", "window", "weight", "reliability"))
 
 
@@ -135,7 +174,8 @@ def test_networks_of_different_styles_do_not_contradict_each_other_by_that(comfy
     """Their nulls lie far apart, so D_i - D_0 are opposed; what the conditions ask for is the same."""
     style, asked = 3.0 * field(1), field(2)
     nulls = style, -style
-    pair, = report(comfy, mix(comfy, experts(comfy, [n + asked for n in nulls], nulls, (1.0, 1.0), (0.5, 0.5))))[2]["pairs"]
+    made = experts(comfy, [null + asked for null in nulls], nulls, (1.0, 1.0), (0.5, 0.5))
+    pair, = report(comfy, mix(comfy, made))[2]["pairs"]
     assert max(pair["cosine"]) < -0.5 and min(pair["condition_cosine"]) > 0.99 and pair["opposition"] < 0.01
 
 
@@ -143,7 +183,8 @@ def test_the_map_shows_where(comfy):
     asked, null = torch.zeros(FIELD), torch.zeros(FIELD)
     asked[:, 2:5, 1:4] = 1.0
     means = asked, -asked + 0.5 * torch.eye(8).flip(0) * torch.tensor([1.0, 0, 0, 0]).reshape(4, 1, 1)
-    found = report(comfy, mix(comfy, experts(comfy, means, (null, null), (1.0, 1.0), (0.5, 0.5))), map_steps="50%, 6")[2]["maps"]
+    made = experts(comfy, means, (null, null), (1.0, 1.0), (0.5, 0.5))
+    found = report(comfy, mix(comfy, made), map_steps="50%, 6")[2]["maps"]
     assert [m["step"] for m in found] == [3, 6] and all(m["cancelled"] > 0.5 for m in found)
     for m in found:
         lost = np.array(m["disagreement"])
@@ -152,22 +193,25 @@ def test_the_map_shows_where(comfy):
         assert lost[inside].min() > 10 * lost[~inside].max()
 
 
-# ------------------------------------------------------------------------------------------------ the run itself
+# ------------------------------------------------------------------------------------------------------ the run itself
 
 @pytest.mark.parametrize("sampler", ["euler", "heun", "euler_cfg_pp"])
 def test_the_picture_is_the_samplers(comfy, sampler):
     mixture = mix(comfy, experts(comfy, [field(1), field(2)], [field(3), field(4)], (2.0, 3.0), (0.5, 0.8)))
     ours, _, found = report(comfy, mixture, sampler_name=sampler)
-    assert torch.equal(ours["samples"], comfy.call("MCDMSampler", mixture=mixture, **RUN | {"sampler_name": sampler}, latent_image=latent())[0]["samples"])
+    run = RUN | {"sampler_name": sampler}
+    assert torch.equal(ours["samples"], sampled(comfy, mixture, **run, latent_image=latent()))
     assert len(found["sigma"]) == (11 if sampler == "heun" else 6) and [m["step"] for m in found["maps"]] == [2, 3, 5]
 
 
 def test_a_flow_begins_at_infinity_and_a_batch_has_one_report(comfy):
-    flows = [parameterised(i, "flow") for i in (1, 2)]
-    mixture = mix(comfy, [comfy.call("ConditionExpert", model=m, condition=condition(field(i)), null_condition=condition(field(3)), weight=2.0)[0]
-                          for i, m in enumerate(flows)])
-    found = report(comfy, mixture, latent(2), scheduler="simple")[2]
-    assert found["sigma"][0] is None and all(isinstance(s, float) for s in found["sigma"][1:]) and all(p > 0 for p in found["experts"][0]["pull"])
+    null = condition(field(3))
+    made = [expert(comfy, parameterised(i + 1, "flow"), i, 2.0, condition=condition(field(i)), null_condition=null)
+            for i in range(2)]
+    found = report(comfy, mix(comfy, made), latent(2), scheduler="simple")[2]
+    first, *others = found["sigma"]
+    assert (first is None and all(isinstance(sigma, float) for sigma in others)
+            and all(pull > 0 for pull in found["experts"][0]["pull"]))
 
 
 def test_a_run_that_decides_nothing_gives_no_verdict(comfy):
@@ -176,7 +220,9 @@ def test_a_run_that_decides_nothing_gives_no_verdict(comfy):
     assert "No verdict" in report(comfy, mixture, image, denoise=0.1, steps=2, map_steps="")[2]["verdict"]
 
 
-@pytest.mark.parametrize("text, word", [("half", "half"), ("7", "7"), ("0", "0"), ("101%", "101%"), ("25 % 50", "25"), ("nan%", "nan%"), ("1.5", "1.5")])
+@pytest.mark.parametrize("text, word", [
+    ("half", "half"), ("7", "7"), ("0", "0"), ("101%", "101%"), ("25 % 50", "25"), ("nan%", "nan%"), ("1.5", "1.5"),
+])
 def test_a_step_that_is_none_is_named(comfy, text, word):
     mixture = mix(comfy, experts(comfy, [field(1)], [field(3)], (2.0,), (0.5,)))
     with pytest.raises(ValueError, match="map_steps") as error:
@@ -204,16 +250,20 @@ def drawing(comfy, name):
 
 
 @pytest.mark.parametrize("conditions, contradict", [
-    ({"hair": 1.5, "bald": 2.0}, True), ({"red hair": 2.0, "blue hair": 2.0}, True), ({"hair": 1.5, "red hair, glasses, smiling, blue background": 2.5}, False),
-    ({"hair": 1.5, "skin": 1.5}, False), ({"red hair": 2.0, "blue background": 2.0}, False),
+    ({"hair": 1.5, "bald": 2.0}, True),
+    ({"red hair": 2.0, "blue hair": 2.0}, True),
+    ({"hair": 1.5, "red hair, glasses, smiling, blue background": 2.5}, False),
+    ({"hair": 1.5, "skin": 1.5}, False),
+    ({"red hair": 2.0, "blue background": 2.0}, False),
 ])
 def test_contradictory_and_compatible_embedded_conditions(comfy, conditions, contradict):
     asked = []
     for what, weight in conditions.items():
-        kind = what if what in ("hair", "skin") else "text"
-        model = comfy.call("LoadExpert", expert=f"builtin/faces_{kind}.safetensors")[0]
-        given = comfy.call("TextCondition", model=model, text=what) if kind == "text" else comfy.call("MapCondition", model=model, image=drawing(comfy, kind))
-        asked.append(comfy.call("ConditionExpert", model=model, condition=given[0], weight=weight, name=what)[0])
+        if what in ("hair", "skin"):
+            given = f"faces_{what}", "MapCondition", weight, what
+            asked.append(embedded.expert(comfy, *given, image=drawing(comfy, what)))
+        else:
+            asked.append(embedded.expert(comfy, "faces_text", "TextCondition", weight, what, text=what))
     found = report(comfy, mix(comfy, asked), {"samples": torch.zeros(2, 3, 64, 64)}, steps=10)[2]
     pair, = found["pairs"]
     assert pair["contradiction"] == contradict, found["verdict"]
@@ -221,14 +271,14 @@ def test_contradictory_and_compatible_embedded_conditions(comfy, conditions, con
     assert abs(pair["opposition"] - 0.62) > 0.08, pair["opposition"]
 
 
-# ------------------------------------------------------------------------------------------------ over HTTP
+# ----------------------------------------------------------------------------------------------------------- over HTTP
 
 def test_an_interrupted_run_reports_nothing_and_the_next_one_does(host):
     workflow = face(seed=8)
     for name in ("vae", "decode", "save"):
         del workflow[name]
-    workflow["sample"] = {"class_type": "MixtureReport", "inputs": {"mixture": ["mix", 0], "seed": 8, "steps": 500, "sampler_name": "euler",
-                                                                    "scheduler": "karras", "latent_image": ["latent", 0]}}
+    run = settings(8, 500, scheduler="karras", latent_image=["latent", 0])
+    workflow["sample"] = node("MixtureReport", mixture=["mix", 0], **run)
     prompt_id = host.post_prompt(workflow)
     host.wait_event(prompt_id, "progress")
     host.interrupt()

@@ -1,4 +1,4 @@
-"""Grids over reliabilities and weights: each cell is the single run, to the last bit, and what is shared is what may be."""
+"""Grids over reliabilities and weights: each cell is the single run to the last bit, and cells share what they may."""
 import json
 import math
 import time
@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from support.embedded import RUN, empty, faces, scenes
-from support.mixtures import Decoder, count_forwards, expert, latent, mix
+from support.mixtures import Decoder, count_forwards, expert, latent, mix, sampled, settings, united
 from unite_and_conquer.devtools.host import error_of
-from unite_and_conquer.devtools.prompts import face
+from unite_and_conquer.devtools.prompts import face, node
 from unite_and_conquer.devtools.server import Refused
 from unite_and_conquer.devtools.tiny_sd15 import conditioning
 from unite_and_conquer.mcdm.mixture import Expert, Mixture, Options
@@ -24,53 +24,69 @@ def pixel_space(comfy):
     return comfy.call("VAELoader", vae_name="pixel_space")[0]
 
 
-# ------------------------------------------------------------------------------------------------ a cell is a single run
+# ---------------------------------------------------------------------------------------------- a cell is a single run
 
-@pytest.mark.parametrize("suite, sampler", [(faces, "euler"), (faces, "dpmpp_2m_sde"), (scenes, "euler"), (scenes, "ddim")])
-def test_nine_cells_are_nine_single_runs(comfy, pixel_space, suite, sampler):
-    run = RUN | {"sampler_name": sampler}
-    sheet, images, latents = comfy.call("ReliabilitySweep", mixture=suite(comfy), **run, latent_image=empty(), x_expert="words", x_from=0.0, x_to=1.0,
-                                        y_vary="weight", y_expert="2", y_from=0.0, y_to=4.0)
+@pytest.mark.parametrize("mixture, sampler", [
+    (faces, "euler"), (faces, "dpmpp_2m_sde"), (scenes, "euler"), (scenes, "ddim"),
+])
+def test_nine_cells_are_nine_single_runs(comfy, pixel_space, mixture, sampler):
+    run = RUN | {"sampler_name": sampler, "latent_image": empty()}
+    x = {"x_expert": "words", "x_from": 0.0, "x_to": 1.0}
+    y = {"y_vary": "weight", "y_expert": "2", "y_from": 0.0, "y_to": 4.0}
+    sheet, images, latents = comfy.call("ReliabilitySweep", mixture=mixture(comfy), **run, **x, **y)
     assert sheet.shape[0] == 1 and images.shape == (9, 64, 64, 3)
     cells = [(w, a) for w in (0.0, 2.0, 4.0) for a in (0.0, 0.5, 1.0)]
     for i, (w, a) in enumerate(cells):
-        single = comfy.call("MCDMSampler", mixture=suite(comfy, w, f"{1 - a}, {a}"), **run, latent_image=empty())[0]["samples"]
+        single = sampled(comfy, mixture(comfy, w, f"{1 - a}, {a}"), **run)
         assert torch.equal(latents["samples"][i:i + 1], single), (w, a)
         assert torch.equal(images[i:i + 1], comfy.call("VAEDecode", samples={"samples": single}, vae=pixel_space)[0])
     assert len({c.numpy().tobytes() for c in images}) == 9
 
 
 def test_experts_of_one_model_share_calls_and_stay_exact(comfy, unets, monkeypatch):
-    """Weight 0 and reliability 0 change which rows one call has, and with it the last bits: those cells are asked anew."""
+    """Weight 0 and reliability 0 change which rows one call has, and so the last bits: those cells are asked anew."""
     def mixture(weight, a):
-        experts = [comfy.call("ConditionExpert", model=unets[0], condition=conditioning(i), null_condition=conditioning(100 + i), weight=w)[0]
-                   for i, w in enumerate((2.0, weight))]
-        return mix(comfy, experts, f"{1 - a} {a}")
-    singles = [comfy.call("MCDMSampler", mixture=mixture(w, a), **RUN, latent_image=latent())[0]["samples"] for w in (0.0, 3.0) for a in (0.0, 0.5, 1.0)]
+        return united(comfy, [unets[0]] * 2, weights=(2.0, weight), reliabilities=f"{1 - a} {a}")
+    run = RUN | {"latent_image": latent()}
+    singles = [sampled(comfy, mixture(w, a), **run) for w in (0.0, 3.0) for a in (0.0, 0.5, 1.0)]
     seen = count_forwards(monkeypatch, unets)
-    latents = comfy.call("ReliabilitySweep", mixture=mixture(1.0, 0.5), **RUN, latent_image=latent(), vae=Decoder(), x_expert="2", y_vary="weight",
-                         y_expert="2", y_from=0.0, y_to=3.0, y_cells=2)[2]
+    y = {"y_vary": "weight", "y_expert": "2", "y_from": 0.0, "y_to": 3.0, "y_cells": 2}
+    latents = comfy.call("ReliabilitySweep", mixture=mixture(1.0, 0.5), **run, vae=Decoder(), x_expert="2", **y)[2]
     assert torch.equal(latents["samples"], torch.cat(singles))
     assert len(seen) == 6 + 6           # six different sets of rows at the first step, six cells at the second
 
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_first_step_is_evaluated_once(comfy, unets, monkeypatch, steps):
-    mixture = mix(comfy, [expert(comfy, u, i, 2.0) for i, u in enumerate(unets[:2])])
+    mixture = united(comfy, unets[:2], weights=(2.0, 2.0), reliabilities="")
     seen = count_forwards(monkeypatch, unets)
-    comfy.call("ReliabilitySweep", mixture=mixture, **RUN | {"steps": steps}, latent_image=latent(), vae=Decoder(), x_from=0.2, x_to=0.8, x_cells=4)
+    run = RUN | {"steps": steps, "latent_image": latent()}
+    comfy.call("ReliabilitySweep", mixture=mixture, **run, vae=Decoder(), x_from=0.2, x_to=0.8, x_cells=4)
     assert len(seen) == 2 + 4 * 2 * (steps - 1)
 
 
 def hung_in(model, how, asked):
     """The model with something that notes in `asked` whenever the network is asked."""
     model, forward = model.clone(), model.model.diffusion_model.forward
+
+    def wrapper(apply, args):
+        asked.append(1)
+        return apply(args["input"], args["timestep"], **args["c"])
+
+    def patch(h, options):
+        if options["block"] == ("input", 0):
+            asked.append(1)
+        return h
+
+    def patched_forward(*args, **kwargs):
+        asked.append(1)
+        return forward(*args, **kwargs)
     if how == "wrapper":
-        model.set_model_unet_function_wrapper(lambda f, args: (asked.append(1), f(args["input"], args["timestep"], **args["c"]))[1])
+        model.set_model_unet_function_wrapper(wrapper)
     elif how == "patch":
-        model.set_model_input_block_patch_after_skip(lambda h, options: (asked.extend([1] * (options["block"] == ("input", 0))), h)[1])
+        model.set_model_input_block_patch_after_skip(patch)
     elif how == "object patch":
-        model.add_object_patch("diffusion_model.forward", lambda *a, **k: (asked.append(1), forward(*a, **k))[1])
+        model.add_object_patch("diffusion_model.forward", patched_forward)
     return model
 
 
@@ -91,26 +107,34 @@ def test_what_may_keep_a_state_is_asked_in_every_cell(comfy, unets, monkeypatch,
     condition = conditioning(0)
     if how == "control":
         condition = [[condition[0][0], condition[0][1] | {"control": Control()}]]
-    first = comfy.call("ConditionExpert", model=hung_in(unets[0], how, asked), condition=condition, null_condition=conditioning(100), weight=2.0)[0]
+    first = expert(comfy, hung_in(unets[0], how, asked), 0, 2.0, condition=condition)
     seen = count_forwards(monkeypatch, unets[1:])
-    comfy.call("ReliabilitySweep", mixture=mix(comfy, [first, expert(comfy, unets[1], 1, 2.0)]), **RUN | {"steps": 1}, latent_image=latent(), vae=Decoder(),
-               x_from=0.2, x_to=0.8, x_cells=3)
+    mixture = mix(comfy, [first, expert(comfy, unets[1], 1, 2.0)])
+    run = RUN | {"steps": 1, "latent_image": latent()}
+    comfy.call("ReliabilitySweep", mixture=mixture, **run, vae=Decoder(), x_from=0.2, x_to=0.8, x_cells=3)
     assert len(asked) == 3 and len(seen) == 1       # the second expert, a plain one, is asked once
 
 
-# ------------------------------------------------------------------------------------------------ who shares the rest
+# ------------------------------------------------------------------------------------------------- who shares the rest
 
 def numbers(reliabilities, options=None, weights=(1.0, 2.0, 3.0)):
-    return Mixture(tuple(Expert(None, [], weight=w, name=str(i)) for i, w in enumerate(weights)), reliabilities, options=options or Options())
+    """A mixture of nothing but numbers."""
+    experts = tuple(Expert(None, [], weight=weight, name=str(i)) for i, weight in enumerate(weights))
+    return Mixture(experts, reliabilities, options=options or Options())
 
 
 @pytest.mark.parametrize("own, given, wanted", [
-    ((1, 1, 1), {0: 0.5}, (0.5, 0.25, 0.25)), ((0, 1, 3), {0: 0.2}, (0.2, 0.2, 0.6)), ((1, 0, 0), {0: 0.4}, (0.4, 0.3, 0.3)),
-    ((1, 1, 1), {0: 1.0}, (1.0, 0.0, 0.0)), ((2, 1, 1), {1: 0.3, 2: 0.3}, (0.4, 0.3, 0.3)), ((1, 1, 1), {0: 0.7, 1: 0.3}, (0.7, 0.3, 0.0)),
+    ((1, 1, 1), {0: 0.5}, (0.5, 0.25, 0.25)),
+    ((0, 1, 3), {0: 0.2}, (0.2, 0.2, 0.6)),
+    ((1, 0, 0), {0: 0.4}, (0.4, 0.3, 0.3)),
+    ((1, 1, 1), {0: 1.0}, (1.0, 0.0, 0.0)),
+    ((2, 1, 1), {1: 0.3, 2: 0.3}, (0.4, 0.3, 0.3)),
+    ((1, 1, 1), {0: 0.7, 1: 0.3}, (0.7, 0.3, 0.0)),
 ])
 def test_the_others_share_the_rest_in_proportion(own, given, wanted):
     varied = numbers(own).varied({}, given)
-    assert varied.reliabilities == pytest.approx(wanted, abs=1e-12) and math.fsum(varied.reliabilities) == pytest.approx(1.0)
+    assert (varied.reliabilities == pytest.approx(wanted, abs=1e-12)
+            and math.fsum(varied.reliabilities) == pytest.approx(1.0))
     assert [e.weight for e in varied.experts] == [1.0, 2.0, 3.0]
 
 
@@ -121,16 +145,17 @@ def test_what_is_varied_holds_throughout_the_schedule():
 
 
 def test_two_reliabilities_are_a_triangle(comfy, unets):
-    mixture = mix(comfy, [expert(comfy, u, i, 2.0) for i, u in enumerate(unets)])
-    latents = comfy.call("ReliabilitySweep", mixture=mixture, **RUN | {"steps": 1}, latent_image=latent(), vae=Decoder(), y_vary="reliability", y_expert="2",
-                         y_from=0.0, y_to=1.0)[2]["samples"]
+    mixture = united(comfy, unets, weights=(2.0, 2.0, 2.0), reliabilities="")
+    run = RUN | {"steps": 1, "latent_image": latent()}
+    y = {"y_vary": "reliability", "y_expert": "2", "y_from": 0.0, "y_to": 1.0}
+    latents = comfy.call("ReliabilitySweep", mixture=mixture, **run, vae=Decoder(), **y)[2]["samples"]
     assert len(latents) == 6            # 0 + 0, 0.5 + 0, 1 + 0, 0 + 0.5, 0.5 + 0.5, 0 + 1
-    single = comfy.call("MCDMSampler", mixture=mix(comfy, mixture.experts, "0.5 0.5 0"), **RUN | {"steps": 1}, latent_image=latent())[0]["samples"]
+    single = sampled(comfy, mix(comfy, mixture.experts, "0.5 0.5 0"), **run)
     assert torch.equal(latents[4:5], single)
 
 
 def test_a_triangle_may_begin_with_an_empty_cell(comfy, unets):
-    mixture = mix(comfy, [expert(comfy, u, i, 2.0) for i, u in enumerate(unets)])
+    mixture = united(comfy, unets, weights=(2.0, 2.0, 2.0), reliabilities="")
     x = {"x_from": 1.0, "x_to": 0.0, "x_cells": 2}
     y = {"y_vary": "reliability", "y_expert": "2", "y_from": 1.0, "y_to": 0.0, "y_cells": 2}
     run = RUN | {"steps": 1} | x | y
@@ -138,23 +163,29 @@ def test_a_triangle_may_begin_with_an_empty_cell(comfy, unets):
     assert len(sheet) == 1 and len(images) == 3
 
 
-# ------------------------------------------------------------------------------------------------ the sheet
+# ----------------------------------------------------------------------------------------------------------- the sheet
 
 @pytest.mark.parametrize("height, width, factor", [(64, 64, 3), (50, 20, 3), (192, 192, 1)])
 def test_the_cells_are_on_the_sheet_pixel_by_pixel(comfy, height, width, factor):
     generator = torch.Generator().manual_seed(0)
-    cells = [[torch.rand(height, width, 3, generator=generator).mul(255).round() / 255 for _ in range(2)] for _ in range(3)]
+
+    def picture():
+        return torch.rand(height, width, 3, generator=generator).mul(255).round() / 255
+    cells = [[picture(), picture()] for _ in range(3)]
     cells[1][0] = None
-    rows = ["0", "0.5", "a longer title of a row"]
-    page = np.asarray(comfy.module("mcdm.drawing.sheets").sheet(rows, ["first", "second"], cells, "weight of b", "reliability of a"))
+    rows, columns = ["0", "0.5", "a longer title of a row"], ["first", "second"]
+    sheet = comfy.module("mcdm.drawing.sheets").sheet(rows, columns, cells, "weight of b", "reliability of a")
+    page = np.asarray(sheet)
     places = {}
     for r, row in enumerate(cells):
         for c, cell in enumerate(row):
             if cell is not None:
                 block = (cell * 255).to(torch.uint8).numpy().repeat(factor, 0).repeat(factor, 1)
-                corners = np.argwhere((page == block[0, 0]).all(-1))
-                places[r, c], = {(y, x) for y, x in corners.tolist() if np.array_equal(page[y:y + len(block), x:x + block.shape[1]], block)}
-    assert len({y for (r, _), (y, _) in places.items() if r == 0}) == 1 and len({x for (_, c), (_, x) in places.items() if c == 1}) == 1
+                high, wide = block.shape[:2]
+                corners = np.argwhere((page == block[0, 0]).all(-1)).tolist()
+                places[r, c], = {(y, x) for y, x in corners if np.array_equal(page[y:y + high, x:x + wide], block)}
+    assert (len({y for (r, _), (y, _) in places.items() if r == 0}) == 1
+            and len({x for (_, c), (_, x) in places.items() if c == 1}) == 1)
     assert places[0, 0][0] < places[2, 0][0] and places[0, 0][1] < places[0, 1][1]
 
 
@@ -164,29 +195,39 @@ def test_large_pictures_make_no_huge_sheet(comfy):
 
 
 @pytest.mark.parametrize("names, wanted", [
-    (["hair", "text"], ["hair", "text"]), (["text", "text"], ["text (1)", "text (2)"]), (["Frisur f\u00fcr zwei", "\u9aee"], ["Frisur fur zwei", "expert 2"]),
+    (["hair", "text"], ["hair", "text"]),
+    (["text", "text"], ["text (1)", "text (2)"]),
+    (["Frisur f\u00fcr zwei", "\u9aee"], ["Frisur fur zwei", "expert 2"]),
 ])
 def test_labels_can_be_read_and_told_apart(comfy, names, wanted):
     assert comfy.module("mcdm.drawing.lettering").labels(names) == wanted
 
 
 def test_a_batch_has_a_sheet_for_each_picture(comfy):
-    sheet, images, _ = comfy.call("ReliabilitySweep", mixture=faces(comfy), **RUN | {"steps": 1}, latent_image=empty(2), x_cells=2)
-    alone = comfy.call("ReliabilitySweep", mixture=faces(comfy), **RUN | {"steps": 1}, latent_image=empty(1), x_cells=2)[0]
+    mixture, run = faces(comfy), RUN | {"steps": 1}
+    sheet, images, _ = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=empty(2), x_cells=2)
+    alone = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=empty(1), x_cells=2)[0]
     assert sheet.shape == (2, *alone.shape[1:]) and images.shape[0] == 4
     assert not torch.equal(sheet[0], sheet[1]) and (sheet[0] - alone[0]).abs().max() <= 0.02
 
 
-# ------------------------------------------------------------------------------------------------ bad input
+# ----------------------------------------------------------------------------------------------------------- bad input
 
 @pytest.mark.parametrize("inputs, words", [
-    ({"x_expert": "3"}, ["'3'", "1 'hair'", "2 'words'"]), ({"x_expert": "0"}, ["'0'"]), ({"x_expert": "beard"}, ["'beard'", "1 'hair'"]),
-    ({"x_expert": ""}, ["''"]), ({"x_from": -0.5}, ["-0.5", "0 to 1"]), ({"x_to": 1.5}, ["1.5"]), ({"x_vary": "weight", "x_to": math.inf}, ["inf", "finite"]),
+    ({"x_expert": "3"}, ["'3'", "1 'hair'", "2 'words'"]),
+    ({"x_expert": "0"}, ["'0'"]),
+    ({"x_expert": "beard"}, ["'beard'", "1 'hair'"]),
+    ({"x_expert": ""}, ["''"]),
+    ({"x_from": -0.5}, ["-0.5", "0 to 1"]),
+    ({"x_to": 1.5}, ["1.5"]),
+    ({"x_vary": "weight", "x_to": math.inf}, ["inf", "finite"]),
     ({"x_to": math.nan}, ["nan"]),
     ({"y_vary": "reliability", "y_expert": "hair", "y_from": 0.0, "y_to": 1.0}, ["Both axes", "'hair'"]),
     ({"y_vary": "reliability", "y_expert": "words", "y_from": 0.0, "y_to": 1.0}, ["two experts", "weight"]),
-    ({"x_cells": 100, "y_vary": "weight", "y_cells": 100}, ["10000", "max_cells is 64"]), ({"x_cells": 0}, ["at least one"]),
-    ({"x_vary": "colour"}, ["colour", "reliability"]), ({"sampler_name": "nonsense"}, ["nonsense"]),
+    ({"x_cells": 100, "y_vary": "weight", "y_cells": 100}, ["10000", "max_cells is 64"]),
+    ({"x_cells": 0}, ["at least one"]),
+    ({"x_vary": "colour"}, ["colour", "reliability"]),
+    ({"sampler_name": "nonsense"}, ["nonsense"]),
 ])
 def test_a_sweep_that_cannot_be_is_refused_in_words(comfy, inputs, words):
     with pytest.raises(ValueError) as error:
@@ -195,8 +236,9 @@ def test_a_sweep_that_cannot_be_is_refused_in_words(comfy, inputs, words):
 
 
 def test_two_experts_of_one_name_go_by_number(comfy):
+    mixture = faces(comfy, names=("same", "same"))
     with pytest.raises(ValueError, match="names several experts.*1 'same', 2 'same'"):
-        comfy.call("ReliabilitySweep", mixture=faces(comfy, names=("same", "same")), **RUN, latent_image=empty(), x_expert="same")
+        comfy.call("ReliabilitySweep", mixture=mixture, **RUN, latent_image=empty(), x_expert="same")
 
 
 def test_a_single_expert_and_a_latent_space_without_vae(comfy, unets):
@@ -207,14 +249,14 @@ def test_a_single_expert_and_a_latent_space_without_vae(comfy, unets):
         comfy.call("ReliabilitySweep", mixture=single, **RUN, latent_image=latent(), x_vary="weight")
 
 
-# ------------------------------------------------------------------------------------------------ over HTTP
+# ----------------------------------------------------------------------------------------------------------- over HTTP
 
 def sweep(seed=1, steps=2, **inputs):
     workflow = face(seed=seed)
     for name in ("sample", "vae", "decode"):
         del workflow[name]
-    workflow["sweep"] = {"class_type": "ReliabilitySweep", "inputs": {
-        "mixture": ["mix", 0], "seed": seed, "steps": steps, "sampler_name": "euler", "scheduler": "karras", "latent_image": ["latent", 0]} | inputs}
+    run = settings(seed, steps, scheduler="karras", latent_image=["latent", 0])
+    workflow["sweep"] = node("ReliabilitySweep", mixture=["mix", 0], **(run | inputs))
     workflow["save"]["inputs"] = {"images": ["sweep", 1], "filename_prefix": "cells"}
     return workflow
 
@@ -229,7 +271,8 @@ def test_ten_thousand_cells_are_refused_at_once(host):
 def test_an_interrupt_keeps_the_cells_that_are_done(host):
     prompt_id = host.post_prompt(sweep(steps=40, x_cells=5))
     end = time.monotonic() + 120
-    while not any(d["value"] > 60 for _, d in host.events_of(prompt_id, "progress")):       # in the second cell of five, 200 steps in all
+    # in the second cell of five, 200 steps in all
+    while not any(d["value"] > 60 for _, d in host.events_of(prompt_id, "progress")):
         assert time.monotonic() < end
         time.sleep(0.02)
     host.interrupt()

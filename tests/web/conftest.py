@@ -1,4 +1,4 @@
-"""Fixtures of the web page's tests: `page` on the page's own canvas; the tests of both canvases have one of their own."""
+"""Fixtures of the page's tests. `page` has the canvas that the page chooses; tests of both have one of their own."""
 from __future__ import annotations
 
 from collections.abc import Iterator
