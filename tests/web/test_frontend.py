@@ -16,15 +16,18 @@ def test_the_page_starts_without_an_error_of_the_pack(page):
 def test_every_workflow_has_both_formats_and_is_a_template(host):
     assert sorted(host.get_json("/workflow_templates")[PACK]) == prompts.names()
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == set(prompts.names())
-    assert {"face_from_three_experts", "face_mask_and_window", "one_expert_stock_ksampler", "two_stable_diffusion_prompts", "imagenet_class_and_prompt",
-            "class_with_unconditional_null", "class_and_text_64_to_256"} <= set(prompts.names())
+    assert {
+        "face_from_three_experts", "face_mask_and_window", "one_expert_stock_ksampler", "two_stable_diffusion_prompts",
+        "imagenet_class_and_prompt", "class_with_unconditional_null", "class_and_text_64_to_256",
+    } <= set(prompts.names())
 
 
 @pytest.mark.parametrize("name", prompts.names())
 def test_workflow_loads_and_is_what_the_api_file_says(page, name):
     page.load(prompts.drawing(name))
     assert page.complaints() == []
-    assert page.prompt() == prompts.prompt(name), "a node has changed: load the drawing, save it anew, and export it as example_workflows/api/..."
+    remedy = "a node has changed: load the drawing, save it anew, and export it as example_workflows/api/..."
+    assert page.prompt() == prompts.prompt(name), remedy
 
 
 def test_complaints_are_seen(page):
@@ -39,8 +42,10 @@ def test_complaints_are_seen(page):
 @pytest.mark.parametrize("name", prompts.names())
 def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
     page.load(prompts.drawing(name))
-    box = "x => [x.title, x.boundingRect[0], x.boundingRect[1], x.boundingRect[0] + x.boundingRect[2], x.boundingRect[1] + x.boundingRect[3]]"
-    nodes, groups = page.page.evaluate(f"() => [app.graph.nodes.map({box}), app.graph.groups.map({box})]")
+    nodes, groups = page.page.evaluate("""() => {
+        const box = ({title, boundingRect: [x, y, width, height]}) => [title, x, y, x + width, y + height];
+        return [app.graph.nodes.map(box), app.graph.groups.map(box)];
+    }""")
 
     def meet(a, b):
         return a[1] < b[3] and b[1] < a[3] and a[2] < b[4] and b[2] < a[4]
@@ -53,7 +58,10 @@ def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
 
 @pytest.mark.parametrize("name", prompts.names())
 def test_the_run_button_makes_a_picture(page, host, name):
-    """As a user does, but for the number of steps and the size of the picture: the released checkpoints are stood in for by tiny ones."""
+    """As a user does, but for the number of steps and the size of the picture.
+
+    Tiny checkpoints stand in for the released ones.
+    """
     page.load(prompts.drawing(name))
     page.page.evaluate("""() => {
         for (const node of app.graph.nodes)
@@ -72,9 +80,12 @@ def test_text_condition_says_what_it_understood(page):
     """Under the text, on the node itself."""
     page.load(prompts.drawing("face_from_three_experts"))
     words, = (node for node, call in page.prompt().items() if call["class_type"] == "TextCondition")
-    page.page.evaluate("words => { app.graph.getNodeById(words).widgets[0].value = 'red hair and a purple elephant' }", words)
+    page.page.evaluate("""words => {
+        app.graph.getNodeById(words).widgets[0].value = "red hair and a purple elephant";
+    }""", words)
     page.page.get_by_test_id("queue-button").click()
-    page.page.wait_for_function("words => app.graph.getNodeById(words).widgets.some(w => String(w.value).includes('not known: purple elephant'))", arg=words)
+    page.page.wait_for_function("""words => app.graph.getNodeById(words).widgets.some(
+        widget => String(widget.value).includes("not known: purple elephant"))""", arg=words)
 
 
 def test_the_node_library_shows_every_node_and_its_help(page, pack_nodes):
@@ -92,8 +103,10 @@ def test_the_node_library_shows_every_node_and_its_help(page, pack_nodes):
 
 
 def test_every_node_has_a_help_page(host, pack_nodes):
-    assert {"LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer", "EmptyExpertLatent",
-            "MCDMGuider", "MCDMSampler"} <= set(pack_nodes)
+    assert {
+        "LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer",
+        "EmptyExpertLatent", "MCDMGuider", "MCDMSampler",
+    } <= set(pack_nodes)
     for name, info in pack_nodes.items():
         text = host.get(f"/extensions/{PACK}/docs/{name}.md").decode()
         inputs = [i for kind in ("required", "optional") for i in info["input"].get(kind, {})]

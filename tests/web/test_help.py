@@ -1,4 +1,7 @@
-"""What a user finds without a manual: help pages with pictures, words that the search finds, templates with thumbnails, the blueprint."""
+"""What a user finds without a manual.
+
+Help pages with pictures, words that the search finds, templates with thumbnails, the blueprint.
+"""
 import dataclasses
 import io
 import re
@@ -19,14 +22,24 @@ IMAGE = re.compile(r"!\[(.+?)\]\((\S+?)\)")
 BLUEPRINT = "Unite two checkpoints"
 EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
 
-SEARCHES = {
-    "MCDM": "MCDMSampler", "unite": BLUEPRINT, "guider": "MCDMGuider", "mixer": "ReliabilityMixer", "reliability": "ReliabilityMixer",
-    "mixture": "MixtureOptions", "condition expert": "ConditionExpert", "expert": "LoadExpert", "sweep": "ReliabilitySweep", "compare": "CompareExperts",
-    "report": "MixtureReport", "ancestral": "MCDMAncestral", "two checkpoints": BLUEPRINT,
+SEARCHES = {        # what a user types, and a node that the search then lists
+    "MCDM": "MCDMSampler",
+    "unite": BLUEPRINT,
+    "guider": "MCDMGuider",
+    "mixer": "ReliabilityMixer",
+    "reliability": "ReliabilityMixer",
+    "mixture": "MixtureOptions",
+    "condition expert": "ConditionExpert",
+    "expert": "LoadExpert",
+    "sweep": "ReliabilitySweep",
+    "compare": "CompareExperts",
+    "report": "MixtureReport",
+    "ancestral": "MCDMAncestral",
+    "two checkpoints": BLUEPRINT,
 }
 
 
-# ------------------------------------------------------------------------------------------------ pages and tooltips
+# -------------------------------------------------------------------------------------------------- pages and tooltips
 
 def test_every_node_has_a_page_and_every_page_a_node(pack_nodes):
     assert sorted(pack_nodes) == PAGES
@@ -53,7 +66,8 @@ def test_every_input_and_output_has_a_tooltip_and_a_line_in_its_page(pack_nodes)
         rows = re.findall(r"^\| (\S+)(?: \.\.\. (\S+))? \|", (DOCS / f"{name}.md").read_text("utf-8"), re.MULTILINE)
         told = {word for row in rows for word in row}
         inputs = {i: spec for kind in ("required", "optional") for i, spec in info["input"].get(kind, {}).items()}
-        assert [i for i in [*inputs, *info["output_name"]] if i not in told and not re.fullmatch("expert_[3-7]", i)] == [], name
+        names = [*inputs, *info["output_name"]]
+        assert [i for i in names if i not in told and not re.fullmatch("expert_[3-7]", i)] == [], name
         assert [i for i, spec in inputs.items() if not spec[1].get("tooltip")] == [], name
         assert len(info["output_tooltips"]) == len(info["output"]) and all(info["output_tooltips"]), name
 
@@ -70,15 +84,17 @@ def test_the_help_panel_shows_the_pictures(page, pack_nodes, name):
     leaf.locator(".help-button").click()
     pictures = IMAGE.findall((DOCS / f"{name}.md").read_text("utf-8"))
     shown = panel.locator(".node-help-content img")
-    page.page.wait_for_function("count => [...document.querySelectorAll('.node-help-content img')].filter(i => i.naturalWidth > 0).length === count",
-                                arg=len(pictures))
+    page.page.wait_for_function("""count => {
+        const images = [...document.querySelectorAll(".node-help-content img")];
+        return images.filter(image => image.naturalWidth > 0).length === count;
+    }""", arg=len(pictures))
     assert [shown.nth(i).get_attribute("alt") for i in range(len(pictures))] == [alt for alt, _ in pictures]
     box, inside = shown.first.bounding_box(), panel.bounding_box()
     assert inside["x"] <= box["x"] and box["x"] + box["width"] <= inside["x"] + inside["width"], "it is cut off"
     panel.locator("button:has(.pi-arrow-left)").click()
 
 
-# ------------------------------------------------------------------------------------------------ the search
+# ---------------------------------------------------------------------------------------------------------- the search
 
 def search(page):
     """The field of the dialog that a double click on the canvas opens."""
@@ -112,14 +128,15 @@ def test_the_search_finds(page, pack_nodes):
 def test_hosts_that_search_for_more_than_names_get_more_words(comfy, monkeypatch):
     """Their Schema has a field for them: https://github.com/Comfy-Org/ComfyUI/pull/12010."""
     api = sys.modules["comfy_api.latest"].io
-    monkeypatch.setattr(api, "Schema", dataclasses.make_dataclass("Schema", [("search_aliases", list, dataclasses.field(default_factory=list))],
-                                                                   bases=(api.Schema,)))
+    aliases = ("search_aliases", list, dataclasses.field(default_factory=list))
+    monkeypatch.setattr(api, "Schema", dataclasses.make_dataclass("Schema", [aliases], bases=(api.Schema,)))
     words = {name: node.define_schema().search_aliases for name, node in comfy.nodes.items() if name in PAGES}
     assert sorted(words) == PAGES and all(words.values())
-    assert "multi-modal" in words["MCDMSampler"] and "combine models" in words["ReliabilityMixer"] and "guidance" in words["MCDMGuider"]
+    wanted = {"MCDMSampler": "multi-modal", "ReliabilityMixer": "combine models", "MCDMGuider": "guidance"}
+    assert all(word in words[node] for node, word in wanted.items())
 
 
-# ------------------------------------------------------------------------------------------------ templates
+# ----------------------------------------------------------------------------------------------------------- templates
 
 def test_templates_have_thumbnails(host):
     names = host.get_json("/workflow_templates")[PACK]
@@ -145,12 +162,13 @@ def test_the_template_browser_shows_them(page):
     browser.wait_for(state="detached")
 
 
-# ------------------------------------------------------------------------------------------------ the blueprint
+# ------------------------------------------------------------------------------------------------------- the blueprint
 
 def test_the_host_lists_the_blueprint(host):
     (key, entry), = host.get_json("/global_subgraphs").items()
     assert (entry["name"], entry["info"]["node_pack"]) == (BLUEPRINT, f"custom_nodes.{PACK}")
-    assert host.get_json(f"/global_subgraphs/{key}")["data"] == (ROOT / "subgraphs" / f"{BLUEPRINT}.json").read_text("ascii")
+    file = ROOT / "subgraphs" / f"{BLUEPRINT}.json"
+    assert host.get_json(f"/global_subgraphs/{key}")["data"] == file.read_text("ascii")
 
 
 def test_the_blueprint_draws_what_the_same_nodes_draw_without_it(page, host):
@@ -158,27 +176,34 @@ def test_the_blueprint_draws_what_the_same_nodes_draw_without_it(page, host):
     search(page).fill(BLUEPRINT)
     found(page, BLUEPRINT).click()
     page.page.locator(".comfy-vue-node-search-container").wait_for(state="detached")
-    values = {"prompt 1": "a cat", "prompt 2": "at night", "weight 1": 3, "weight 2": 2, "reliabilities": "1, 3", "width": 64, "height": 64,
-              "seed": 5, "steps": 2}
+    values = {
+        "prompt 1": "a cat", "prompt 2": "at night", "weight 1": 3, "weight 2": 2, "reliabilities": "1, 3",
+        "width": 64, "height": 64, "seed": 5, "steps": 2,
+    }
     page.page.wait_for_function("() => app.graph.nodes.length === 1")
     widgets = page.page.evaluate("""values => {
         const [node] = app.graph.nodes, save = LiteGraph.createNode("SaveImage");
-        for (const [name, value] of Object.entries(values)) node.widgets.find(widget => widget.name === name).value = value;
+        for (const [name, value] of Object.entries(values))
+            node.widgets.find(widget => widget.name === name).value = value;
         save.pos = [node.pos[0] + 500, node.pos[1]];
         app.graph.add(save);
         node.connect(0, save, 0);
         return node.widgets.map(widget => widget.name);
     }""", values)
-    assert widgets == [f"{what} {i}" for i in (1, 2) for what in ("checkpoint", "prompt", "negative prompt", "weight")] + [
-        "reliabilities", "width", "height", "batch_size", "seed", "steps", "sampler_name", "scheduler"]
+    of_each = [f"{what} {i}" for i in (1, 2) for what in ("checkpoint", "prompt", "negative prompt", "weight")]
+    assert widgets == [
+        *of_each, "reliabilities", "width", "height", "batch_size", "seed", "steps", "sampler_name", "scheduler"]
     prompt, drawn = page.prompt(), host.get("/view", **page.run())
 
     flat = prompts.prompt("two_stable_diffusion_prompts")
-    changes = {"2": {"text": "a cat"}, "6": {"text": "at night"}, "4": {"weight": 3}, "8": {"weight": 2}, "9": {"reliabilities": "1, 3"},
-               "10": {"width": 64, "height": 64}, "11": {"seed": 5, "steps": 2}}
+    changes = {
+        "2": {"text": "a cat"}, "6": {"text": "at night"}, "4": {"weight": 3}, "8": {"weight": 2},
+        "9": {"reliabilities": "1, 3"}, "10": {"width": 64, "height": 64}, "11": {"seed": 5, "steps": 2},
+    }
     for node, inputs in changes.items():
         assert inputs.keys() <= flat[node]["inputs"].keys()
         flat[node]["inputs"] |= inputs
-    assert sorted(call["class_type"] for call in prompt.values()) == sorted(call["class_type"] for call in flat.values())
+    types, flat_types = (sorted(call["class_type"] for call in graph.values()) for graph in (prompt, flat))
+    assert types == flat_types
     wanted, = host.images(host.run(flat))
     assert np.array_equal(pixels(drawn), pixels(wanted))

@@ -1,4 +1,4 @@
-"""locales/: every text of every node and of the page in seven languages, as the host serves them and as its page shows them."""
+"""locales/: every text of every node and of the page in seven languages, as the host serves and its page shows them."""
 from __future__ import annotations
 
 import json
@@ -19,15 +19,17 @@ SAME = {
     "zh": {"eta", "json", "latent", "vae"},
     "ja": {"eta", "json", "vae"},
     "ko": {"eta", "json", "vae"},
-    "fr": {"condition", "eta", "expert", "expert {0}", "image", "images", "json", "latent", "latents", "mcdm ancestral", "triangle", "vae", "variance"},
+    "fr": {"condition", "eta", "expert", "expert {0}", "image", "images", "json", "latent", "latents", "mcdm ancestral",
+           "triangle", "vae", "variance"},
     "de": {"eta", "guider", "json", "latent", "latents", "name", "sampler", "scheduler", "seed", "text", "vae"},
     "es": {"eta", "json", "mcdm ancestral", "vae"},
 }
 SCRIPT = {"zh": "[\u4e00-\u9fff]", "ja": "[\u3040-\u30ff\u4e00-\u9fff]", "ko": "[\uac00-\ud7a3]"}
 # What is no language: it is in a translation as often as in the English, or (words of computers) at least that often.
 COUNTED = re.compile(r"(?<![A-Za-z])\d+(?:\.\d+)?|\{\d\}")
-WORDS = re.compile(r"(?<![A-Za-z])(?:[A-Z]{2,}(?![a-z])|eta(?![a-z])|LoRA|DiT|ComfyUI|Stable Diffusion|Unite and Conquer)|\w+/\w*|(?<![\w.])\.[a-z]+|"
-                   r"'(?:auto|default|learned)'|^[aw](?=\W)|\(w\)", re.ASCII)
+WORDS = re.compile(
+    r"(?<![A-Za-z])(?:[A-Z]{2,}(?![a-z])|eta(?![a-z])|LoRA|DiT|ComfyUI|Stable Diffusion|Unite and Conquer)|"
+    r"\w+/\w*|(?<![\w.])\.[a-z]+|'(?:auto|default|learned)'|^[aw](?=\W)|\(w\)", re.ASCII)
 
 
 def text_of(language, file):
@@ -36,7 +38,10 @@ def text_of(language, file):
 
 def flat(tree, path=()):
     """{(key, key, ...): text}"""
-    return {p: t for key, value in tree.items() for p, t in (flat(value, (*path, key)) if isinstance(value, dict) else {(*path, key): value}).items()}
+    found = {}
+    for key, value in tree.items():
+        found |= flat(value, (*path, key)) if isinstance(value, dict) else {(*path, key): value}
+    return found
 
 
 def texts(language):
@@ -46,13 +51,21 @@ def texts(language):
 
 def wanted(pack_nodes):
     """nodeDefs.json in English, made of what the host says of the nodes; outputs are keyed by their place."""
-    return {name: {
-        "display_name": info["display_name"], "description": info["description"],
-        "inputs": {i: {"name": i, "tooltip": info["input"][kind][i][1].get("tooltip")}
-                   for kind, names in info["input_order"].items() if kind != "hidden" for i in names},
-        "outputs": {str(i): {"name": output, "tooltip": tooltip} for i, (output, tooltip) in enumerate(zip(info["output_name"], info["output_tooltips"],
-                                                                                                       strict=True))},
-    } for name, info in pack_nodes.items()}
+    nodes = {}
+    for node, info in pack_nodes.items():
+        inputs, outputs = {}, {}
+        for kind, names in info["input_order"].items():
+            for name in names if kind != "hidden" else ():
+                inputs[name] = {"name": name, "tooltip": info["input"][kind][name][1].get("tooltip")}
+        for i, (name, tooltip) in enumerate(zip(info["output_name"], info["output_tooltips"], strict=True)):
+            outputs[str(i)] = {"name": name, "tooltip": tooltip}
+        nodes[node] = {
+            "display_name": info["display_name"],
+            "description": info["description"],
+            "inputs": inputs,
+            "outputs": outputs,
+        }
+    return nodes
 
 
 def code(path):
@@ -91,7 +104,8 @@ def test_english_is_what_the_page_says():
 def test_the_page_says_nothing_without_say():
     """A sentence is a text of several words that begins with a capital letter."""
     for path in (ROOT / "web" / "js").rglob("*.js"):
-        assert re.findall(r"""(["'`])([A-Z][a-z]+ (?:(?!\1).)*)\1""", re.sub(r"\bsay`[^`]*`", "", code(path))) == [], path.name
+        unsaid = re.sub(r"\bsay`[^`]*`", "", code(path))
+        assert re.findall(r"""(["'`])([A-Z][a-z]+ (?:(?!\1).)*)\1""", unsaid) == [], path.name
 
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
@@ -99,7 +113,8 @@ def test_complete_and_readable(language):
     """The same keys in the same order, in files that a translator can read and compare."""
     assert list(texts(language)) == list(texts("en"))
     for file in FILES:
-        assert text_of(language, file) == json.dumps(json.loads(text_of(language, file)), ensure_ascii=False, indent=2) + "\n", file
+        text = text_of(language, file)
+        assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n", file
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -108,7 +123,8 @@ def test_nothing_is_left_in_english(language):
     assert {text.lower() for path, text in here.items() if text.lower() == english[path].lower()} == SAME[language]
     for path, text in here.items():
         assert text and text == text.strip() and "  " not in text, path
-        assert not re.search(r"\b(the|of|is|and|for|which|as|what)\b", text.replace("Unite and Conquer", ""), re.IGNORECASE), path
+        without_names = text.replace("Unite and Conquer", "")
+        assert not re.search(r"\b(the|of|is|and|for|which|as|what)\b", without_names, re.IGNORECASE), path
         assert text.lower() in SAME[language] or re.search(SCRIPT.get(language, "."), text), path
 
 
@@ -122,7 +138,7 @@ def test_what_is_no_language_is_kept(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nodes_are_called_by_their_names(language, pack_nodes):
-    """Where an English text names a node of the pack, by its name or its id, a translation gives the name that it has in that language."""
+    """Where an English text names a node of the pack, by its name or its id, a translation gives its name there."""
     names = json.loads(text_of(language, "nodeDefs.json"))
     for path, english in texts("en").items():
         if path[-1] == "display_name":
@@ -133,32 +149,47 @@ def test_nodes_are_called_by_their_names(language, pack_nodes):
 
 
 def test_nothing_that_the_page_reads_as_syntax():
-    """vue-i18n takes {, }, @ and | for placeholders, links and plurals. The sentences of web/js do not go through it."""
+    """vue-i18n takes {, }, @ and | for placeholders, links and plurals; what web/js says does not go through it."""
     for language in ["en", *LANGUAGES]:
-        assert [path for path, text in texts(language).items() if OURS not in path and re.search(r"[{}@|]", text)] == [], language
+        through = {path: text for path, text in texts(language).items() if OURS not in path}
+        assert [path for path, text in through.items() if re.search(r"[{}@|]", text)] == [], language
 
 
 def test_the_host_serves_them(host):
     served = host.get_json("/i18n")
     for language in ["en", *LANGUAGES]:
         own = served[language]
-        assert {"main.json": {key: own[key] for key in ("nodeCategories", OURS)}, "nodeDefs.json": own["nodeDefs"]} == {
-            file: json.loads(text_of(language, file)) for file in FILES}
+        files = {"main.json": {key: own[key] for key in ("nodeCategories", OURS)}, "nodeDefs.json": own["nodeDefs"]}
+        assert files == {file: json.loads(text_of(language, file)) for file in FILES}
 
 
-# ------------------------------------------------------------------------------------------------ in the real page
+# ---------------------------------------------------------------------------------------------------- in the real page
 
 SHOWN = """() => {
-    const node = type => app.graph.nodes.find(node => node.type === type), sampler = node("MCDMSampler"), card = document.querySelector(
-        `[data-node-id="${node("ReliabilityMixer").id}"]`);
-    return {title: sampler.title, widget: sampler.widgets.find(widget => widget.name === "expert_previews").label,
-            input: sampler.inputs[0].localized_name, output: sampler.outputs[1].localized_name, card: card.innerText,
-            category: sampler.constructor.category};
+    const node = type => app.graph.nodes.find(node => node.type === type);
+    const sampler = node("MCDMSampler");
+    const card = document.querySelector(`[data-node-id="${node("ReliabilityMixer").id}"]`);
+    return {
+        title: sampler.title,
+        widget: sampler.widgets.find(widget => widget.name === "expert_previews").label,
+        input: sampler.inputs[0].localized_name,
+        output: sampler.outputs[1].localized_name,
+        card: card.innerText,
+        category: sampler.constructor.category,
+    };
 }"""
 # What vue-i18n makes of every text, a syntax error included.
 COMPILED = """([language, keys]) => {
-    const page = document.getElementById("vue-app").__vue_app__, messages = page._context.provides[page.__VUE_I18N_SYMBOL__].global;
-    return keys.map(key => { try { return messages.t(key, {}, {locale: language}) } catch (error) { return String(error) } });
+    const page = document.getElementById("vue-app").__vue_app__;
+    const messages = page._context.provides[page.__VUE_I18N_SYMBOL__].global;
+    const shown = key => {
+        try {
+            return messages.t(key, {}, {locale: language});
+        } catch (error) {
+            return String(error);
+        }
+    };
+    return keys.map(shown);
 }"""
 
 
@@ -171,13 +202,23 @@ def test_the_page_speaks_it(host, browser, language):
         page.load(drawing("face_from_three_experts"))
         page.page.get_by_text(pad["Whose null prediction counts"], exact=True).wait_for()
         shown = page.page.evaluate(SHOWN)
-        assert [shown["title"], shown["widget"], shown["input"], shown["output"], shown["category"]] == [
-            sampler["display_name"], sampler["inputs"]["expert_previews"]["name"], sampler["inputs"]["mixture"]["name"], sampler["outputs"]["1"]["name"],
-            own["nodeCategories"]["unite and conquer"]]
-        assert {mixer["display_name"], mixer["inputs"]["expert_2"]["name"], mixer["inputs"]["reliabilities"]["name"], mixer["outputs"]["0"]["name"],
-                pad["All equal"]} <= set(shown["card"].split("\n"))
+        card = shown.pop("card").split("\n")
+        assert shown == {
+            "title": sampler["display_name"],
+            "widget": sampler["inputs"]["expert_previews"]["name"],
+            "input": sampler["inputs"]["mixture"]["name"],
+            "output": sampler["outputs"]["1"]["name"],
+            "category": own["nodeCategories"]["unite and conquer"],
+        }
+        assert {
+            mixer["display_name"],
+            mixer["inputs"]["expert_2"]["name"],
+            mixer["inputs"]["reliabilities"]["name"],
+            mixer["outputs"]["0"]["name"],
+            pad["All equal"],
+        } <= set(card)
         for each in ["en", *LANGUAGES]:
             through = {path: text for path, text in texts(each).items() if OURS not in path}
-            keys = [".".join([file.removesuffix(".json"), *path] if file == "nodeDefs.json" else path) for file, *path in through]
+            keys = [".".join(["nodeDefs", *path] if file == "nodeDefs.json" else path) for file, *path in through]
             assert page.page.evaluate(COMPILED, [each, keys]) == list(through.values())
         assert page.complaints() == []

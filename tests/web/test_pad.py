@@ -17,6 +17,8 @@ from unite_and_conquer.devtools.places import PACK, ROOT
 from unite_and_conquer.mcdm.parsing import parse_reliabilities
 
 FACE = prompts.drawing("face_from_three_experts")
+# as the host does after each click and key
+CHECK = "() => { app.extensionManager.workflow.activeWorkflow.changeTracker.checkState() }"
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["classic", "vue"])
@@ -42,10 +44,17 @@ def test_crossfader(page):
     x, y, width, height = (page.box(slider)[key] for key in ("x", "y", "width", "height"))
     page.drag((x + width / 2, y + height / 2), (x + 0.1 * width, y + 40), (x + 0.25 * width, y + 3))
     assert page.text == "0.75, 0.25"
-    assert (page.numbers, slider.get_attribute("aria-valuenow"), slider.get_attribute("aria-valuetext")) == ([0.75, 0.25], "25", "hair 75 %, skin 25 %")
+    said = [slider.get_attribute(name) for name in ("aria-valuenow", "aria-valuetext")]
+    assert (page.numbers, said) == ([0.75, 0.25], ["25", "hair 75 %, skin 25 %"])
     page.drag((x + width / 2, y + height / 2), (x + width + 300, y))
     assert page.text == "0, 1"
-    for keys, text in [("Control+z", "0.75, 0.25"), ("Control+z", ""), ("Control+Shift+Z", "0.75, 0.25"), ("Control+y", "0, 1"), ("Control+z", "0.75, 0.25")]:
+    for keys, text in [
+        ("Control+z", "0.75, 0.25"),
+        ("Control+z", ""),
+        ("Control+Shift+Z", "0.75, 0.25"),
+        ("Control+y", "0, 1"),
+        ("Control+z", "0.75, 0.25"),
+    ]:
         page.page.keyboard.press(keys)                  # a drag is one step
         page.becomes(text)
     page.page.wait_for_function("() => document.querySelector('.mcdm-pad input').value === '0.75'")
@@ -57,8 +66,16 @@ def test_keyboard(page):
     assert page.numbers == [0.25, 0.75]
     assert page.text == "1, 3"
     page.sliders.focus()
-    for key, text in [("ArrowLeft", "0.26, 0.74"), ("Shift+ArrowLeft", "0.36, 0.64"), ("ArrowUp", "0.35, 0.65"), ("PageDown", "0.45, 0.55"),
-                      ("End", "0, 1"), ("ArrowRight", "0, 1"), ("Home", "1, 0"), ("Shift+ArrowRight", "0.9, 0.1")]:
+    for key, text in [
+        ("ArrowLeft", "0.26, 0.74"),
+        ("Shift+ArrowLeft", "0.36, 0.64"),
+        ("ArrowUp", "0.35, 0.65"),
+        ("PageDown", "0.45, 0.55"),
+        ("End", "0, 1"),
+        ("ArrowRight", "0, 1"),
+        ("Home", "1, 0"),
+        ("Shift+ArrowRight", "0.9, 0.1"),
+    ]:
         page.page.keyboard.press(key)
         assert page.text == text, key
     page.page.keyboard.press("Control+z")               # each key is one
@@ -67,8 +84,16 @@ def test_keyboard(page):
     page.show([0, 1, 2], "2, 1, 1")
     slider = page.pad.get_by_role("slider", name="Reliabilities of hair, skin, text")
     slider.focus()
-    for key, text in [("ArrowRight", "0.5, 0.24, 0.26"), ("Shift+ArrowLeft", "0.5, 0.34, 0.16"), ("ArrowDown", "0.49, 0.347, 0.163"), ("Home", "1, 0, 0"),
-                      ("ArrowLeft", "1, 0, 0"), ("Shift+ArrowDown", "0.9, 0.05, 0.05"), ("End", "0, 0, 1"), ("Shift+ArrowLeft", "0, 0.1, 0.9")]:
+    for key, text in [
+        ("ArrowRight", "0.5, 0.24, 0.26"),
+        ("Shift+ArrowLeft", "0.5, 0.34, 0.16"),
+        ("ArrowDown", "0.49, 0.347, 0.163"),
+        ("Home", "1, 0, 0"),
+        ("ArrowLeft", "1, 0, 0"),
+        ("Shift+ArrowDown", "0.9, 0.05, 0.05"),
+        ("End", "0, 0, 1"),
+        ("Shift+ArrowLeft", "0, 0.1, 0.9"),
+    ]:
         page.page.keyboard.press(key)
         assert page.text == text, key
     assert slider.get_attribute("aria-valuetext") == "hair 0 %, skin 10 %, text 90 %"
@@ -80,10 +105,15 @@ def test_triangle(page):
     corners = np.array([[edge["x"] + edge["width"] / 2, edge["y"]], [edge["x"], edge["y"] + edge["height"]],
                         [edge["x"] + edge["width"], edge["y"] + edge["height"]]])
     start = corners.mean(0)
-    for to, shares in [([0.2, 0.3, 0.5], None), ([0.6, 0.4, 0], None), ([1.5, -0.25, -0.25], [1, 0, 0]), ([-0.5, 0.75, 0.75], [0, 0.5, 0.5])]:
+    for to, shares in [
+        ([0.2, 0.3, 0.5], None),
+        ([0.6, 0.4, 0], None),
+        ([1.5, -0.25, -0.25], [1, 0, 0]),
+        ([-0.5, 0.75, 0.75], [0, 0.5, 0.5]),
+    ]:
         page.drag(start, np.array(to) @ corners)
         got = [float(word) for word in page.text.split(",")]
-        assert np.abs(np.subtract(got, shares or to)).max() < 0.0101, page.text                     # a pixel is less than 0.01
+        assert np.abs(np.subtract(got, shares or to)).max() < 0.0101, page.text     # a pixel is less than 0.01
         assert sum(got) == pytest.approx(1, abs=1e-9)
         assert page.numbers == got
         thumb = page.box(page.pad.locator(".mcdm-pad-thumb"))
@@ -97,7 +127,8 @@ def test_linked_sliders(page):
     slider = page.pad.get_by_role("slider", name="Reliability of sketch")
     x, y, width, height = (page.box(slider)[key] for key in ("x", "y", "width", "height"))
     page.drag((x + 0.1 * width, y + height / 2), (x + width + 50, y), (x + 0.55 * width, y + height / 2))
-    assert page.text == "0.2, 0.15, 0.1, 0.55", "the others keep their proportion, and what a drag passes through leaves no trace"
+    # the others keep their proportion, and what a drag passes through leaves no trace
+    assert page.text == "0.2, 0.15, 0.1, 0.55"
     page.pad.get_by_role("slider", name="Reliability of hair").press("Home")
     assert page.text == "0, 0.188, 0.125, 0.687"
     page.show(range(8))
@@ -140,7 +171,10 @@ def test_typed_text_moves_the_pad(page):
     assert not page.pad.get_by_text("not a non-negative").is_visible()
 
 
-BAD = ["0,5 0.5", "1;2", "nan", "1, inf", "1, -0.1", "1,,1", "1,", "1_0, 1", "0x1, 1", "1e999, 1", "one, two", "1, 2, 3", "1"]
+BAD = [
+    "0,5 0.5", "1;2", "nan", "1, inf", "1, -0.1", "1,,1", "1,", "1_0, 1", "0x1, 1", "1e999, 1", "one, two", "1, 2, 3",
+    "1",
+]
 GOOD = ["1e-3 2", " .5 ,5. ", "+1, 1E2", "1\t2", "-0, 1", "1e308, 1"]
 
 
@@ -180,14 +214,17 @@ def test_wires_and_names_are_followed(page):
     assert page.numbers == [0.9, 0.1]
     page.page.evaluate("""() => {
         app.graph.getNodeById(3).widgets.find(widget => widget.name === "name").value = "a caption";
-        app.extensionManager.workflow.activeWorkflow.changeTracker.checkState() }""")         # as the host does after each click and key
+    }""")
+    page.page.evaluate(CHECK)
     assert page.pad.get_by_role("slider", name="Crossfader from hair to a caption").count() == 1
-    page.page.evaluate("() => { app.graph.getNodeById(1).mode = 4; app.extensionManager.workflow.activeWorkflow.changeTracker.checkState() }")
+    page.page.evaluate("() => { app.graph.getNodeById(1).mode = 4 }")
+    page.page.evaluate(CHECK)
     assert "Nothing arrives at expert_1" in page.pad.inner_text()
     assert page.text == "0.9, 0.1"
 
     page.show([0, 1, 0], "")
-    assert "'hair' is wired to expert_1 and expert_3: its weights and reliabilities add up." in page.pad.get_by_role("status").inner_text()
+    sentence = "'hair' is wired to expert_1 and expert_3: its weights and reliabilities add up."
+    assert sentence in page.pad.get_by_role("status").inner_text()
     assert page.pad.get_by_role("spinbutton", name="Reliability of hair (3)").count() == 1
     page.show([])
     assert "Connect experts" in page.pad.inner_text()
@@ -203,16 +240,20 @@ def test_a_text_that_comes_by_a_wire(page):
         text.connect(0, {MIXER}, {MIXER}.inputs.findIndex(input => input.name === "reliabilities")) }}""")
     assert "come in through a wire" in page.pad.inner_text()
     assert not page.sliders.first.is_visible()
-    page.page.evaluate(f"() => {MIXER}.disconnectInput({MIXER}.inputs.findIndex(input => input.name === 'reliabilities'))")
+    page.page.evaluate(f"""() => {{
+        const slot = {MIXER}.inputs.findIndex(input => input.name === "reliabilities");
+        {MIXER}.disconnectInput(slot);
+    }}""")
     assert page.numbers == [0.9, 0.1]
 
 
 def test_through_reroutes_and_subgraphs(page):
     page.show([0, 1], "0.9, 0.1")
     names = "async () => (await import('/extensions/PACK/js/experts.js')).experts(NODE).map(e => e.name + e.slot)"
-    pack = page.page.evaluate("() => LiteGraph.registered_node_types.ReliabilityMixer.nodeData.python_module").split(".")[-1]
-    names = names.replace("PACK", pack)
-    inner = "[...app.graph.subgraphs.values()].flatMap(graph => graph.nodes).find(node => node.type === 'ReliabilityMixer')"
+    module = page.page.evaluate("() => LiteGraph.registered_node_types.ReliabilityMixer.nodeData.python_module")
+    names = names.replace("PACK", module.split(".")[-1])
+    inner = """[...app.graph.subgraphs.values()].flatMap(graph => graph.nodes)
+        .find(node => node.type === "ReliabilityMixer")"""
     page.page.evaluate(f"""() => {{
         const reroute = LiteGraph.createNode("Reroute");
         app.graph.add(reroute);
@@ -234,32 +275,44 @@ def test_saving_copying_and_queueing_see_nothing_new(page):
     saved = json.loads(page.page.evaluate("() => JSON.stringify(app.graph.serialize())"))
     mixer, = (node for node in saved["nodes"] if node["type"] == "ReliabilityMixer")
     assert mixer["widgets_values"] == ["0.2, 0.3, 0.5", False]
-    assert [slot["name"] for slot in mixer["inputs"]] == [*(f"expert_{i}" for i in range(1, 9)), "reliabilities", "allow_mixed_latents"]
+    slots = [f"expert_{i}" for i in range(1, 9)]
+    assert [slot["name"] for slot in mixer["inputs"]] == [*slots, "reliabilities", "allow_mixed_latents"]
     page.load(saved)
     page.page.wait_for_function("() => document.querySelector('.mcdm-pad input')?.value === '0.2'")
     assert page.numbers == [0.2, 0.3, 0.5]
     prompt["12"]["inputs"]["reliabilities"] = "0.2, 0.3, 0.5"
     assert page.prompt() == prompt
-    page.page.evaluate(f"() => {{ app.canvas.selectNode({MIXER}); app.canvas.copyToClipboard(); app.canvas.pasteFromClipboard({{connectInputs: true}}) }}")
+    page.page.evaluate(f"""() => {{
+        app.canvas.selectNode({MIXER});
+        app.canvas.copyToClipboard();
+        app.canvas.pasteFromClipboard({{connectInputs: true}});
+    }}""")
     page.page.wait_for_function("() => document.querySelectorAll('.mcdm-pad').length === 2")
-    assert page.page.evaluate("""() => app.graph.nodes.filter(node => node.type === "ReliabilityMixer").map(node =>
-        [node.widgets[0].value, node.widgets[2].element.querySelector("input").value])""") == [["0.2, 0.3, 0.5", "0.2"]] * 2
+    both = page.page.evaluate("""() => app.graph.nodes.filter(node => node.type === "ReliabilityMixer").map(
+        node => [node.widgets[0].value, node.widgets[2].element.querySelector("input").value])""")
+    assert both == [["0.2, 0.3, 0.5", "0.2"]] * 2
 
 
 def test_a_queued_pad_is_the_headless_run(page, host):
     """Bit for bit, and another picture than with the text left empty."""
     page.load(FACE)
     page.page.evaluate("""() => {
-        app.graph.nodes.find(node => node.type === "MCDMSampler").widgets.find(widget => widget.name === "steps").value = 2;
-        const {pos, size} = app.graph.nodes.find(node => node.type === "ReliabilityMixer");
-        app.canvas.ds.scale = 1; app.canvas.ds.offset = [600 - pos[0], 200 - pos[1]]; app.canvas.setDirty(true, true) }""")
+        const node = type => app.graph.nodes.find(node => node.type === type);
+        node("MCDMSampler").widgets.find(widget => widget.name === "steps").value = 2;
+        const {pos} = node("ReliabilityMixer");
+        app.canvas.ds.scale = 1;
+        app.canvas.ds.offset = [600 - pos[0], 200 - pos[1]];
+        app.canvas.setDirty(true, true);
+    }""")
     edge = page.box(page.pad.locator(".mcdm-pad-edge"))
-    page.drag((edge["x"] + edge["width"] / 2, edge["y"] + edge["height"] / 2), (edge["x"] + 12, edge["y"] + edge["height"] - 9))
+    x, y, width, height = (edge[key] for key in ("x", "y", "width", "height"))
+    page.drag((x + width / 2, y + height / 2), (x + 12, y + height - 9))
     prompt = page.prompt()
     mixer, = (call for call in prompt.values() if call["class_type"] == "ReliabilityMixer")
     assert re.fullmatch(r"0\.\d+, 0\.\d+, 0\.\d+", mixer["inputs"]["reliabilities"])
     drawn = pixels(host.get("/view", **page.run()))
-    host.server.post("/free", {"unload_models": True, "free_memory": True})             # else the second run would only read the first one's cache
+    # else the second run would only read the first one's cache
+    host.server.post("/free", {"unload_models": True, "free_memory": True})
     assert np.array_equal(pixels(host.images(host.run(prompt))[0]), drawn)
     mixer["inputs"]["reliabilities"] = ""
     assert not np.array_equal(pixels(host.images(host.run(prompt))[0]), drawn)
@@ -286,12 +339,23 @@ def test_the_help_page_has_its_picture(host):
 
 
 # What a red-, green- or blue-blind eye makes of linear RGB: Machado et al. 2009, severity 1.
-EYES = [np.eye(3), [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]]
+EYES = [
+    np.eye(3),
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+]
 # OKLab: https://bottosson.github.io/posts/oklab/
-CONES = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]
-LAB = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]]
+CONES = [
+    [0.4122214708, 0.5363325363, 0.0514459929],
+    [0.2119034982, 0.6806995451, 0.1073969566],
+    [0.0883024619, 0.2817188376, 0.6299787005],
+]
+LAB = [
+    [0.2104542553, 0.7936177850, -0.0040720468],
+    [1.9779984951, -2.4285922050, 0.4505937099],
+    [0.0259040371, 0.7827717662, -0.8086757660],
+]
 
 
 def linear(colour):

@@ -1,4 +1,7 @@
-"""What each expert alone thinks, while a picture is sampled: the figures against closed forms, the cost by a clock of our own, the strip in the real page."""
+"""What each expert alone thinks, while a picture is sampled.
+
+The figures against closed forms, the cost by a clock of our own, the strip in the real page.
+"""
 import base64
 import io
 import json
@@ -9,14 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from support.mixtures import latent, mix
+from support.mixtures import latent, mix, settings
 from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.events import Events
 from unite_and_conquer.devtools.host import error_of
 from unite_and_conquer.devtools.prompts import drawing, face
 from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 
-RUN = {"seed": 4, "steps": 3, "sampler_name": "euler", "scheduler": "karras"}
+RUN = settings(4, 3, scheduler="karras")
 EVENT = "mcdm.previews"
 
 
@@ -27,10 +30,13 @@ def picture(image):
     return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
 
 
-# ------------------------------------------------------------------------------------------------ experts whose answers are known
+# ------------------------------------------------------------------------------------- experts whose answers are known
 
 class Gaussian:
-    """A MODEL of pictures that are N(mean, spread^2) in every number, the mean that of its conditioning: D is known in closed form."""
+    """A MODEL of pictures that are N(mean, spread^2) in every number, the mean that of its conditioning.
+
+    D is known in closed form: `denoised`. `asked` keeps the (x, sigma) of every call, the first row of each.
+    """
 
     def __init__(self, seed, spread):
         self.spread, self.asked = spread, []
@@ -39,18 +45,24 @@ class Gaussian:
         def answer(network, args):          # a function: the host copies a method together with its object
             x, sigma = args["input"].double(), args["timestep"].double().view(-1, 1, 1, 1)
             self.asked.append((x[:1], sigma[:1]))
-            return self.denoised(x, sigma, args["c"]["c_crossattn"].double().mean((1, 2)).view(-1, 1, 1, 1)).to(args["input"])
+            mean = args["c"]["c_crossattn"].double().mean((1, 2)).view(-1, 1, 1, 1)
+            return self.denoised(x, sigma, mean).to(args["input"])
         self.model.set_model_unet_function_wrapper(answer)
 
     def denoised(self, x, sigma, mean):
         return (self.spread ** 2 * x + sigma ** 2 * mean) / (self.spread ** 2 + sigma ** 2)
 
     def expert(self, comfy, mean, null, weight, **more):
-        words = [[[torch.full((1, 4, 768), float(m)), {}]] for m in (mean, null)]
-        return comfy.call("ConditionExpert", model=self.model, condition=words[0], null_condition=words[1], weight=weight, **more)[0]
+        condition, null = ([[torch.full((1, 4, 768), float(m)), {}]] for m in (mean, null))
+        texts = {"condition": condition, "null_condition": null}
+        return comfy.call("ConditionExpert", model=self.model, weight=weight, **texts, **more)[0]
 
 
-MEANS, NULLS, WEIGHTS, SPREADS, SHARES = (1.0, -2.0, 0.5), (0.0, 0.5, -0.25), (4.0, 1.0, -3.0), (0.3, 0.7, 1.5), (0.2, 0.5, 0.3)
+MEANS = 1.0, -2.0, 0.5
+NULLS = 0.0, 0.5, -0.25
+WEIGHTS = 4.0, 1.0, -3.0
+SPREADS = 0.3, 0.7, 1.5
+SHARES = 0.2, 0.5, 0.3
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +79,20 @@ def left_half():
 def observed(comfy, mixture, batch=1, **run):
     """(pulls, observation) of every evaluation of a run of the sampler."""
     sampling, previews = comfy.module("mcdm.host.sample"), comfy.module("mcdm.drawing.previews")
+    guider = comfy.module("mcdm.host.guider").MixtureGuider(mixture)
     seen = []
-    sampling.sample(comfy.module("mcdm.host.guider").MixtureGuider(mixture), **(RUN | {"denoise": 1.0} | run), latent_image=latent(batch),
-                    observe=lambda o: seen.append((previews.contribution_shares(o, len(mixture.experts)), o)))
+
+    def observe(observation):
+        seen.append((previews.contribution_shares(observation, len(mixture.experts)), observation))
+    run = RUN | {"denoise": 1.0} | run
+    sampling.sample(guider, **run, latent_image=latent(batch), observe=observe)
     return seen
 
 
 def test_pulls_are_the_norms_of_the_guidance_in_float64(comfy, gaussians):
     """Three experts, one under a mask, in a batch of two: |w_i m_i (D_i - D_0)| of the first picture, in shares."""
-    experts = [g.expert(comfy, m, n, w, **({"mask": left_half()} if i == 1 else {}))
-               for i, (g, m, n, w) in enumerate(zip(gaussians, MEANS, NULLS, WEIGHTS, strict=True))]
+    halves = None, left_half(), None
+    experts = [gaussians[i].expert(comfy, MEANS[i], NULLS[i], WEIGHTS[i], mask=halves[i]) for i in range(3)]
     for g in gaussians:
         g.asked.clear()
     seen = observed(comfy, mix(comfy, experts, "0.2, 0.5, 0.3"), batch=2)
@@ -86,9 +102,9 @@ def test_pulls_are_the_norms_of_the_guidance_in_float64(comfy, gaussians):
     masks = [1.0, inside, 1.0]
     total = sum(a * m for a, m in zip(SHARES, masks, strict=True))
     for (pulls, _), (x, sigma) in zip(seen, gaussians[0].asked, strict=True):
-        null = sum(a * m / total * g.denoised(x, sigma, n) for a, m, g, n in zip(SHARES, masks, gaussians, NULLS, strict=True))
-        norms = [float((w * m * (g.denoised(x, sigma, mean) - null)).square().sum().sqrt())
-                 for w, m, g, mean in zip(WEIGHTS, masks, gaussians, MEANS, strict=True)]
+        null = sum(SHARES[i] * masks[i] / total * gaussians[i].denoised(x, sigma, NULLS[i]) for i in range(3))
+        d = [gaussians[i].denoised(x, sigma, MEANS[i]) for i in range(3)]
+        norms = [float((WEIGHTS[i] * masks[i] * (d[i] - null)).square().sum().sqrt()) for i in range(3)]
         assert pulls == pytest.approx([n / sum(norms) for n in norms], rel=1e-5)
         assert sum(pulls) == pytest.approx(1.0)
         assert min(pulls) > 0.01 and max(pulls) - min(pulls) > 0.1          # three figures that differ
@@ -103,23 +119,29 @@ def test_an_expert_outside_its_window_pulls_nothing_and_shows_nothing(comfy, gau
 
 
 def test_without_a_null_the_pull_is_from_the_fused_estimate(comfy, gaussians):
-    """w = 0.25, 0.75 sum to one: fused = sum w_i D_i, so |w_i (D_i - fused)| is 0.25 * 0.75 |D_0 - D_1| for both. Nothing is evaluated for it."""
+    """w = 0.25, 0.75 sum to one: fused = sum w_i D_i, so |w_i (D_i - fused)| is 0.25 * 0.75 |D_0 - D_1| for both.
+
+    Nothing is evaluated for it.
+    """
     gaussians[0].asked.clear()
-    seen = observed(comfy, mix(comfy, [gaussians[0].expert(comfy, 1.0, 0.0, 0.25), gaussians[1].expert(comfy, -2.0, 0.5, 0.75)]))
+    experts = gaussians[0].expert(comfy, 1.0, 0.0, 0.25), gaussians[1].expert(comfy, -2.0, 0.5, 0.75)
+    seen = observed(comfy, mix(comfy, experts))
     assert [o.null for _, o in seen] == [None] * 3
     assert [p for p, _ in seen] == [pytest.approx([0.5, 0.5])] * 3
     assert len(gaussians[0].asked) == 3
     alone = observed(comfy, mix(comfy, [gaussians[0].expert(comfy, 1.0, 0.0, 1.0)]))
-    assert [p for p, _ in alone] == [[1.0]] * 3                             # nobody moves anything: whoever was asked has all of it
+    # nobody moves anything: whoever was asked has all of it
+    assert [p for p, _ in alone] == [[1.0]] * 3
 
 
-# ------------------------------------------------------------------------------------------------ the throttle, by a clock of our own
+# --------------------------------------------------------------------------------- the throttle, by a clock of our own
 
 def observation(comfy, count=2, shape=(1, 4, 8, 8)):
     torch.manual_seed(count)
     denoised = {i: torch.randn(shape) for i in range(count)}
     pulls = {i: (1.0 + i, d) for i, d in denoised.items()}
-    return comfy.module("mcdm.host.guider").Observation(sigma=1.0, denoised=denoised, contributions=pulls, null=torch.zeros(shape), fused=torch.ones(shape))
+    return comfy.module("mcdm.host.guider").Observation(
+        sigma=1.0, denoised=denoised, contributions=pulls, null=torch.zeros(shape), fused=torch.ones(shape))
 
 
 def previews_of(comfy, send, names=("a", "b"), space="SD15", **more):
@@ -129,7 +151,14 @@ def previews_of(comfy, send, names=("a", "b"), space="SD15", **more):
 
 @pytest.mark.parametrize("evaluations", [1, 2, 7, 50, 1000])
 @pytest.mark.parametrize("step, costs", [
-    (0.05, [0.004]), (0.05, [0.2, 0.01]), (2.0, [0.03]), (0.002, [0.0002]), (0.3, [0.01, 0.05]), (0.01, [0.001, 0.02, 0.001]), (30.0, [1.5]), (0.001, [0.05]),
+    (0.05, [0.004]),
+    (0.05, [0.2, 0.01]),
+    (2.0, [0.03]),
+    (0.002, [0.0002]),
+    (0.3, [0.01, 0.05]),
+    (0.01, [0.001, 0.02, 0.001]),
+    (30.0, [1.5]),
+    (0.001, [0.05]),
 ])
 def test_previews_take_at_most_three_percent_and_the_end_is_shown(comfy, step, costs, evaluations):
     """Evaluations of `step` seconds, previews that cost what `costs` says in turn, at any end of the run."""
@@ -152,7 +181,8 @@ def test_previews_take_at_most_three_percent_and_the_end_is_shown(comfy, step, c
     off = step * (evaluations - 1)                                          # since the first evaluation was seen
     if len(costs) == 1 and 0.02 * off >= costs[0]:
         assert sum(sent) <= 0.03 * off
-        assert len(sent) >= min(evaluations, 0.02 * (off - 0.5) / costs[0]) / 2 - 3     # and they do come, after half a second
+        # and they do come, after half a second
+        assert len(sent) >= min(evaluations, 0.02 * (off - 0.5) / costs[0]) / 2 - 3
 
 
 def test_nobody_looks_nothing_is_kept_or_done(comfy):
@@ -169,7 +199,9 @@ def test_nobody_looks_nothing_is_kept_or_done(comfy):
 
 
 @pytest.mark.parametrize("space, channels, shape, seen", [
-    ("SD15", 4, (2, 8, 12), (12, 8)), ("ChromaRadiance", 3, (1, 300, 600), (128, 64)), ("Wan21", 16, (1, 3, 8, 12), (12, 8)),
+    ("SD15", 4, (2, 8, 12), (12, 8)),
+    ("ChromaRadiance", 3, (1, 300, 600), (128, 64)),
+    ("Wan21", 16, (1, 3, 8, 12), (12, 8)),
     ("StableAudio1", 64, (1, 32), None),
 ])
 def test_pictures_are_the_first_of_the_batch_in_the_colours_of_the_latent_space(comfy, space, channels, shape, seen):
@@ -187,13 +219,18 @@ def test_pictures_are_the_first_of_the_batch_in_the_colours_of_the_latent_space(
         return
     assert picture(a["image"]).size == picture(b["image"]).size == seen
     space = getattr(formats, space)()
-    flat = {i: torch.cat([torch.full_like(d[:1], 0.3 * (i - 0.5)), torch.full_like(d[1:], 5.0)]) for i, d in state.denoised.items()}
+    flat = {}
+    for i, d in state.denoised.items():
+        flat[i] = torch.cat([torch.full_like(d[:1], 0.3 * (i - 0.5)), torch.full_like(d[1:], 5.0)])
     watch(state._replace(denoised=flat))
     watch.show()
+    factors = torch.tensor(space.latent_rgb_factors).sum(0)
+    bias = torch.tensor(space.latent_rgb_factors_bias or [0.0] * 3)
     for i, sent_image in enumerate((sent[1][0]["image"], sent[1][1]["image"])):
-        colour = 0.3 * (i - 0.5) * torch.tensor(space.latent_rgb_factors).sum(0) + torch.tensor(space.latent_rgb_factors_bias or [0.0] * 3)
+        colour = 0.3 * (i - 0.5) * factors + bias
         wanted = ((colour + 1) / 2).clamp(0, 1) * 255
-        assert max(abs(g - w) for g, w in zip(picture(sent_image).getpixel((3, 3)), wanted.tolist(), strict=True)) <= 4      # JPEG
+        got = picture(sent_image).getpixel((3, 3))
+        assert max(abs(g - w) for g, w in zip(got, wanted.tolist(), strict=True)) <= 4      # JPEG
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
@@ -207,11 +244,14 @@ def test_what_is_not_finite_is_not_sent(comfy, broken):
     assert not sent
 
 
-# ------------------------------------------------------------------------------------------------ the node, in the host's own process
+# --------------------------------------------------------------------------------- the node, in the host's own process
 
 @pytest.fixture
 def page_of_a_run(comfy, monkeypatch):
-    """What is sent to the page "tab" while a node of prompt "p" runs: [(event, data, client)]. Only how it ended, however slow this machine is."""
+    """What is sent to the page "tab" while a node of prompt "p" runs: [(event, data, client)].
+
+    Only how it ended, however slow this machine is.
+    """
     import comfy_execution.utils
     import server
     sent, instance = [], server.PromptServer.instance
@@ -224,7 +264,7 @@ def page_of_a_run(comfy, monkeypatch):
 
 
 def two(comfy, gaussians):
-    return mix(comfy, [g.expert(comfy, m, n, w) for g, m, n, w in zip(gaussians[:2], MEANS, NULLS, WEIGHTS, strict=False)])
+    return mix(comfy, [gaussians[i].expert(comfy, MEANS[i], NULLS[i], WEIGHTS[i]) for i in range(2)])
 
 
 def live_tensors():
@@ -253,7 +293,8 @@ def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_o
         result = comfy.call("MCDMSampler", mixture=mixture, latent_image=latent(1), **(RUN | more))
         return result[0]["samples"], [len(g.asked) for g in gaussians[:2]], [count - tensors[0] for count in tensors]
     samples, asked, kept = run(expert_previews=True)
-    assert [(event, data["node"], data["prompt_id"], client) for event, data, client in page_of_a_run.sent] == [(EVENT, "12:5", "p", "tab")]
+    sent = [(event, data["node"], data["prompt_id"], client) for event, data, client in page_of_a_run.sent]
+    assert sent == [(EVENT, "12:5", "p", "tab")]
     assert all(observers) and len(observers) == 3
     page_of_a_run.sent.clear()
     if case == "no client":
@@ -273,7 +314,8 @@ def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_o
     monkeypatch.setattr(comfy.module("nodes.sampling"), "observer", None)
     _, _, kept_bare = run(expert_previews=False)
     assert kept_off == kept_bare
-    assert max(kept) > max(kept_bare)                                       # so that this can be seen at all: previews keep the newest
+    # so that this can be seen at all: previews keep the newest
+    assert max(kept) > max(kept_bare)
 
 
 @pytest.mark.parametrize("exception", ["interrupt", "nan"])
@@ -304,7 +346,7 @@ def test_after_a_broken_run_nothing_is_sent_and_the_next_is_as_before(comfy, gau
     assert len(page_of_a_run.sent) == 1
 
 
-# ------------------------------------------------------------------------------------------------ over HTTP
+# ----------------------------------------------------------------------------------------------------------- over HTTP
 
 def sent_to(host, prompt_id):
     return [data for _, data in host.events_of(prompt_id, EVENT)]
@@ -340,15 +382,42 @@ def test_events_come_to_the_client_that_queued_and_to_no_other(host):
     assert off["status"]["status_str"] == "success"
 
 
-# ------------------------------------------------------------------------------------------------ in the real page
+# ---------------------------------------------------------------------------------------------------- in the real page
 
 STRIP = """() => [...document.querySelectorAll(".mcdm-previews figure")].map(figure => {
-    const image = figure.querySelector("img"), meter = figure.querySelector("[role=meter]"), bar = meter.firstElementChild;
-    return {name: figure.innerText.trim().split("\\n")[0], alt: image.alt, source: image.src, width: image.naturalWidth, seen: figure.checkVisibility(),
-            box: image.getBoundingClientRect().toJSON(), now: Number(meter.ariaValueNow ?? meter.getAttribute("aria-valuenow")), label: meter.ariaLabel,
-            bar: bar.getBoundingClientRect().width / meter.getBoundingClientRect().width, color: getComputedStyle(bar).backgroundColor};
+    const image = figure.querySelector("img"), meter = figure.querySelector("[role=meter]");
+    const bar = meter.firstElementChild;
+    return {
+        name: figure.innerText.trim().split("\\n")[0],
+        alt: image.alt,
+        source: image.src,
+        width: image.naturalWidth,
+        seen: figure.checkVisibility(),
+        box: image.getBoundingClientRect().toJSON(),
+        now: Number(meter.ariaValueNow ?? meter.getAttribute("aria-valuenow")),
+        label: meter.ariaLabel,
+        bar: bar.getBoundingClientRect().width / meter.getBoundingClientRect().width,
+        color: getComputedStyle(bar).backgroundColor,
+    };
 })"""
-NODE = "() => [app.graph, ...app.graph.subgraphs.values()].flatMap(graph => graph.nodes).find(node => node.type === 'MCDMSampler')"
+NODE = """() => [app.graph, ...app.graph.subgraphs.values()].flatMap(graph => graph.nodes)
+    .find(node => node.type === "MCDMSampler")"""
+SET = f"""values => {{
+    const node = ({NODE})();
+    for (const widget of node.widgets)
+        if (widget.name in values) {{
+            widget.value = values[widget.name];
+            widget.callback?.(widget.value);
+        }}
+}}"""
+SAVED = f"""() => {{
+    const node = ({NODE})();
+    return JSON.stringify([node.serialize().widgets_values, node.size[1]]);
+}}"""
+CORNERS = f"""() => {{
+    const node = ({NODE})(), [x, y] = app.canvasPosToClientPos(node.pos), scale = app.canvas.ds.scale;
+    return [x, y, x + node.size[0] * scale, y + node.size[1] * scale];
+}}"""
 
 
 @pytest.fixture(scope="module", params=["classic", "vue"])
@@ -359,8 +428,7 @@ def page(host, browser, request):
 
 def run_in_page(page, **values):
     """Presses the run button and waits for the end; the widgets of the sampler get values first."""
-    page.page.evaluate(f"values => {{ const node = ({NODE})(); for (const widget of node.widgets)"
-                       " if (widget.name in values) { widget.value = values[widget.name]; widget.callback?.(widget.value) } }", values)
+    page.page.evaluate(SET, values)
     page.run()
     page.page.wait_for_timeout(300)
 
@@ -368,8 +436,7 @@ def run_in_page(page, **values):
 def test_a_strip_comes_under_the_sampler_and_goes(page):
     page.load(drawing("face_from_three_experts"))
     page.errors.clear()
-    read = f"() => {{ const node = ({NODE})(); return JSON.stringify([node.serialize().widgets_values, node.size[1]]) }}"
-    (values, height), prompt = json.loads(page.page.evaluate(read)), page.prompt()
+    (values, height), prompt = json.loads(page.page.evaluate(SAVED)), page.prompt()
     assert page.page.evaluate(STRIP) == []
     run_in_page(page, seed=8, steps=8)
     figures = page.page.evaluate(STRIP)
@@ -381,20 +448,20 @@ def test_a_strip_comes_under_the_sampler_and_goes(page):
     assert sum(f["now"] for f in figures) == pytest.approx(100.0, abs=0.1)
     assert [f["bar"] for f in figures] == pytest.approx([f["now"] / 100 for f in figures], abs=0.03)
     # inside the node, and of what is saved or queued nothing has another shape
-    left, top, right, bottom = page.page.evaluate(f"""() => {{
-        const node = ({NODE})(), [x, y] = app.canvasPosToClientPos(node.pos), scale = app.canvas.ds.scale;
-        return [x, y, x + node.size[0] * scale, y + node.size[1] * scale];
-    }}""")
-    assert all(left <= f["box"]["left"] and f["box"]["right"] <= right + 1 and top <= f["box"]["top"] and f["box"]["bottom"] <= bottom + 1 for f in figures)
-    (now, taller), queued = json.loads(page.page.evaluate(read)), page.prompt()
+    left, top, right, bottom = page.page.evaluate(CORNERS)
+    assert all(left <= f["box"]["left"] and f["box"]["right"] <= right + 1
+               and top <= f["box"]["top"] and f["box"]["bottom"] <= bottom + 1 for f in figures)
+    (now, taller), queued = json.loads(page.page.evaluate(SAVED)), page.prompt()
     assert now[:1] + now[3:] == [8] + values[3:] and len(now) == len(values) and taller > height
-    assert {k: {**v["inputs"], "seed": 0, "steps": 0} for k, v in queued.items()} == {k: {**v["inputs"], "seed": 0, "steps": 0} for k, v in prompt.items()}
+    before, after = ({key: {**call["inputs"], "seed": 0, "steps": 0} for key, call in graph.items()}
+                     for graph in (prompt, queued))
+    assert after == before
     # another run starts anew; switched off it is gone, and stays away
     run_in_page(page, seed=9)
     assert {f["source"] for f in page.page.evaluate(STRIP)}.isdisjoint(f["source"] for f in figures)
     run_in_page(page, seed=10, expert_previews=False)
     assert page.page.evaluate(STRIP) == []
-    assert json.loads(page.page.evaluate(read))[1] < taller
+    assert json.loads(page.page.evaluate(SAVED))[1] < taller
 
 
 def test_inside_a_subgraph_it_finds_its_node(page):
@@ -402,5 +469,6 @@ def test_inside_a_subgraph_it_finds_its_node(page):
     page.page.evaluate(f"() => app.graph.convertToSubgraph(new Set([({NODE})()]))")
     assert [key for key, call in page.prompt().items() if call["class_type"] == "MCDMSampler"][0].count(":") == 1
     run_in_page(page, seed=11, steps=4)
-    pictures = page.page.evaluate(f"() => [...({NODE})().widgets.at(-1).element.querySelectorAll('img')].map(image => image.src.slice(0, 15))")
+    pictures = page.page.evaluate(f"""() =>
+        [...({NODE})().widgets.at(-1).element.querySelectorAll("img")].map(image => image.src.slice(0, 15))""")
     assert pictures == ["data:image/jpeg"] * 3
