@@ -149,7 +149,7 @@ def test_nodes_are_called_by_their_names(language, pack_nodes):
 
 
 def test_nothing_that_the_page_reads_as_syntax():
-    """vue-i18n takes {, }, @ and | for placeholders, links and plurals; what web/js says does not go through it."""
+    """vue-i18n takes {, }, @ and | for placeholders, links and plurals; sentences of web/js do not go through it."""
     for language in ["en", *LANGUAGES]:
         through = {path: text for path, text in texts(language).items() if OURS not in path}
         assert [path for path, text in through.items() if re.search(r"[{}@|]", text)] == [], language
