@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import collections
 import os
-import re
 import sys
 import types
 from collections.abc import Iterator
@@ -98,20 +97,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[None]:
-    """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them."""
-    from support import stand_ins as tiny_experts
-    from unite_and_conquer.devtools import tiny_sd15
-    text = "".join(path.read_text("utf-8") for path in (ROOT / "example_workflows" / "api").glob("*.json"))
-    models = host.base / "models"
-    files = set()
-    for name in tiny_experts.named(text):
-        files.update(tiny_experts.write(models / "experts", name))
-    (models / "checkpoints").mkdir(parents=True, exist_ok=True)
-    for seed, name in enumerate(sorted(set(re.findall(r'"ckpt_name": "(.*?)"', text)))):
-        files.add(models / "checkpoints" / name)
-        tiny_sd15.write(models / "checkpoints" / name, seed)
-    yield
+def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[list[Path]]:
+    """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them: the files."""
+    from support import stand_ins
+    files = stand_ins.write_all(host.base / "models")
+    yield files
     for file in files:
         file.unlink()
 

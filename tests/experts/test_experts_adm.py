@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from support import vectors
+from support.mixtures import custom_sampled, mix
 from support.openai_experts import (
     answer,
     check_recorded,
@@ -351,23 +352,6 @@ def condition(comfy, model, label="3"):
     return comfy.call("ClassCondition", model=model, label=label)[0]
 
 
-def run(comfy, expert, sigmas, x, reliabilities="", **others):
-    """The last denoised estimate of the host's euler on a mixture, from the noise x (scaled by sigmas[0])."""
-    mixture = comfy.call("ReliabilityMixer", expert_1=expert, reliabilities=reliabilities, **others)[0]
-    guider = comfy.call("MCDMGuider", mixture=mixture)[0]
-    sampler = comfy.call("KSamplerSelect", sampler_name="euler")[0]
-    fixed = type("Noise", (), {"seed": 0, "generate_noise": lambda self, latent: x})()
-    latent = {"samples": torch.zeros_like(x)}
-    return comfy.call(
-        "SamplerCustomAdvanced",
-        noise=fixed,
-        guider=guider,
-        sampler=sampler,
-        sigmas=torch.tensor(sigmas),
-        latent_image=latent,
-    )[0]["samples"]
-
-
 def test_no_trained_null_is_class_0_and_said_once(comfy, caplog):
     model, x = recorded(comfy, "adm_classcond", "adm"), noise(1, 2, 3, 16, 16)
     with caplog.at_level(logging.INFO):
@@ -375,7 +359,7 @@ def test_no_trained_null_is_class_0_and_said_once(comfy, caplog):
             comfy.call("ConditionExpert", model=model, condition=condition(comfy, model), weight=3.0)[0]
             for _ in range(2)
         ]
-        got = run(comfy, experts[0], [2.0, 0.0], x)
+        got = custom_sampled(comfy, mix(comfy, experts[:1]), "euler", [2.0, 0.0], x)
     said = [r.message for r in caplog.records if "without a null condition" in r.message]
     assert len(said) == 1 and "class 0" in said[0]
     sigma, y = torch.full((2,), 2.0), torch.tensor([3, 3])
@@ -392,7 +376,7 @@ def test_an_unconditional_expert_needs_no_condition_and_serves_as_the_null(comfy
     )
     wish = comfy.call("ConditionExpert", model=model, condition=condition(comfy, model, "5"), weight=4.0)[0]
     null = comfy.call("ConditionExpert", model=plain, weight=0.0)[0]
-    got = run(comfy, wish, [2.0, 0.0], x, "0, 1", expert_2=null)
+    got = custom_sampled(comfy, mix(comfy, [wish, null], "0, 1"), "euler", [2.0, 0.0], x)
     sigma = torch.full((1,), 2.0)
     with torch.no_grad():
         d, e = model.model.apply_model(2.0 * x, sigma, y=torch.tensor([5])), plain.model.apply_model(2.0 * x, sigma)
@@ -407,7 +391,8 @@ def test_the_null_of_an_upsampler_keeps_the_picture(comfy):
     with pytest.raises(ValueError, match="low resolution"):
         comfy.call("ConditionExpert", model=model, condition=alone)
     both = comfy.call("MapCondition", model=model, modality="low resolution", image=low_res, condition=alone)[0]
-    got = run(comfy, comfy.call("ConditionExpert", model=model, condition=both, weight=2.5)[0], [1.5, 0.0], x)
+    expert = comfy.call("ConditionExpert", model=model, condition=both, weight=2.5)[0]
+    got = custom_sampled(comfy, mix(comfy, [expert]), "euler", [1.5, 0.0], x)
     small = (2 * low_res.movedim(-1, 1) - 1).expand(2, -1, -1, -1)
     sigma, y = torch.full((2,), 1.5), torch.tensor([6, 6])
     with torch.no_grad():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from support import vectors
+from support.mixtures import custom_sampled, mix
 from support.openai_experts import (
     answer,
     check_recorded,
@@ -267,16 +268,7 @@ def test_a_prompt_through_the_guider(comfy, speaker):
     x = noise(1, 1, 3, 16, 16)
     condition = comfy.call("TextCondition", model=speaker, text="a corgi")[0]
     expert = comfy.call("ConditionExpert", model=speaker, condition=condition, weight=3.0)[0]
-    guider = comfy.call("MCDMGuider", mixture=comfy.call("ReliabilityMixer", expert_1=expert)[0])[0]
-    fixed = type("Noise", (), {"seed": 0, "generate_noise": lambda self, latent: x})()
-    got = comfy.call(
-        "SamplerCustomAdvanced",
-        noise=fixed,
-        guider=guider,
-        sampler=comfy.call("KSamplerSelect", sampler_name="euler")[0],
-        sigmas=torch.tensor([2.0, 0.0]),
-        latent_image={"samples": torch.zeros_like(x)},
-    )[0]["samples"]
+    got = custom_sampled(comfy, mix(comfy, [expert]), "euler", [2.0, 0.0], x)
     tokens = by_hand(["a", " corgi"])
     padded = torch.tensor([tokens + [256 + len(MERGES)] * (12 - len(tokens))])
     sigma = torch.tensor([2.0])

@@ -4,57 +4,42 @@ The class and the prompt are checked by hand as well.
 """
 from __future__ import annotations
 
-import io
 import itertools
-import json
 import os
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision.models import get_weight
 
-from support import stand_ins as tiny_experts
-from unite_and_conquer.devtools import tiny_sd15
-from unite_and_conquer.devtools.places import ROOT
+from support.tensors import pixels
+from unite_and_conquer.devtools.prompts import prompt
 
 CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
 
 
 @pytest.fixture(scope="module")
-def files(host, comfy):
-    """The checkpoints in both hosts."""
-    folder = host.base / "models"
-    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    written = [file for name in tiny_experts.NETWORKS for file in tiny_experts.write(folder / "experts", name)]
-    written.append(folder / "checkpoints" / CHECKPOINT)
-    tiny_sd15.write(written[-1], 0)
-    links = [comfy.base / "models" / file.relative_to(folder) for file in written]
-    for file, link in zip(written, links, strict=True):
+def files(stand_ins, host, comfy):
+    """The stand-ins in the host of this process, too."""
+    links = [comfy.base / "models" / file.relative_to(host.base / "models") for file in stand_ins]
+    for file, link in zip(stand_ins, links, strict=True):
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             os.link(file, link)
     yield
-    for file in {*written, *links}:
-        file.unlink()
+    for link in links:
+        link.unlink()
 
 
 class Graph:
     """An example workflow in API format, with its nodes by class."""
 
     def __init__(self, name: str) -> None:
-        self.calls: dict[str, Any] = json.loads(
-            (ROOT / "example_workflows" / "api" / f"{name}.json").read_text("utf-8")
-        )
+        self.calls: dict[str, Any] = prompt(name)
 
     def inputs(self, kind: str, number: int = 0) -> dict[str, Any]:
         return [call for call in self.calls.values() if call["class_type"] == kind][number]["inputs"]
-
-
-def picture(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def plan(host) -> str:
@@ -64,7 +49,7 @@ def plan(host) -> str:
 
 def drawn(host, graph: Graph) -> np.ndarray:
     saved, = host.images(host.run(graph.calls))
-    return picture(saved)
+    return pixels(saved).astype(int)
 
 
 def test_an_unconditional_network_is_the_null_of_a_class(host, files):
@@ -86,7 +71,7 @@ def test_united_small_and_then_enlarged(host, files):
         graph.inputs("EmptyExpertLatent", number).update(width=size, height=size)
     entry = host.run(graph.calls)
     small, large = (
-        picture(host.get("/view", **image))
+        pixels(host.get("/view", **image)).astype(int)
         for image in sorted(
             (image for output in entry["outputs"].values() for image in output.get("images", ())),
             key=lambda image: image["type"] == "output",
@@ -98,7 +83,7 @@ def test_united_small_and_then_enlarged(host, files):
     assert abs(drawn(host, graph) - large).max() > 1, "the upsampler does not see the small picture"
 
 
-# --------------------------------------------------------------------------------- DiT or SiT, and Stable Diffusion 1.5
+# -------------------------------------------------------------------------------- DiT or SiT, and Stable Diffusion 1.5
 
 def asked(x, scale, level, sampling, flow):
     """(input, level) with which a network is asked about x = scale * x0 + level * noise.

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from support import vectors
+from support.mixtures import FixedNoise, mix
 from support.openai_experts import recorded
 from support.tensors import relative
 
@@ -28,8 +29,7 @@ def conditioning(comfy, **conditions):
 
 def sample(comfy, experts, reliabilities, clip_denoised, told):
     """(final picture, x before each step in the references' frame), from the recorded noise."""
-    slots = {f"expert_{i + 1}": e for i, e in enumerate(experts)}
-    mixture = comfy.call("ReliabilityMixer", reliabilities=reliabilities, **slots)[0]
+    mixture = mix(comfy, experts, reliabilities)
     guider = comfy.call("MCDMGuider", mixture=mixture, clip_denoised=clip_denoised)[0]
     acp = told["spaced_alphas_cumprod"].flip(0)
     sigmas = torch.cat([((1 - acp) / acp).sqrt(), acp.new_zeros(1)]).float()
@@ -42,7 +42,7 @@ def sample(comfy, experts, reliabilities, clip_denoised, told):
     guider.sample = lambda *args, callback=None, **kw: guider_sample(
         *args, callback=lambda *a: (step(*a), callback(*a)), **kw
     )
-    noise = type("Noise", (), {"seed": 0, "generate_noise": lambda self, latent: told["noise"]})()
+    noise = FixedNoise(told["noise"])
     latent = {"samples": torch.zeros_like(told["noise"])}
     out, _ = comfy.call(
         "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from support import vectors
+from support.mixtures import custom_sampled, mix
 from support.openai_experts import answer, check_recorded, draw, folder, invented, recorded, same_shapes, state
 from support.reference_unet import Reference
 from support.tensors import noise, relative
@@ -109,19 +110,7 @@ def test_a_flag_makes_rows_independent(comfy):
 
 def ask(comfy, experts, x, sigma, reliabilities=""):
     """The fused estimate at x, through the host's euler in one step down to 0."""
-    slots = {f"expert_{i + 1}": e for i, e in enumerate(experts)}
-    guider = comfy.call("MCDMGuider", mixture=comfy.call("ReliabilityMixer", reliabilities=reliabilities, **slots)[0])[
-        0
-    ]
-    fixed = type("Noise", (), {"seed": 0, "generate_noise": lambda self, latent: x / sigma})()
-    return comfy.call(
-        "SamplerCustomAdvanced",
-        noise=fixed,
-        guider=guider,
-        sampler=comfy.call("KSamplerSelect", sampler_name="euler")[0],
-        sigmas=torch.tensor([sigma, 0.0]),
-        latent_image={"samples": torch.zeros_like(x)},
-    )[0]["samples"]
+    return custom_sampled(comfy, mix(comfy, experts, reliabilities), "euler", [sigma, 0.0], x / sigma)
 
 
 def embedding(comfy, model, vector, **more):

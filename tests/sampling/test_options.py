@@ -10,6 +10,7 @@ from support import vectors
 from support.mixtures import (
     ask,
     count_forwards,
+    custom_sampled,
     eq10,
     estimates,
     latent,
@@ -139,14 +140,11 @@ def noises():
 
 
 def run(comfy, mixture, sampler, levels, noises=None):
-    """The host's SamplerCustomAdvanced; the noise of step k is noises[k]."""
+    """The host's SamplerCustomAdvanced from X; the noise of step k is noises[k]."""
     order = iter(noises or ())
     if noises is not None:
         sampler.extra_options["noise_sampler"] = lambda level, following: next(order)
-    start = type("Noise", (), {"seed": 7, "generate_noise": lambda self, image: X})()
-    guider = comfy.call("MCDMGuider", mixture=mixture)[0]
-    return comfy.call("SamplerCustomAdvanced", noise=start, guider=guider, sampler=sampler, sigmas=torch.tensor(levels),
-                      latent_image={"samples": torch.zeros_like(X)})[0]["samples"]
+    return custom_sampled(comfy, mixture, sampler, levels, X, seed=7)
 
 
 def ddpm(models, levels, eta, share, noises):
@@ -196,13 +194,13 @@ def test_eta_0_is_the_hosts_euler(comfy, lead):
     models = [parameterised(1, lead), parameterised(2, lead)]
     levels = SIGMAS if lead == "eps" else [1.0, *(s / (1 + s) for s in SIGMAS)]
     ours = run(comfy, two(comfy, models), comfy.call("MCDMAncestral", eta=0.0)[0], levels)
-    theirs = run(comfy, two(comfy, models), comfy.call("KSamplerSelect", sampler_name="euler")[0], levels)
+    theirs = run(comfy, two(comfy, models), "euler", levels)
     assert relative(ours, theirs) <= 2e-5
 
 
 def test_eta_1_is_the_hosts_ddpm_with_its_seeded_noise(comfy, two_unets):
     ours = run(comfy, two(comfy, two_unets), comfy.call("MCDMAncestral")[0], SIGMAS)
-    theirs = run(comfy, two(comfy, two_unets), comfy.call("KSamplerSelect", sampler_name="ddpm")[0], SIGMAS)
+    theirs = run(comfy, two(comfy, two_unets), "ddpm", SIGMAS)
     assert relative(ours, theirs) <= 1e-4
 
 

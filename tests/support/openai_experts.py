@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from support import vectors
 from support.reference_unet import Reference
 from support.tensors import relative
+from unite_and_conquer.devtools.inprocess import InProcess
 
 COUNT = itertools.count()
 COMMON = {
@@ -23,28 +25,32 @@ COMMON = {
 }
 
 
-def folder(comfy):
+def folder(comfy: InProcess) -> Path:
+    """A new folder below models/experts."""
     path = comfy.base / "models" / "experts" / f"set {next(COUNT)}"
     path.mkdir(parents=True)
     return path
 
 
-def state(network):
+def state(network: str) -> dict[str, torch.Tensor]:
     """The recorded network's weights."""
     return load_file(vectors.GOLDEN / network / "checkpoint.safetensors")
 
 
-def load(comfy, path, dtype="float32"):
+def load(comfy: InProcess, path: Path, dtype: str = "float32") -> Any:
     """The MODEL of a file in models/experts, through the node."""
     name = path.relative_to(comfy.base / "models" / "experts").as_posix()
     return comfy.call("LoadExpert", expert=name, weight_dtype=dtype)[0]
 
 
-def recorded(comfy, network, family, dtype="float32", suffix=".safetensors", **changes):
+def recorded(comfy: InProcess, network: str, family: str | None, dtype: str = "float32", suffix: str = ".safetensors",
+             **changes: Any) -> Any:
+    """The MODEL of a recorded network; changes: of its sidecar, None takes a key away."""
     return load(comfy, vectors.place(network, folder(comfy), f"expert{suffix}", family=family, **changes), dtype)
 
 
-def invented(comfy, reference: Reference, inputs: dict[str, Any], dtype="float32", **sidecar):
+def invented(comfy: InProcess, reference: Reference, inputs: dict[str, Any], dtype: str = "float32",
+             **sidecar: Any) -> tuple[Any, torch.Tensor]:
     """A network of random weights as a file with its sidecar, and the reference's answer to `inputs`.
 
     inputs: x, t and conditions. The reference invents its weights while it runs on them.
@@ -57,7 +63,7 @@ def invented(comfy, reference: Reference, inputs: dict[str, Any], dtype="float32
     return load(comfy, path, dtype), want
 
 
-def answer(model, x, t, **conditions):
+def answer(model: Any, x: torch.Tensor, t: torch.Tensor, **conditions: torch.Tensor) -> torch.Tensor:
     """The whole output of the network, learned variance included, at the reference's own x and t."""
     kept: list[Any] = []
     with torch.no_grad():
@@ -67,7 +73,7 @@ def answer(model, x, t, **conditions):
     return torch.cat([mean, *(variance for _, variance in kept)], dim=1)
 
 
-def denoised(model, x, t, **conditions):
+def denoised(model: Any, x: torch.Tensor, t: torch.Tensor, **conditions: torch.Tensor) -> torch.Tensor:
     """What the host gets: apply_model on z = x sqrt(1 + sigma^2) at the sigma of t."""
     sampling = model.model.model_sampling
     sigma = sampling.sigma(t.float())
@@ -75,7 +81,7 @@ def denoised(model, x, t, **conditions):
         return model.model.apply_model(x * (1 + sigma[:, None, None, None] ** 2).sqrt(), sigma, **conditions)
 
 
-def expected(case, acp):
+def expected(case: dict[str, torch.Tensor], acp: torch.Tensor) -> torch.Tensor:
     """The same from the recorded output, in float64, with sigma from the recorded alphas_cumprod: z - sigma eps."""
     log_sigma = ((1 - acp) / acp).sqrt().log()
     t = case["t"].double()
@@ -84,7 +90,7 @@ def expected(case, acp):
     return case["x"].double() * (1 + sigma ** 2).sqrt() - sigma * case["out"][:, :3].double()
 
 
-def check_recorded(model, network):
+def check_recorded(model: Any, network: str) -> None:
     """Every case against the recorded vectors.
 
     The network is within the recorded tolerance, the denoised answer within 1e-4 relative.
@@ -103,12 +109,14 @@ def check_recorded(model, network):
         assert error < 1e-4, f"{name}: {error}"
 
 
-def draw(seed=0, size=(16, 16), batch=2, t=(17.25, 803.0)):
+def draw(seed: int = 0, size: tuple[int, int] = (16, 16), batch: int = 2,
+         t: tuple[float, ...] = (17.25, 803.0)) -> dict[str, torch.Tensor]:
+    """Inputs of a network: x [B, 3, H, W] and t [B]."""
     generator = torch.Generator().manual_seed(seed)
     return {"x": torch.randn(batch, 3, *size, generator=generator), "t": torch.tensor(t[:batch])}
 
 
-def same_shapes(comfy, network, table, reference, **parts):
+def same_shapes(comfy: InProcess, network: Any, table: Any, reference: Reference, **parts: Any) -> bool:
     """Whether a network of the pack, without weights, has the keys and shapes that the reference has used."""
     operations = comfy.module("mcdm.experts.weights").operations(torch.float32, None)
     built = network(table, ops=operations, device="meta", **parts).state_dict()

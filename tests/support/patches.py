@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
+from unite_and_conquer.devtools.inprocess import InProcess
 from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 
 LAYERS = [          # three linear ones and a convolution
@@ -18,12 +21,12 @@ LAYERS = [          # three linear ones and a convolution
 # ------------------------------------------------------------------------------------------------- LoRAs and overrides
 
 @functools.cache
-def shapes():
+def shapes() -> dict[str, torch.Size]:
     network = tiny_unet(0).model.diffusion_model
     return {name: network.get_submodule(name).weight.shape for name in LAYERS}
 
 
-def lora(seed):
+def lora(seed: int) -> dict[str, torch.Tensor]:
     """A LoRA as it lies in a file, of rank 2 on each of LAYERS."""
     generator = torch.Generator().manual_seed(seed)
     weights = {}
@@ -34,13 +37,13 @@ def lora(seed):
     return weights
 
 
-def with_lora(model, seed, strength=1.0):
+def with_lora(model: Any, seed: int, strength: float = 1.0) -> Any:
     """The model with a LoRA as the host's own loader puts it on."""
     import comfy.sd
     return comfy.sd.load_lora_for_models(model, None, lora(seed), strength, 0)[0]
 
 
-def checkpoint(seed, *loras):
+def checkpoint(seed: int, *loras: tuple[int, float]) -> Any:
     """A checkpoint of its own into whose weights W LoRAs, (seed, strength), were written by hand.
 
     W + strength up down
@@ -56,12 +59,12 @@ def checkpoint(seed, *loras):
     return model
 
 
-def override(model, comfy):
+def override(model: Any, comfy: InProcess) -> Any:
     """The model as one that predicts v."""
     return comfy.call("ModelSamplingDiscrete", model=model, sampling="v_prediction", zsnr=False)[0]
 
 
-def hooked(condition, seed, strength=1.0, keyframes=()):
+def hooked(condition: Any, seed: int, strength: float = 1.0, keyframes: Sequence[tuple[float, float]] = ()) -> Any:
     """A condition with a LoRA that the host puts into the weights for this condition only.
 
     keyframes: (start in percent, factor of the strength) over the schedule.
@@ -78,7 +81,7 @@ def hooked(condition, seed, strength=1.0, keyframes=()):
 
 # --------------------------------------------------------------------------------------------------------- ControlNets
 
-def control(strength=0.3):
+def control(strength: float = 0.3) -> Any:
     """A ControlNet that adds the noisy input to the first output residual.
 
     Like a real one it keeps what it was told when the run began. Its log: ("begin", id), ("asked", cond_or_uncond),
@@ -90,7 +93,8 @@ def control(strength=0.3):
     class Control(comfy.controlnet.ControlBase):
         def __init__(self, strength, log, net):
             super().__init__()
-            self.strength, self.log, self.net, self.schedule = strength, log, net, None
+            self.strength, self.log, self.net = strength, log, net
+            self.schedule: Any = None
 
         def copy(self):
             copied = type(self)(self.strength, self.log, self.net)
@@ -123,7 +127,7 @@ def control(strength=0.3):
     return Control(strength, [], tiny_unet(9))
 
 
-def chained(*controls):
+def chained(*controls: Any) -> Any:
     """Copies of ControlNets, one after another: the last one."""
     chain = None
     for each in controls:
@@ -133,11 +137,11 @@ def chained(*controls):
     return chain
 
 
-def hung(condition, chain):
+def hung(condition: Any, chain: Any) -> Any:
     """A condition, or a null, with a chain of ControlNets."""
     return [[text, {**more, "control": chain, "control_apply_to_uncond": False}] for text, more in condition]
 
 
-def controlled(condition, *controls):
+def controlled(condition: Any, *controls: Any) -> Any:
     """What ControlNetApplyAdvanced does to a condition, with one ControlNet after another."""
     return hung(condition, chained(*controls))

@@ -1,16 +1,16 @@
-"""The released checkpoints that the example workflows name, in their formats but tiny.
+"""The released checkpoints that the examples and README name, in their formats but tiny.
 
 They are the recorded networks of tests/golden, each with its sidecar. What a workflow relies on is stretched to the
 size of the released ones: ImageNet's 1000 classes, and for a text every byte.
 """
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import torch
 
 from support import vectors
+from unite_and_conquer.devtools import prompts, tiny_sd15
 
 ROWS = {"label_emb.weight": 1000, "y_embedder.embedding_table.weight": 1001, "token_embedding.weight": 258}
 MERGE = "t h"       # the one of the vocabulary: 256 bytes, this, and the end token
@@ -44,6 +44,19 @@ def write(folder: Path, name: str) -> list[Path]:
     return [file for file in (path, path.with_suffix(".json"), vocabulary) if file.exists()]
 
 
-def named(workflow: str) -> list[str]:
-    """The files of NETWORKS that a workflow's text names."""
-    return [name for name in NETWORKS if re.search(f'"{re.escape(name)}"', workflow)]
+def write_all(models: Path) -> list[Path]:
+    """All of NETWORKS and the checkpoints of the example workflows, into a host's models/; returns their paths."""
+    files = []
+    for name in NETWORKS:
+        files += [file for file in write(models / "experts", name) if file not in files]
+    (models / "checkpoints").mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(sorted(_checkpoints())):
+        files.append(models / "checkpoints" / name)
+        tiny_sd15.write(files[-1], seed)
+    return files
+
+
+def _checkpoints() -> set[str]:
+    """The files that the example workflows load by CheckpointLoaderSimple."""
+    calls = [call for name in prompts.names() for call in prompts.prompt(name).values()]
+    return {call["inputs"]["ckpt_name"] for call in calls if "ckpt_name" in call["inputs"]}
