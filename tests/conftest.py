@@ -98,7 +98,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def stand_ins(comfy: inprocess.InProcess, host: Any) -> Iterator[list[Path]]:
-    """Tiny ones of the checkpoints that the example workflows name, where the running host looks for them: the files."""
+    """Tiny checkpoints under the names that the example workflows use, in the running host: their files."""
     from support import stand_ins
     files = stand_ins.write_all(host.base / "models")
     yield files
