@@ -2,15 +2,16 @@
 
     python3 examples/fuse_two_gaussians.py
 
-Each expert knows two Gaussians in the plane, one without a condition and one with it. The first expert's condition moves
-its points to the right, the second expert's moves its points up. Fused, they move both ways, as far as equation 10 says.
+Each expert knows two Gaussians in the plane, one without a condition and one with it. The first expert's condition
+moves its points to the right, the second expert's moves its points up. Fused, they move both ways, as far as
+equation 10 says.
 """
 import sys
 from pathlib import Path
 
 import torch
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))       # last, so that the pack's nodes/ shadows no other module
+sys.path.append(str(Path(__file__).resolve().parents[1]))       # last: the pack's nodes/ must shadow no other module
 from mcdm.fusion import fuse, null_blend  # noqa: E402
 
 SPREAD = 0.5                                                    # of all four Gaussians
@@ -51,5 +52,6 @@ if __name__ == "__main__":
     print("   weights    reliabilities    mean of points     equation 10    spread (0.50)")
     for w, a in SETTINGS:
         points = sample(w, a)
-        numbers = [*w, *a, *points.mean(0).tolist(), *expected_mean(w, a).tolist(), points.std(0).mean().item()]
-        print("{:5.1f} {:4.1f}     {:5.1f} {:4.1f}      {:6.2f} {:6.2f}    {:6.2f} {:6.2f}      {:.2f}".format(*numbers))
+        mean, spread, theory = points.mean(0).tolist(), points.std(0).mean().item(), expected_mean(w, a).tolist()
+        line = "{:5.1f} {:4.1f}     {:5.1f} {:4.1f}      {:6.2f} {:6.2f}    {:6.2f} {:6.2f}      {:.2f}"
+        print(line.format(*w, *a, *mean, *theory, spread))

@@ -11,7 +11,8 @@ import pytest
 from unite_and_conquer.devtools.places import ROOT
 
 README = ROOT / "README.md"
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+PAGES += sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -64,8 +65,11 @@ def names_in(tree: ast.Module) -> Iterator[str]:
 
 
 def known_names() -> set[str]:
-    files = [file for room in ("mcdm", "nodes", "training", "devtools", "bench") for file in (ROOT / room).rglob("*.py")]
-    return {name for file in files for name in names_in(ast.parse(file.read_text("utf-8")))}
+    names: set[str] = set()
+    for room in ("mcdm", "nodes", "training", "devtools", "bench"):
+        for file in (ROOT / room).rglob("*.py"):
+            names.update(names_in(ast.parse(file.read_text("utf-8"))))
+    return names
 
 
 def test_the_architecture_page_names_what_is_there():
