@@ -41,7 +41,7 @@ def test_half_of_the_edges():
 
 @pytest.fixture
 def steady_memory(monkeypatch):
-    """The host asks two conditions in one batch or one by one, as its free memory allows: the last bits depend on it."""
+    """The host asks two conditions in one batch or one by one, as its free memory allows; so do the last bits."""
     def plenty(device=None, torch_free_too=False):
         return (1e12, 1e12) if torch_free_too else 1e12
 
