@@ -1,4 +1,4 @@
-"""The commands of dev.py. Each takes its own options and the arguments that it passes on, and returns an exit status."""
+"""The commands of dev.py: each takes its options and the arguments that it passes on, and returns an exit status."""
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,4 @@
-"""Runs main(comfy, arguments) of a module of this checkout inside a real ComfyUI: `inside.py bench.faces [arguments]`."""
+"""Runs main(comfy, arguments) of a module of the checkout in a real ComfyUI: `inside.py bench.faces [arguments]`."""
 from __future__ import annotations
 
 import importlib

@@ -1,4 +1,4 @@
-"""What tests, benchmarks and training need beside ComfyUI: tools by pip, comfy-cli, a browser, libraries of the system."""
+"""What tests, benchmarks and training need besides ComfyUI: tools from pip, comfy-cli, a browser, system libraries."""
 from __future__ import annotations
 
 import hashlib

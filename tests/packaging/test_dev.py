@@ -17,6 +17,7 @@ from unite_and_conquer.devtools import commands, setup, tools
 from unite_and_conquer.devtools.events import Events
 from unite_and_conquer.devtools.locks import try_lock
 from unite_and_conquer.devtools.places import ROOT, cache_root
+from unite_and_conquer.devtools.prompts import node
 from unite_and_conquer.devtools.server import Server
 from unite_and_conquer.devtools.setup import Comfy, cached_comfy
 from unite_and_conquer.devtools.terminal import Trouble, clean_env
@@ -115,7 +116,7 @@ def test_children_see_nothing_that_leads_them_astray(monkeypatch):
     assert env["PIP_FIND_LINKS"] == "/wheels"
 
 
-# ------------------------------------------------------------------------------------------------------ with or without a browser
+# ------------------------------------------------------------------------------------- with or without a browser
 
 THREE_TESTS = """
 import pytest
@@ -134,8 +135,10 @@ def test_through_another(page, n): raise AssertionError
 @pytest.mark.parametrize("processes", [0, 2])
 def test_no_browser_leaves_out_what_needs_one_and_says_so(tmp_path, processes):
     (tmp_path / "test_three.py").write_text(THREE_TESTS)
-    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "--rootdir", tmp_path, "--no-browser", tmp_path]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "MCDM_BROWSER": "/nowhere", "PYTEST_ADDOPTS": f"-n {processes}"}
+    options = ["-p", "conftest", "-p", "no:cacheprovider", "--rootdir", tmp_path, "--no-browser"]
+    command = [sys.executable, "-m", "pytest", *options, tmp_path]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "MCDM_BROWSER": "/nowhere",
+           "PYTEST_ADDOPTS": f"-n {processes}"}
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert result.returncode == 0, result.stdout
     *_, said, total = result.stdout.splitlines()
@@ -151,6 +154,13 @@ def no_browser_here(monkeypatch):
     """A machine without a browser; what `test` would run there, and whether apt brings one."""
     ran, machine = [], {"browser": None, "apt": "works"}
 
+    def which(name):
+        return {"chromium": machine["browser"], "git": "/usr/bin/git", "apt-get": "/usr/bin/apt-get"}.get(name)
+
+    def run_python(command, **_):
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
     def run(_label, *command):
         ran.append(command)
         if machine["apt"] == "fails":
@@ -164,9 +174,9 @@ def no_browser_here(monkeypatch):
     monkeypatch.setattr(commands, "comfy_cli", lambda: None)
     monkeypatch.setattr(tools, "runs", lambda *_: True)
     monkeypatch.setattr(tools, "run", run)
-    monkeypatch.setattr(tools.shutil, "which", lambda name: {"chromium": machine["browser"], "git": "/usr/bin/git", "apt-get": "/usr/bin/apt-get"}.get(name))
+    monkeypatch.setattr(tools.shutil, "which", which)
     monkeypatch.setattr(tools, "BROWSERS", ("chromium", "google-chrome"))
-    monkeypatch.setattr(commands.subprocess, "run", lambda command, **_: ran.append(command) or subprocess.CompletedProcess(command, 0))
+    monkeypatch.setattr(commands.subprocess, "run", run_python)
     return ran, machine
 
 
@@ -186,19 +196,23 @@ def test_root_gets_debians_browser(no_browser_here, monkeypatch):
     ran, _ = no_browser_here
     monkeypatch.setattr(tools.os, "geteuid", lambda: 0)
     assert commands.test(WHOLE, ["-x"]) == 0
-    assert [command[:2] for command in ran[:2]] == [("apt-get", "update"), ("apt-get", "install")] and ran[1][-1] == "chromium"
+    assert [command[:2] for command in ran[:2]] == [("apt-get", "update"), ("apt-get", "install")]
+    assert ran[1][-1] == "chromium"
     assert ran[-1][-2:] == ["pytest", "-x"]
 
 
 def test_without_browser_tests_no_browser_is_missed(no_browser_here, capsys):
     ran, _ = no_browser_here
     assert commands.test(WHOLE, ["--no-browser", "-k", "a or b"]) == 0
-    assert not [command for command in ran if "apt-get" in command] and ran[-1][-4:] == ["pytest", "--no-browser", "-k", "a or b"]
+    assert not [command for command in ran if "apt-get" in command]
+    assert ran[-1][-4:] == ["pytest", "--no-browser", "-k", "a or b"]
     assert "browser were left out" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("arguments, shared", [
-    ([], True), (["-x", "-k", "a or b"], True), (["tests/maths"], True), (["tests/maths/test_fusion.py::test_x"], False)])
+    ([], True), (["-x", "-k", "a or b"], True), (["tests/maths"], True),
+    (["tests/maths/test_fusion.py::test_x"], False),
+])
 def test_named_files_stay_in_one_process(no_browser_here, monkeypatch, arguments, shared):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--tb=short")
     options = commands.on_every_core(arguments).get("PYTEST_ADDOPTS", "")
@@ -212,7 +226,8 @@ def test_fast_is_maths_and_sampling_without_a_browser(no_browser_here):
 
 
 def test_env_prints_json_and_nothing_else():
-    result = subprocess.run([sys.executable, ROOT / "dev.py", "env"], capture_output=True, text=True, check=True, cwd="/")
+    command = [sys.executable, ROOT / "dev.py", "env"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
     paths = json.loads(result.stdout)
     assert result.stdout.count("\n") == 1
     assert set(paths) == {"python", "comfyui", "pack"}
@@ -251,7 +266,7 @@ INFO = {
     ("CheckpointLoaderSimple", {"ckpt_name": ["4", 0]}, False),  # a wire
     ("LoadExpert", {"expert": "builtin/hair.safetensors", "weight_dtype": "default"}, False),
     ("LoadExpert", {"expert": "mine/sketch.safetensors", "weight_dtype": "default"}, True),
-    ("LoadExpert", {"expert": "builtin/hair.safetensors", "weight_dtype": "fp7"}, False),  # wrong, but no file: the host says so
+    ("LoadExpert", {"expert": "builtin/hair.safetensors", "weight_dtype": "fp7"}, False),  # no file: the host says so
     ("LoadImage", {"image": "mcdm/x.png"}, False),  # likewise
     ("NodeOfAnotherPack", {"model": "a.safetensors"}, False),  # likewise
 ])
@@ -320,9 +335,9 @@ def test_events_of_a_real_websocket_server():
 
 
 SIX_GREY_PIXELS = {
-    "1": {"class_type": "EmptyImage", "inputs": {"width": 3, "height": 2, "batch_size": 2, "color": 0x808080}},
-    "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "grey"}},
-    "10": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+    "1": node("EmptyImage", width=3, height=2, batch_size=2, color=0x808080),
+    "2": node("SaveImage", images=["1", 0], filename_prefix="grey"),
+    "10": node("PreviewImage", images=["1", 0]),
 }
 
 
@@ -335,7 +350,7 @@ def test_a_prompt_from_queue_to_picture(host):
 
 def test_refusals_are_sentences(host):
     with pytest.raises(Trouble, match=r"node 1 \(EmptyImage\).*width"):
-        host.server.queue({**SIX_GREY_PIXELS, "1": {"class_type": "EmptyImage", "inputs": {"width": "wide", "height": 2, "batch_size": 1, "color": 0}}})
+        host.server.queue({**SIX_GREY_PIXELS, "1": node("EmptyImage", width="wide", height=2, batch_size=1, color=0)})
     with pytest.raises(Trouble, match="NoSuchNode"):
         host.server.queue({"1": {"class_type": "NoSuchNode", "inputs": {}}})
 
@@ -354,5 +369,6 @@ def test_the_host_leaves_nothing_behind(tmp_path):
 
 def test_a_host_that_dies_shows_its_log(tmp_path):
     (tmp_path / "main.py").write_text("raise SystemExit('this tree is broken')")
-    with pytest.raises(Trouble, match="this tree is broken"), Server(Comfy(Path(sys.executable), tmp_path, own=False), tmp_path / "base"):
+    server = Server(Comfy(Path(sys.executable), tmp_path, own=False), tmp_path / "base")
+    with pytest.raises(Trouble, match="this tree is broken"), server:
         pass

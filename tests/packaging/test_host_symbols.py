@@ -1,4 +1,4 @@
-"""Every symbol of the host that the pack leans on is there: on another version of the host this says which one moved."""
+"""Every symbol of the host that the pack uses is there: with another version of the host, this says which one moved."""
 import ast
 import importlib
 import inspect
@@ -59,7 +59,8 @@ def test_every_symbol_is_there(comfy, path):
 
 @pytest.mark.parametrize("name, parameters", [
     ("comfy.samplers.CFGGuider.inner_sample",
-     ["self", "noise", "latent_image", "device", "sampler", "sigmas", "denoise_mask", "callback", "disable_pbar", "seed"]),
+     ["self", "noise", "latent_image", "device", "sampler", "sigmas",
+      "denoise_mask", "callback", "disable_pbar", "seed"]),
     ("comfy.samplers.CFGGuider.predict_noise", ["self", "x", "timestep", "model_options", "seed"]),
     ("comfy.samplers.calc_cond_batch", ["model", "conds", "x_in", "timestep", "model_options"]),
     ("comfy.samplers.process_conds", ["model", "noise", "conds", "device", "latent_image", "denoise_mask", "seed"]),

@@ -1,8 +1,9 @@
 """What loading the pack costs the host's start: little time, and nothing heavy before it is used."""
 import json
-import os
 import subprocess
 import sys
+
+from unite_and_conquer.devtools.places import ROOT
 
 SCRIPT = """
 import json, sys, tempfile, time
@@ -22,9 +23,9 @@ print(json.dumps(noted))
 
 
 def test_the_pack_loads_fast_and_imports_nothing_heavy():
-    devtools = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "devtools")
-    out = subprocess.run([sys.executable, "-c", SCRIPT, devtools], capture_output=True, text=True, check=True, timeout=180)
-    noted = json.loads(out.stdout.splitlines()[-1])         # of the last that was loaded, the pack
+    command = [sys.executable, "-c", SCRIPT, ROOT / "devtools"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
+    noted = json.loads(out.stdout.splitlines()[-1])  # of the last that was loaded, the pack
     assert any(m.endswith("mcdm.host.guider") for m in noted["modules"])
     assert noted["seconds"] < 0.5
     heavy = ("training", "kornia", "skia", "experts.model", "openai_unet", "torchvision", "matplotlib", "tokenizers")

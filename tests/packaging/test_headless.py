@@ -1,0 +1,139 @@
+"""Runs without the web page: comfy-cli on every example, and sweep.py."""
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from support.tensors import pixels
+from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.setup import venv_python
+from unite_and_conquer.devtools.terminal import clean_env
+from unite_and_conquer.devtools.tools import comfy_cli
+
+API = ROOT / "example_workflows" / "api"
+EXAMPLES = sorted(path.stem for path in API.glob("*.json"))
+
+
+def quick(path, folder, **changes):
+    """A copy of a workflow in API format with two steps and other inputs, {class: {input: value}}."""
+    workflow = json.loads(path.read_text("utf-8"))
+    for node in workflow.values():
+        node["inputs"] |= ({"steps": 2} if "steps" in node["inputs"] else {}) | changes.get(node["class_type"], {})
+    (folder / path.name).write_text(json.dumps(workflow), "utf-8")
+    return folder / path.name
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_comfy_run_gives_the_picture(cli, host, stand_ins, tmp_path, name):
+    workflow = quick(API / f"{name}.json", tmp_path, EmptyExpertLatent={"width": 64, "height": 64})
+    answer = cli(tmp_path, "run", "--workflow", workflow, "--wait", "--host", "127.0.0.1", "--port", host.server.port)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    query = re.search(rf"{host.url}/view\?(\S+)", answer.stdout)
+    assert query, answer.stdout
+    with Image.open(io.BytesIO(host.get("/view", **dict(part.split("=") for part in query[1].split("&"))))) as picture:
+        assert np.asarray(picture).std() > 5 and name in json.dumps(picture.info["prompt"])
+
+
+def test_comfy_run_names_a_checkpoint_that_is_not_there(cli, host, tmp_path):
+    example = API / "two_stable_diffusion_prompts.json"
+    workflow = quick(example, tmp_path, CheckpointLoaderSimple={"ckpt_name": "nowhere.safetensors"})
+    answer = cli(tmp_path, "run", "--workflow", workflow, "--wait", "--host", "127.0.0.1", "--port", host.server.port)
+    assert answer.returncode == 1 and "nowhere.safetensors" in answer.stdout + answer.stderr
+
+
+def bare(graph):
+    """A workflow in API format without titles: {key: (class, inputs)}."""
+    return {key: (node["class_type"], node["inputs"]) for key, node in graph.items()}
+
+
+CONVERT = """
+import json, sys
+from pathlib import Path
+from comfy_cli.workflow_to_api import convert_ui_to_api
+info = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+print(json.dumps({path: convert_ui_to_api(json.loads(Path(path).read_text("utf-8")), info) for path in sys.argv[2:]}))
+"""
+
+
+def test_comfy_cli_converts_the_drawings_to_the_api_files(host, tmp_path):
+    """By comfy-cli's own function, in its own environment: what `comfy run` queues for a drawing itself."""
+    (tmp_path / "info.json").write_bytes(host.get("/object_info"))
+    drawings = sorted((ROOT / "example_workflows").glob("*.json"))
+    python = venv_python(comfy_cli().parent.parent)
+    command = [python, "-c", CONVERT, tmp_path / "info.json", *drawings]
+    env = clean_env(HOME=str(tmp_path), DO_NOT_TRACK="1")
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert run.returncode == 0, run.stderr
+    converted = json.loads(run.stdout)
+    for path in drawings:
+        assert bare(converted[str(path)]) == bare(json.loads((API / path.name).read_text("utf-8"))), path.name
+
+
+# ------------------------------------------------------------------------------------------------------------ sweep.py
+
+def sweep(*words, **env):
+    """sweep.py with these arguments, in the environment and what is added to it."""
+    command = [sys.executable, "-I", API / "sweep.py", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **env})
+
+
+def test_sweep_saves_a_picture_for_each_setting_with_its_workflow_inside(host, tmp_path):
+    workflow = quick(API / "scene_from_class_and_text.json", tmp_path, ReliabilityMixer={"reliabilities": "7 7"})
+    settings = ["1 0", "1, 3", "0 1"]
+    out = tmp_path / "a" / "b"
+    run = sweep(workflow, "--server", f"127.0.0.1:{host.server.port}", "--out", out, "--reliabilities", *settings,
+                HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="")
+    assert run.returncode == 0, run.stderr
+    paths = [Path(line) for line in run.stdout.splitlines()]
+    assert [path.parent for path in paths] == [out] * 3 and sorted(paths) == sorted(out.iterdir())
+    pictures = []
+    for path, numbers in zip(paths, settings, strict=True):
+        with Image.open(path) as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
+            inside = json.loads(picture.info["prompt"])
+        mixer, = (node["inputs"] for node in inside.values() if node["class_type"] == "ReliabilityMixer")
+        assert mixer["reliabilities"] == numbers
+        expected, = host.images(host.run(inside))  # as the queue gives it
+        assert np.array_equal(pictures[-1], pixels(expected))
+        mixer["reliabilities"] = "7 7"
+        assert bare(inside) == bare(json.loads(workflow.read_text("utf-8")))  # nothing else was changed
+    assert all((a != b).any() for a, b in itertools.combinations(pictures, 2))
+
+
+@pytest.mark.parametrize("case, words", [
+    ("no server", ["No ComfyUI answers at http://127.0.0.1:9 ", "--server"]),
+    ("no file", ["nothing.json cannot be read"]),
+    ("a drawing", ["scene_from_class_and_text.json has no ReliabilityMixer", "API"]),
+    ("no mixer", ["one_expert_stock_ksampler.json has no ReliabilityMixer"]),
+    ("refused", ["nowhere.safetensors", "node"]),
+    ("fails", ["3 numbers for 2 experts"]),
+])
+def test_sweep_says_in_a_sentence_what_is_wrong(host, tmp_path, case, words):
+    here = ["--server", host.url + "/", "--out", tmp_path / "out"]
+    scene = API / "scene_from_class_and_text.json"
+    run = sweep(*{
+        "no server": ["--server", "127.0.0.1:9", "--out", tmp_path / "out"],
+        "no file": [tmp_path / "nothing.json", *here],
+        "a drawing": [ROOT / "example_workflows" / scene.name, *here],
+        "no mixer": [API / "one_expert_stock_ksampler.json", *here],
+        "refused": [quick(scene, tmp_path, LoadExpert={"expert": "nowhere.safetensors"}), *here],
+        "fails": [scene, "--reliabilities", "1 2 3", *here],
+    }[case])
+    assert run.returncode == 1 and not run.stdout and not (tmp_path / "out").exists()
+    assert len(run.stderr.splitlines()) == 1 and all(word in run.stderr for word in words), run.stderr
+
+
+def test_the_template_browser_sees_workflows_and_nothing_else(host):
+    names, = host.get_json("/workflow_templates").values()
+    assert sorted(names) == sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
+    assert sorted(names) == sorted(path.stem for path in API.glob("*.json"))
