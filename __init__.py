@@ -3,7 +3,7 @@
 WEB_DIRECTORY = "./web"
 
 
-async def comfy_entrypoint():
+async def comfy_entrypoint() -> object:
     from .mcdm.host.examples import copy_example_pictures
     from .nodes import UniteAndConquer
     copy_example_pictures()

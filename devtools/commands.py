@@ -17,7 +17,7 @@ from .terminal import Ticker, Trouble, clean_env, say, tell
 from .tools import comfy_cli, with_tools
 from .workflows import absent_files
 
-CHECKED = ("mcdm", "nodes")  # what mypy reads, with dev.py and what that imports
+CHECKED = ("mcdm", "nodes", "training", "devtools", "bench")  # what mypy reads, and dev.py
 FAST = ("tests/maths", "tests/sampling")  # what `test --fast` runs
 
 

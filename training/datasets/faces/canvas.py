@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import skia
 
-from ..drawing import Colour, new_surface, picture, pixels, shrink
+from ...support.drawing import Colour, new_surface, picture, pixels, shrink
 
 REGIONS = ("background", "hair", "skin", "clothes")
 STEP = 40                   # between the red values that stand for two regions

@@ -5,7 +5,7 @@ import math
 
 import skia
 
-from ..drawing import Colour, curve, oval
+from ...support.drawing import Colour, curve, oval
 from .canvas import Canvas
 from .portrait import Face
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import skia
 
-from ..drawing import SIZE, Colour, box, colour, curve, oval, polygon, shade
+from ...support.drawing import SIZE, Colour, box, colour, curve, oval, polygon, shade
 from .canvas import Canvas
 from .hair import back_hair, front_hair
 from .portrait import BACKGROUNDS, HAIR_COLORS, SHIRTS, SKINS, Face

@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from ..drawing import Colour, pick
+from ...support.drawing import Colour, pick
 
 HAIR_COLORS: dict[str, Colour] = {
     "black": (34, 30, 38), "brown": (112, 62, 24), "blond": (246, 206, 74), "red": (206, 66, 24), "blue": (40, 96, 224),

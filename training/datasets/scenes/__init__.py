@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..drawing import pick
+from ...support.drawing import pick
 from .grounds import plain_ground, thing
 from .landscape import TIMES
 from .objects import DRAW_OBJECT, OBJECTS

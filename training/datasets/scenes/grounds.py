@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from ..drawing import Colour, box, curve, oval, polygon
+from ...support.drawing import Colour, box, curve, oval, polygon
 from .pen import Pen
 
 

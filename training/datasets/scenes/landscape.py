@@ -6,7 +6,7 @@ import math
 import numpy as np
 import skia
 
-from ..drawing import Colour, colour, oval, polygon
+from ...support.drawing import Colour, colour, oval, polygon
 from .pen import Pen
 
 TIMES = ("day", "sunset", "night")

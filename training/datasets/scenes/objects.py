@@ -4,7 +4,7 @@ hue: 0, 1 or 2, one of a few colours, so that a class is not a colour.
 """
 from __future__ import annotations
 
-from ..drawing import box, curve, open_curve, oval, polygon, shade
+from ...support.drawing import box, curve, open_curve, oval, polygon, shade
 from .pen import INK, Pen
 
 RED, ORANGE, YELLOW, GREEN = (214, 48, 44), (240, 138, 36), (250, 208, 60), (60, 168, 76)

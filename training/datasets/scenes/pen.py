@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 import skia
 
-from .. import drawing
-from ..drawing import SIZE, Colour
+from ...support import drawing
+from ...support.drawing import SIZE, Colour
 
 INK = (28, 26, 34)
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from ..drawing import Colour, box, curve, open_curve, oval, polygon, shade
+from ...support.drawing import Colour, box, curve, open_curve, oval, polygon, shade
 from .landscape import hills, lit, ridge, sky
 from .pen import Pen
 
