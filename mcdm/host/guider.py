@@ -122,7 +122,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self, x: torch.Tensor, timestep: torch.Tensor, model_options: dict[str, Any] = {},  # noqa: B006
         seed: int | None = None,
     ) -> torch.Tensor:
-        """Eq. 18: the fused denoised estimate [B, ...] of the image x [B, ...] at the level [B], in the lead's frame."""
+        """Eq. 18: the fused denoised estimate [B, ...] of x [B, ...] at the level [B], in the lead's frame."""
         lead, runs, planner, evaluator = self.sampling
         numbers = torch.stack([timestep.flatten()[0].float(), *(run.finite for run in runs)])
         level, *finite = numbers.tolist()       # the only wait for the device
