@@ -27,6 +27,7 @@ def sample(
     if noise_sampler is None:
         noise_sampler = comfy.k_diffusion.sampling.default_noise_sampler(x, seed=extra_args.get("seed"))
     levels = [((1.0 - s, s) if flow else (1.0, s)) for s in sigmas.tolist()]
+    _check_falling(levels, eta)
     rows = x.new_ones(x.shape[0])
     for i in comfy.k_diffusion.sampling.trange(len(levels) - 1, disable=disable):
         denoised = model(x, sigmas[i] * rows, **extra_args)
@@ -37,6 +38,14 @@ def sample(
         noise = noise_sampler(sigmas[i], sigmas[i + 1]) if noisy else None
         x = step(x, denoised, here, there, eta, variance, getattr(guider, "learned_variance", None), noise)
     return x
+
+
+def _check_falling(levels: list[AlphaBeta], eta: float) -> None:
+    """Raises ValueError where an ancestral step would go up: there is no noise to remove then, but some to add."""
+    for (alpha, beta), (alpha_next, beta_next) in zip(levels, levels[1:], strict=False):
+        if eta > 0 and beta_next * alpha > beta * alpha_next:
+            raise ValueError("MCDM Ancestral needs noise levels that fall from step to step, and these rise; use a "
+                             "schedule that falls, or eta 0.")
 
 
 def step(

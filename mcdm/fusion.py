@@ -21,6 +21,7 @@ from torch.nn import functional as F
 Coefficient = float | torch.Tensor
 
 TOLERANCE = 1e-6        # a sum of soft masks that is 1 up to rounding needs no null
+CANCELLED = 0.1         # weights whose sum is at most this share of their sizes cancel each other
 SCALE = 2.0 ** 100      # keeps tiny reliabilities from being lost in float32; it cancels
 
 
@@ -79,14 +80,18 @@ def coefficients(
 
 
 def without_guidance(c: Coefficients) -> Coefficients:
-    """The weights divided by their sum, so that no null counts; where no expert is active, they stay and D_0 speaks."""
+    """The weights divided by their sum, so that no null counts.
+
+    They stay, and D_0 counts, where no expert is active and where they cancel: a sum that is small against the weights
+    would blow them up, a negative one would turn them round.
+    """
     total = sum(c.weights)
+    least = CANCELLED * sum(w.abs() if isinstance(w, torch.Tensor) else abs(w) for w in c.weights)
     factor: Coefficient = 1.0
     if isinstance(total, torch.Tensor):
-        somebody = total.abs() > TOLERANCE
-        inverse = 1.0 / torch.where(somebody, total, 1.0)
-        factor = torch.where(somebody, inverse, 1.0)
-    elif abs(total) > TOLERANCE:
+        divisible = (total > TOLERANCE) & (total > least)
+        factor = torch.where(divisible, 1.0 / torch.where(divisible, total, 1.0), 1.0)
+    elif total > TOLERANCE and total > least:
         factor = 1.0 / total
     return dataclasses.replace(c, weights=tuple(w * factor for w in c.weights))
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from .fusion import CANCELLED
+
 TOLERANCE = 1e-9                # of a sum of reliabilities
 EVERYWHERE = (0.0, math.inf)    # the guidance interval that leaves nothing out
 
@@ -113,10 +115,13 @@ class Mixture:
         ends = self.options.weights_end
         if ends and len(ends) != len(self.experts):
             raise ValueError(f"{len(ends)} end weights were given for {len(self.experts)} experts; give one for each.")
-        can_divide = sum(e.weight for e in self.experts) and (not ends or sum(ends))
-        if self.options.interval != EVERYWHERE and not can_divide:
-            raise ValueError("Outside a guidance interval the weights are divided by their sum, which is zero here; "
-                             "change a weight.")
+        if self.options.interval == EVERYWHERE:
+            return
+        for weights in ([e.weight for e in self.experts], ends):
+            if any(weights) and sum(weights) <= CANCELLED * sum(map(abs, weights)):
+                numbers = ", ".join(f"{w:g}" for w in weights)
+                raise ValueError("Outside a guidance interval the weights are divided by their sum, and these cancel "
+                                 f"each other: {numbers}. Change a weight, or the interval.")
 
     @property
     def scheduled(self) -> bool:

@@ -1,6 +1,8 @@
 """One evaluation of a mixture, as reports and previews are shown it."""
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,3 +23,26 @@ class Observation(NamedTuple):
     null: torch.Tensor | None
     fused: torch.Tensor
     nulls: dict[int, torch.Tensor] = {}
+
+
+def picture_of(seen: Observation, latent_shapes: Sequence[Sequence[int]] | None) -> Observation:
+    """Of estimates packed as [B, 1, n], the first part, which is the picture; other observations as they are."""
+    if latent_shapes is None or len(latent_shapes) < 2:
+        return seen
+    shape = tuple(latent_shapes[0])[1:]
+
+    def first(packed: torch.Tensor) -> torch.Tensor:
+        return packed[:, :, :math.prod(shape)].reshape(len(packed), *shape)
+
+    def first_of(weight: Coefficient) -> Coefficient:
+        return first(weight) if isinstance(weight, torch.Tensor) else weight
+
+    contributions = {i: (first_of(weight), first(d)) for i, (weight, d) in seen.contributions.items()}
+    return Observation(
+        sigma=seen.sigma,
+        denoised={i: first(d) for i, d in seen.denoised.items()},
+        contributions=contributions,
+        null=None if seen.null is None else first(seen.null),
+        fused=first(seen.fused),
+        nulls={i: first(d) for i, d in seen.nulls.items()},
+    )

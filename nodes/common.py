@@ -33,6 +33,18 @@ def choice(value: Any, options: Collection[Any], what: str) -> bool | str:
     return f"{what} '{value}' is not one of {', '.join(map(str, options))}."
 
 
+def number(value: Any, lowest: float, highest: float, what: str) -> bool | str:
+    """True, or a sentence for the user: the host lets a NaN through, which its history page cannot show.
+
+    value None: it comes from a wire.
+    """
+    try:
+        fits = value is None or lowest <= float(value) <= highest
+    except (TypeError, ValueError):
+        fits = False
+    return fits or f"{what} must be a number from {lowest:g} to {highest:g}, not {value}."
+
+
 def first_objection(*checks: bool | str) -> bool | str:
     """The first sentence among checks, True where all are passed."""
     return next((check for check in checks if check is not True), True)

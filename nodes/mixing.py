@@ -10,14 +10,15 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts.modality import CONDITION, Conditioning, Modality
-from ..mcdm.host.models import check_spaces, is_pixel, noise_levels_of
+from ..mcdm.host.models import cells, check_spaces, latent_format, noise_levels_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
-from .common import CATEGORY, ExpertWire, MixtureWire, modalities, search
+from .common import CATEGORY, ExpertWire, MixtureWire, modalities, number, search
 
 logger = logging.getLogger("mcdm")
 
 SLOTS = 8
+LARGEST_WEIGHT = 1e9
 
 
 class ConditionExpert(io.ComfyNode):
@@ -37,7 +38,8 @@ class ConditionExpert(io.ComfyNode):
                 io.Conditioning.Input("null_condition", optional=True,
                                       tooltip="What 'no condition' means to this expert; for Stable Diffusion, an "
                                               "empty prompt. Experts from LoadExpert know theirs."),
-                io.Float.Input("weight", optional=True, default=1.0, min=-1e9, max=1e9, step=0.05, round=False,
+                io.Float.Input("weight", optional=True, default=1.0, min=-LARGEST_WEIGHT, max=LARGEST_WEIGHT,
+                               step=0.05, round=False,
                                tooltip="w: how strictly the condition is enforced. With one expert this is the CFG "
                                        "scale. A negative weight moves away from the condition."),
                 io.Mask.Input("mask", optional=True, tooltip="Where this expert acts (white). Everywhere if not "
@@ -51,6 +53,10 @@ class ConditionExpert(io.ComfyNode):
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, weight: float | None = 1.0) -> bool | str:
+        return number(weight, -LARGEST_WEIGHT, LARGEST_WEIGHT, "weight")
 
     @classmethod
     def execute(
@@ -162,13 +168,12 @@ class EmptyExpertLatent(io.ComfyNode):
 
     @classmethod
     def execute(cls, mixture: Mixture, width: int = 64, height: int = 64, batch_size: int = 1) -> io.NodeOutput:
-        lead = mixture.experts[0].model
-        space = lead.get_model_object("latent_format")
+        space = latent_format(mixture.experts[0].model)
         if space.latent_dimensions != 2:
             kind = "video" if space.latent_dimensions == 3 else "sound"
             raise ValueError(f"{type(space).__name__} is a latent space for {kind}; "
                              "use the stock node for its empty latent, such as EmptyHunyuanLatentVideo.")
-        cell = 1 if is_pixel(lead) else 8
+        cell = cells(space)
         if width % cell or height % cell:
             raise ValueError(f"Width and height must be multiples of {cell} in the latent space "
                              f"{type(space).__name__}, not {width} x {height}.")

@@ -26,6 +26,7 @@ class Evaluator:
         self.runs = runs
         self._shared = shared           # given up after the first evaluation
         self._calls: list[list[int]] = []
+        self._models: list[Any] = []            # for each expert, the MODEL that answers for it
         self._first_equal: list[int] = []       # for each expert, the first whose null is equal to its own
 
     def evaluate(self, plan: Plan, places: Sequence[Place]) -> tuple[Estimates, Estimates]:
@@ -64,6 +65,17 @@ class Evaluator:
             self._shared[key] = (x.clone(), sigma.clone()), results
         return results
 
+    def refresh(self, i: int, plan: Plan, places: Sequence[Place]) -> None:
+        """Asks an expert's pair again where its MODEL has meanwhile seen the null of another expert.
+
+        Functions that look at the null keep what they saw last, for all experts of one MODEL.
+        """
+        def overwrites(j: int) -> bool:
+            same_model = self._models[j] == self._models[i]
+            return same_model and self.runs[j].looks_at_null and self._first_equal[j] != self._first_equal[i]
+        if self.runs[i].looks_at_null and any(overwrites(j) for j in plan.conditions):
+            self._call([i], [i], [i], places[i])
+
     def _call(
         self, members: Sequence[int], conditions: Sequence[int], nulls: Sequence[int], place: Place,
     ) -> list[torch.Tensor]:
@@ -76,11 +88,12 @@ class Evaluator:
 
     def _group(self) -> None:
         """Decides which experts one call of the host serves, and which nulls are equal."""
-        models = [self._served_by(i) for i in range(len(self.runs))]
+        models = self._models = [self._served_by(i) for i in range(len(self.runs))]
         calls: dict[Any, list[int]] = {}
         for i, run in enumerate(self.runs):
-            # ControlNets are shown the host's numbers of the conditions instead of our labels: a call of its own
-            alone = i if any("control" in cond for cond in _rows(run)) else None
+            # ControlNets are shown the host's numbers of the conditions instead of our labels, and functions that
+            # look at the null (self-attention guidance) expect one of each in a call: calls of their own
+            alone = i if run.looks_at_null or any("control" in cond for cond in _rows(run)) else None
             calls.setdefault((models[i], alone), []).append(i)
         self._calls = list(calls.values())
         nulls = [_comparable(run.conds.get("negative", [])) for run in self.runs]

@@ -13,14 +13,15 @@ import torch
 from .. import fusion
 from ..fusion import Coefficient
 from ..mixture import Mixture
-from ..observation import Observation
+from ..observation import Observation, picture_of
+from .conds import Shapes, check_parts, host_conds
 from .evaluate import Estimates, Evaluator, check_finite
-from .hooks import Variances, apply_cfg_hooks, keep_variances, split_hooks
+from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
 from .loading import load_together
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
 from .plan import Plan, Planner, Schedule, check_nulls
-from .run import ExpertRun, LeadRun, Place, host_conds, log_failing_expert, wants_null
+from .run import ExpertRun, LeadRun, Place, log_failing_expert, wants_null
 
 logger = logging.getLogger("mcdm")
 
@@ -62,6 +63,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self.observer: Callable[[Observation], None] | None = None
         self.all_nulls = False
         self.shared: dict[Any, Any] | None = None
+        self.latent_shapes: Shapes | None = None        # of the parts of a packed latent: picture, sound
         check_nulls(mixture)
 
     # -- one sampling --------------------------------------------------------------------------------------------------
@@ -105,11 +107,11 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool, seed: int | None,
         **kwargs: Any,
     ) -> torch.Tensor:
+        self.latent_shapes = kwargs.get("latent_shapes")
         for run in self.sampling.runs:
             with log_failing_expert(run.expert):
-                run.begin(noise, latent_image, device, denoise_mask, seed, sigmas)
-            if run.expert.mask is not None:
-                run.mask = fusion.latent_mask(run.expert.mask, noise.shape, device)
+                run.begin(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes)
+            run.fit_mask(noise, self.latent_shapes)
             run.finite = torch.ones((), device=device)
         plans = self.sampling.planner.describe(sigmas.tolist(), wants_null(self.model_options))
         logger.info(f"MCDM: {self.mixture}; {plans}.")
@@ -130,6 +132,9 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         variances = Variances()
         own_options, sampler_hooks = split_hooks(self.model_options, model_options)
         lead.follow(self.conds, keep_variances(own_options, variances))
+        for run in runs:
+            check_parts(run.expert, run.conds, self.latent_shapes)
+            run.fit_mask(x, self.latent_shapes)
         plan = planner.plan(level, wants_null(model_options))
         places = [run.place(x, timestep, level) for run in runs]
         denoised, nulls = evaluator.evaluate(plan, places)
@@ -143,11 +148,9 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         if self.clip_denoised:
             fused = fused.clamp(-1.0, 1.0)
         if self.observer is not None:
-            sigma = self.schedule.levels.sigma(level)
-            self.observer(Observation(sigma, denoised, contributions, null, fused, nulls))
-        for hook in sampler_hooks:
-            fused = hook(self._hook_arguments(fused, denoised, null, x, timestep, model_options))
-        return fused
+            seen = Observation(self.schedule.levels.sigma(level), denoised, contributions, null, fused, nulls)
+            self.observer(picture_of(seen, self.latent_shapes))
+        return apply_sampler_hooks(self, sampler_hooks, fused, denoised, null, x, timestep, model_options)
 
     def _contributions(
         self, plan: Plan, places: Sequence[Place], denoised: Estimates, null: torch.Tensor | None,
@@ -158,21 +161,9 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             run = self.sampling.runs[i]
             if plan.guided and run.has_cfg_hooks:
                 with log_failing_expert(run.expert):
+                    self.sampling.evaluator.refresh(i, plan, places)
                     hooked = apply_cfg_hooks(run, plan.weights[i], denoised[i], null, places[i])
-                contributions[i] = plan.coefficients.masks[i], hooked
+                contributions[i] = plan.coefficients.masks[i], hooked.to(denoised[i].device)
             else:
                 contributions[i] = plan.coefficients.weights[i], denoised[i]
         return contributions
-
-    def _hook_arguments(
-        self, fused: torch.Tensor, denoised: Estimates, null: torch.Tensor | None, x: torch.Tensor,
-        timestep: torch.Tensor, model_options: dict[str, Any],
-    ) -> dict[str, Any]:
-        """What the host tells a post-CFG hook, of the fused estimate: its unconditional estimate is D_0."""
-        conditioned = next(iter(denoised.values())) if len(denoised) == 1 else fused
-        unconditioned = torch.zeros_like(fused) if null is None else null
-        return {
-            "denoised": fused, "cond_denoised": conditioned, "uncond_denoised": unconditioned,
-            "cond": self.conds["positive"], "uncond": self.conds.get("negative"), "cond_scale": self.cfg,
-            "model": self.inner_model, "model_options": model_options, "input": x, "sigma": timestep,
-        }

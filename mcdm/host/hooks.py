@@ -15,13 +15,14 @@ POST_CFG = "sampler_post_cfg_function"
 def apply_cfg_hooks(
     run: ExpertRun, weight: float, denoised: torch.Tensor, null: torch.Tensor | None, place: Place,
 ) -> torch.Tensor:
-    """The host's own CFG hooks of one expert: their result replaces D_0 + w_i (D_i - D_0)."""
+    """The host's own CFG hooks of one expert: their result, on its device, replaces D_0 + w_i (D_i - D_0)."""
     run.take_over()
     x, sigma = place
     model, options = run.model, run.options
     positive = run.conds["positive"]
     negative = None if null is None else run.conds.get("negative")
-    out = [denoised, torch.zeros_like(denoised) if null is None else null]
+    denoised = denoised.to(run.device)
+    out = [denoised, torch.zeros_like(denoised) if null is None else null.to(run.device)]
     for hook in options.get("sampler_pre_cfg_function", []):
         out = hook({"conds": [positive, negative], "conds_out": out, "cond_scale": weight, "timestep": sigma,
                     "input": x, "sigma": sigma, "model": model, "model_options": options})
@@ -39,6 +40,23 @@ def split_hooks(own_options: dict[str, Any], options: dict[str, Any]) -> tuple[d
     if not sampler_hooks:
         return options, []
     return {**options, POST_CFG: own}, sampler_hooks
+
+
+def apply_sampler_hooks(
+    guider: Any, hooks: list[Callable], fused: torch.Tensor, denoised: dict[int, torch.Tensor],
+    null: torch.Tensor | None, x: torch.Tensor, timestep: torch.Tensor, options: dict[str, Any],
+) -> torch.Tensor:
+    """A sampler's post-CFG hooks on the fused estimate [B, ...]: its unconditional estimate is D_0."""
+    only = next(iter(denoised.values())) if len(denoised) == 1 else None
+    unconditioned = torch.zeros_like(fused) if null is None else null
+    for hook in hooks:
+        fused = hook({
+            "denoised": fused, "cond_denoised": fused if only is None else only,
+            "uncond_denoised": unconditioned, "cond": guider.conds["positive"], "uncond": guider.conds.get("negative"),
+            "cond_scale": guider.cfg, "model": guider.inner_model, "model_options": options, "input": x,
+            "sigma": timestep,
+        })
+    return fused
 
 
 class Variances:

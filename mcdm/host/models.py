@@ -14,6 +14,10 @@ from ..noise_levels import NoiseLevels
 
 logger = logging.getLogger("mcdm")
 
+# Pixels of a cell where it is not 8, for hosts whose latent formats do not say it.
+CELLS = {"ChromaRadiance": 1, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16, "HunyuanImage21": 32,
+         "LTXV": 32, "SC_Prior": 42}
+
 
 def latent_format(model: Any) -> Any:
     """The latent format of a MODEL: channels, scale, and how previews are drawn."""
@@ -22,11 +26,40 @@ def latent_format(model: Any) -> Any:
 
 def is_pixel(model: Any) -> bool:
     """Whether a MODEL works on pixels in [-1, 1], without a VAE."""
-    return isinstance(latent_format(model), comfy.latent_formats.ChromaRadiance)
+    return _is_pixel_format(latent_format(model))
+
+
+def same_space(a: Any, b: Any) -> bool:
+    """Whether two latent formats of the host are one latent space.
+
+    Formats of other names are, where both are pixels, or where they scale a probe to the same numbers. Two that leave
+    it as it is may still be of different autoencoders: that proves nothing.
+    """
+    if type(a) is type(b) or (_is_pixel_format(a) and _is_pixel_format(b)):
+        return True
+    if (a.latent_channels, a.latent_dimensions) != (b.latent_channels, b.latent_dimensions):
+        return False
+    size = [2] * a.latent_dimensions
+    probe = torch.linspace(-1.0, 1.0, a.latent_channels * 2 ** a.latent_dimensions).reshape(1, a.latent_channels, *size)
+    try:
+        into = a.process_in(probe), b.process_in(probe)
+        out_of = a.process_out(probe), b.process_out(probe)
+    except Exception:       # formats that want another form of latent
+        return False
+    return torch.equal(*into) and torch.equal(*out_of) and not torch.equal(into[0], probe)
+
+
+def _is_pixel_format(space: Any) -> bool:
+    return isinstance(space, comfy.latent_formats.ChromaRadiance)
+
+
+def cells(space: Any) -> int:
+    """How many pixels a cell of a latent space is wide and high."""
+    return getattr(space, "spacial_downscale_ratio", None) or CELLS.get(type(space).__name__, 8)
 
 
 def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
-    """Raises ValueError unless all experts share one latent space: the same latent format, not merely as many channels.
+    """Raises ValueError unless all experts share one latent space, not merely the same number of channels.
 
     mixed: the user vouches for spaces of other names; only the number of channels is checked then, and the log says so.
     """
@@ -34,7 +67,7 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
     ours = latent_format(lead.model)
     for expert in others:
         theirs = latent_format(expert.model)
-        if type(ours) is type(theirs):
+        if same_space(ours, theirs):
             continue
         names = (f"expert '{expert.name}' works in the latent space {type(theirs).__name__}, "
                  f"expert '{lead.name}' in {type(ours).__name__}")
@@ -58,9 +91,14 @@ def noise_levels_of(model: Any) -> NoiseLevels:
 
 
 def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
-    """Raises ValueError for a latent [B, C, H, W] or [B, C, T, H, W] that these experts cannot sample from."""
+    """Raises ValueError for a latent [B, C, H, W] or [B, C, T, H, W] that these experts cannot sample from.
+
+    Of a nested latent, picture and sound in one, the first part is the picture.
+    """
     if latent.is_nested:
-        raise ValueError("Nested latents (picture and sound in one) cannot be fused; use an ordinary latent.")
+        for part in latent.unbind():
+            _check_finite(part)
+        latent = latent.unbind()[0]
     lead = experts[0]
     space = latent_format(lead.model)
     if latent.shape[1] != space.latent_channels:
@@ -73,5 +111,13 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
         if size is not None and (height, width) != tuple(size):
             raise ValueError(f"Expert '{expert.name}' works at {size[1]} x {size[0]} only, but the latent is "
                              f"{width} x {height}; use EmptyExpertLatent with that size.")
+    for expert in experts:
+        if expert.mask is not None and latent.ndim not in (4, 5):
+            raise ValueError(f"Expert '{expert.name}' has a mask, and a mask is for pictures and videos; this latent "
+                             "is neither. Disconnect the mask, or use a window of the schedule.")
+    _check_finite(latent)
+
+
+def _check_finite(latent: torch.Tensor) -> None:
     if not torch.isfinite(latent).all():
         raise ValueError("The latent holds NaN or infinite values; nothing can be sampled from it.")

@@ -45,13 +45,32 @@ def own_patchers(experts: Sequence[Expert]) -> list[Any]:
     homes: dict[int, list[_Home]] = {}
     patchers = []
     for expert in experts:
-        same_network = homes.setdefault(id(expert.model.model), [])
-        home = _find_home(expert.model, same_network)
+        model = _without_swapping(expert)
+        same_network = homes.setdefault(id(model.model), [])
+        home = _find_home(model, same_network)
         if home is None:
-            home = _make_home(expert, first=not same_network)
+            home = _make_home(model, expert.name, first=not same_network)
             same_network.append(home)
-        patchers.append(_clone_onto(home.patcher, expert.model))
+        patchers.append(_clone_onto(home.patcher, model))
     return patchers
+
+
+def _without_swapping(expert: Expert) -> Any:
+    """The MODEL of an expert; with hooks on weights, its delegate where the host swaps weights (dynamic VRAM).
+
+    The host's own guiders do so in inner_set_conds, for its dynamic patchers know no hooks.
+    """
+    model = expert.model
+    if not getattr(model, "is_dynamic", bool)():
+        return model
+    rows = [*expert.condition, *(expert.null or [])]
+    return model.get_non_dynamic_delegate() if any(_has_hooks(options) for _, options in rows) else model
+
+
+def _has_hooks(options: dict[str, Any]) -> bool:
+    """Whether a condition, or a ControlNet of it, changes weights by hooks."""
+    control = options.get("control")
+    return "hooks" in options or (control is not None and len(control.get_extra_hooks()) > 0)
 
 
 def _find_home(model: Any, homes: Sequence[_Home]) -> _Home | None:
@@ -63,10 +82,9 @@ def _find_home(model: Any, homes: Sequence[_Home]) -> _Home | None:
     return None
 
 
-def _make_home(expert: Expert, first: bool) -> _Home:
-    model = expert.model
+def _make_home(model: Any, name: str, first: bool) -> _Home:
     if not first and model not in _copies:
-        _copies[model] = _copy(model, expert.name)
+        _copies[model] = _copy(model, name)
     patcher = model if first else _copies[model]
     return _Home(_patches(model), model.get_wrappers(*COMPILED), patcher)
 
@@ -100,6 +118,8 @@ def _copy(patcher: Any, name: str) -> Any:
             comfy.model_management.current_loaded_models.remove(loaded)
     logger.info(f"MCDM: expert '{name}' is another expert's checkpoint with patches of its own; "
                 f"it gets its own copy of the weights ({patcher.model_size() / 2**20:.0f} MB).")
+    if _can_be_loaded_again(patcher):
+        return patcher.clone(force_deepcopy=True)
     copied = patcher.clone()
     config = patcher.model.model_config
     copies = {id(config): config}       # deepcopy's memo; the settings are shared, for they cannot be copied
@@ -114,6 +134,12 @@ def _copy(patcher: Any, name: str) -> Any:
         compiled.append(torch_compile.apply_torch_compile_factory(copy.deepcopy(modules, copies)))
     _compile(copied, compiled)
     return copied
+
+
+def _can_be_loaded_again(patcher: Any) -> bool:
+    """Whether the host can load a fresh network for a patcher, and its patches hold no part of the old one."""
+    holds_parts = patcher.object_patches or patcher.injections or patcher.get_wrappers(*COMPILED)
+    return getattr(patcher, "cached_patcher_init", None) is not None and not holds_parts
 
 
 def _compile(patcher: Any, wrappers: Sequence[Callable]) -> None:

@@ -13,6 +13,8 @@ from ..mixture import Expert, Mixture
 from ..noise_levels import NoiseLevels
 from .run import ExpertRun
 
+ROUNDING = 3e-6     # of a border: sigmas are float32, so that equal levels must not be told apart
+
 
 class Schedule:
     """The lead's schedule, asked in every step without a wait for a device. Levels are the lead's own: sigma, or t."""
@@ -24,9 +26,13 @@ class Schedule:
 
     def _window(self, expert: Expert) -> tuple[float, float]:
         """(from, to] in levels; the ends of the schedule leave no step out."""
-        highest = math.inf if expert.start <= 0 else float(self._percent_to_sigma(expert.start))
-        lowest = -math.inf if expert.end >= 1 else float(self._percent_to_sigma(expert.end))
+        highest = math.inf if expert.start <= 0 else self._border(expert.start)
+        lowest = -math.inf if expert.end >= 1 else self._border(expert.end)
         return highest, lowest
+
+    def _border(self, percent: float) -> float:
+        """A level just above all that round to this one: it belongs to the window that begins here."""
+        return float(self._percent_to_sigma(percent)) * (1.0 + ROUNDING)
 
     def active(self, level: float) -> tuple[bool, ...]:
         """For each expert, whether its window is open."""
@@ -75,7 +81,8 @@ class Planner:
         """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero."""
         active = self.schedule.active(level)
         guided = self._in_interval(level)
-        key = active, null_wanted, guided, level if self.mixture.scheduled else None
+        sizes = tuple(run.mask.shape for run in self.runs if isinstance(run.mask, torch.Tensor))
+        key = active, null_wanted, guided, level if self.mixture.scheduled else None, sizes
         if key not in self._plans:
             self._plans[key] = self._make(level, active, guided, null_wanted)
         return self._plans[key]
@@ -92,19 +99,24 @@ class Planner:
         c = fusion.coefficients(weights, reliabilities, masks)
         if not guided:
             c = fusion.without_guidance(c)
-        conditions = [i for i, w in enumerate(c.weights) if not fusion.vanishes(w)]
-        asking = [self.runs[i] for i in conditions]
-        hooked = guided and any(self.runs[i].has_cfg_hooks and not math.isclose(weights[i], 1.0) for i in conditions)
-        needed = (null_wanted or self.all_nulls or hooked or not conditions
-                  or any(run.wants_null for run in asking) or not fusion.vanishes(c.null))
-        nulls = [i for i, a in enumerate(c.reliabilities) if needed and self._null_counts(i, a, i in conditions)]
+        hooked = []         # even at weight 0: their functions may do anything with the condition's estimate
+        for i, run in enumerate(self.runs):
+            if guided and run.has_cfg_hooks and not fusion.vanishes(masks[i]):
+                hooked.append(i)
+        conditions = [i for i, w in enumerate(c.weights) if i in hooked or not fusion.vanishes(w)]
+        asking = [i for i in conditions if self.runs[i].wants_null]
+        looking = [i for i in asking if self.runs[i].looks_at_null]
+        needed = (null_wanted or self.all_nulls or not conditions or bool(asking) or not fusion.vanishes(c.null)
+                  or any(not math.isclose(weights[i], 1.0) for i in hooked))
+        compared = conditions if self.all_nulls else []
+        nulls = []
+        for i, a in enumerate(c.reliabilities):
+            own_null = i in looking or (i in compared and self.runs[i].expert.null is not None)
+            if needed and (own_null or not fusion.vanishes(a)):
+                nulls.append(i)
         for i in nulls:
             require_null(self.runs[i].expert)
         return Plan(guided, weights, c, conditions, nulls)
-
-    def _null_counts(self, i: int, reliability: fusion.Coefficient, conditioned: bool) -> bool:
-        compared = self.all_nulls and conditioned and self.runs[i].expert.null is not None
-        return compared or not fusion.vanishes(reliability)
 
     def describe(self, levels: Sequence[float], null_wanted: bool) -> str:
         """The plans of a run in words: how many predictions each step takes, and what is left out."""

@@ -21,6 +21,7 @@ import torch
 from .. import fusion
 from ..mixture import Expert
 from ..noise_levels import NoiseLevels, translate
+from .conds import Conds, Shapes, copy_controls, copy_hooks, host_conds, is_stateless
 from .models import noise_levels_of
 
 logger = logging.getLogger("mcdm")
@@ -28,15 +29,6 @@ logger = logging.getLogger("mcdm")
 AROUND_THE_RUN = ("outer_sample", "sampler_sample", "predict_noise")        # wrappers that only the lead's may be
 CFG_HOOKS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function")
 Place = tuple[torch.Tensor, torch.Tensor]       # the image [B, ...] and the level [B] at which an expert is asked
-Conds = dict[str, list[dict[str, Any]]]         # the host's conditions: {"positive": [...], "negative": [...]}
-
-
-def host_conds(expert: Expert) -> Conds:
-    """The condition and the null of an expert in the form in which the host's samplers carry them."""
-    conds = {"positive": comfy.sampler_helpers.convert_cond(expert.condition)}
-    if expert.null is not None:
-        conds["negative"] = comfy.sampler_helpers.convert_cond(expert.null)
-    return conds
 
 
 def wants_null(options: dict[str, Any]) -> bool:
@@ -73,6 +65,7 @@ class ExpertRun:
         self.mask: fusion.Coefficient = 1.0
         self.finite = torch.ones(())
         self.stateless = is_stateless(expert, patcher)
+        self._masked: torch.Size | None = None      # the shape of the image that the mask fits
         self._hook_mode = patcher.hook_mode
 
     @property
@@ -81,9 +74,19 @@ class ExpertRun:
         return self.patcher.model
 
     @property
+    def device(self) -> torch.device:
+        """Where its network runs: another device than the lead's if the user has placed it there."""
+        return self.patcher.load_device
+
+    @property
     def has_cfg_hooks(self) -> bool:
         """Whether functions hung into its MODEL take part in its guidance."""
         return any(self.options.get(kind) for kind in CFG_HOOKS)
+
+    @property
+    def looks_at_null(self) -> bool:
+        """Whether functions hung into its MODEL need the estimate of its own null, as self-attention guidance does."""
+        return self.has_cfg_hooks and self.wants_null
 
     @property
     def wants_null(self) -> bool:
@@ -95,9 +98,9 @@ class ExpertRun:
     def open(self) -> None:
         """Copies of conditions and options, and hooks on its own patcher: the host's CFGGuider.sample."""
         self.conds = host_conds(self.expert)
-        _copy_controls(self.conds)
+        copy_controls(self.conds)
         comfy.samplers.preprocess_conds_hooks(self.conds)
-        _copy_hooks(self.conds)
+        copy_hooks(self.conds)
         self.options = comfy.model_patcher.create_model_options_clone(self.patcher.model_options)
         self.options.pop("multigpu_clones", None)
         if comfy.samplers.get_total_hook_groups_in_conds(self.conds) <= 1:
@@ -105,6 +108,7 @@ class ExpertRun:
         comfy.sampler_helpers.prepare_model_patcher(self.patcher, self.conds, self.options)
         comfy.samplers.filter_registered_hooks_on_conds(self.conds, self.options)
         self._warn_of_what_has_no_effect()
+        self.patcher.remove_additional_models("multigpu")
 
     def additional_models(self) -> list[Any]:
         """Models that the host has to load for this expert beside its network."""
@@ -112,19 +116,28 @@ class ExpertRun:
         return hooked + self.patcher.model_patches_models() + self.patcher.get_nested_additional_models()
 
     def begin(
-        self, noise: torch.Tensor, latent_image: torch.Tensor | None, device: torch.device,
-        denoise_mask: torch.Tensor | None, seed: int | None, sigmas: torch.Tensor,
+        self, noise: torch.Tensor, latent_image: torch.Tensor | None, denoise_mask: torch.Tensor | None,
+        seed: int | None, sigmas: torch.Tensor, latent_shapes: Shapes | None,
     ) -> None:
-        """Once the models are loaded: conditions and options as its network wants them: the host's outer_sample."""
-        dtype = self.patcher.model_dtype()
+        """Once the models are loaded: conditions and options as its network wants them: the host's outer_sample.
+
+        latent_shapes: of the parts of a packed latent [B, 1, n], such as picture and sound.
+        """
+        device, dtype = self.device, self.patcher.model_dtype()
+        noise = noise.to(device)
+        denoise_mask = None if denoise_mask is None else denoise_mask.to(device)
         comfy.samplers.cast_to_load_options(self.options, device=device, dtype=dtype)
         self.patcher.model_patches_to(device)       # the host does so for one patcher of each network that it loads
         self.patcher.model_patches_to(dtype)
         self.patcher.pre_run()
-        if latent_image is not None and torch.count_nonzero(latent_image) > 0:
-            latent_image = self.model.process_latent_in(latent_image)
+        if hasattr(self.model, "latent_shapes"):        # of newer hosts
+            self.model.latent_shapes = latent_shapes
+        if latent_image is not None:
+            latent_image = latent_image.to(device)
+            if torch.count_nonzero(latent_image) > 0:
+                latent_image = self.model.process_latent_in(latent_image)
         self.conds = comfy.samplers.process_conds(
-            self.model, noise, self.conds, device, latent_image, denoise_mask, seed)
+            self.model, noise, self.conds, device, latent_image, denoise_mask, seed, latent_shapes=latent_shapes)
         own_sigmas = [self._own_level(s) if s > 0 else 0.0 for s in sigmas.tolist()]
         transformer_options = self.options.setdefault("transformer_options", {})
         transformer_options["sample_sigmas"] = torch.tensor(own_sigmas, device=device)
@@ -139,12 +152,27 @@ class ExpertRun:
 
     # -- one evaluation ------------------------------------------------------------------------------------------------
 
+    def fit_mask(self, x: torch.Tensor, latent_shapes: Shapes | None) -> None:
+        """Brings its mask to the size of the image [B, ...], which some samplers change on their way.
+
+        In a packed latent it is of the first part, the picture; elsewhere the expert acts everywhere.
+        """
+        if self.expert.mask is None or self._masked == x.shape:
+            return
+        self._masked = x.shape
+        if latent_shapes is None or len(latent_shapes) < 2:
+            self.mask = fusion.latent_mask(self.expert.mask, x.shape, x.device)
+            return
+        parts = [torch.ones(tuple(shape), device=x.device) for shape in latent_shapes]
+        parts[0] = parts[0] * fusion.latent_mask(self.expert.mask, parts[0].shape, x.device)
+        self.mask = torch.cat([part.reshape(len(part), 1, -1) for part in parts], dim=-1)
+
     def place(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Place:
         """The sampler's image [B, ...] and noise level [B] in the frame in which this expert is asked."""
         gain, own_level = translate(level, self.lead_levels, self.levels)
         own_x = x if gain == 1.0 else x * gain
         own_timestep = timestep if own_level == level else torch.full_like(timestep, own_level)
-        return own_x, own_timestep
+        return own_x.to(self.device), own_timestep.to(self.device)
 
     def take_over(self) -> None:
         """Makes its patcher the one that the network answers for, with no weight hooks of another left in place."""
@@ -156,7 +184,8 @@ class ExpertRun:
         self.model.current_patcher = self.patcher
 
     def watch(self, denoised: torch.Tensor) -> torch.Tensor:
-        """Notes on the device whether an answer holds NaN or infinite values, and returns it."""
+        """An answer on the lead's device; whether it holds NaN or infinite values is noted there."""
+        denoised = denoised.to(self.finite.device)
         self.finite = torch.minimum(self.finite, torch.isfinite(denoised).all().to(self.finite))
         return denoised
 
@@ -168,6 +197,8 @@ class ExpertRun:
     def _warn_of_what_has_no_effect(self) -> None:
         found = [kind for kind in AROUND_THE_RUN
                  if comfy.patcher_extension.get_all_wrappers(kind, self.options, is_model_options=True)]
+        if self.patcher.get_additional_models_with_key("multigpu"):
+            found.append("MultiGPU CFG Split")
         if "denoise_mask_function" in self.options:
             found.append("denoise_mask_function")
         for kind in found:
@@ -199,47 +230,3 @@ class LeadRun(ExpertRun):
 
     def place(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Place:
         return x, timestep
-
-
-def is_stateless(expert: Expert, patcher: Any) -> bool:
-    """Whether answers depend on image, noise level and condition alone: nothing that may keep a state is hung in."""
-    patched = patcher.model_options != {"transformer_options": {}} or any(patcher.wrappers.values())
-    replaced = patcher.injections or patcher.object_patches.keys() - {"model_sampling"}
-    rows = [*expert.condition, *(expert.null or [])]
-    stateful = any({"control", "hooks"} & options.keys() for _, options in rows)
-    return not (patched or replaced or stateful)
-
-
-def _copy_controls(conds: Conds) -> None:
-    """ControlNets keep state: gives conditions copies of their chains, one per chain, shared by condition and null."""
-    copies: dict[Any, Any] = {None: None}
-
-    def copy_chain(control: Any) -> Any:
-        if control not in copies:
-            copies[control] = control.copy()
-            copies[control].set_previous_controlnet(copy_chain(control.previous_controlnet))
-        return copies[control]
-
-    for rows in conds.values():
-        for cond in rows:
-            if "control" in cond:
-                cond["control"] = copy_chain(cond["control"])
-
-
-def _copy_hooks(conds: Conds) -> None:
-    """The keyframes of hooks keep state as well: gives conditions groups of their own; shared schedules stay shared."""
-    groups: dict[Any, Any] = {None: None}
-    schedules: dict[Any, Any] = {}
-
-    def copy_group(group: Any) -> Any:
-        if group not in groups:
-            groups[group] = group.clone()
-            for hook in groups[group].hooks:
-                schedules.setdefault(hook.hook_keyframe, hook.hook_keyframe.clone())
-                hook.hook_keyframe = schedules[hook.hook_keyframe]
-        return groups[group]
-
-    for rows in conds.values():
-        for cond in rows:
-            if "hooks" in cond:
-                cond["hooks"] = copy_group(cond["hooks"])

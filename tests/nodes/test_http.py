@@ -60,6 +60,7 @@ def test_unknown_words_are_named_in_the_history(host):
     ("sample", {"scheduler": "nonsense"}, ["nonsense", "karras"]),
     ("map", {"modality": "nonsense"}, ["nonsense", "auto"]),
     ("a", {"weight": float("inf")}, ["weight"]),
+    ("a", {"weight": float("nan")}, ["weight", "nan"]),
     ("a", {"weight": "abc"}, ["weight", "abc"]),
     ("a", {"end_percent": 1.5}, ["end_percent"]),
 ])
@@ -76,7 +77,6 @@ def test_a_bad_value_is_refused_before_it_runs(host, node, inputs, words):
     ("mix", {"reliabilities": "0, 0"}, ["zero"]),
     ("mix", {"reliabilities": "1 2 3"}, ["3 numbers", "2 experts"]),
     ("mix", {"reliabilities": "0,5 0,5"}, ["decimal"]),
-    ("a", {"weight": float("nan")}, ["'words'", "weight"]),
     ("a", {"start_percent": 0.6, "end_percent": 0.4}, ["'words'", "0.6", "0.4"]),
     ("words", {"text": "zzz"}, ["zzz", "red hair"]),
     ("words", {"model": ["hair", 0]}, ["hair (map)"]),

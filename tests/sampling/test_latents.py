@@ -268,3 +268,31 @@ def test_video_and_picture_spaces_do_not_mix(comfy, two_unets):
     with pytest.raises(ValueError, match="'movie'.*HunyuanVideo.*'still'.*SD15"):
         movie = expert(comfy, video(0, "HunyuanVideo"), 1, name="movie")
         mix(comfy, [expert(comfy, two_unets[0], 0, name="still"), movie])
+
+
+def test_a_mask_on_sound_is_refused_in_words(comfy, two_unets):
+    import comfy.samplers as host
+    mixture = mix(comfy, [expert(comfy, two_unets[0], 0), expert(comfy, two_unets[1], 1, mask=torch.ones(1, 8, 8))])
+    guider = comfy.call("MCDMGuider", mixture=mixture)[0]
+    sound = torch.zeros(1, 4, 16)
+    with pytest.raises(ValueError, match="a mask is for pictures and videos"):
+        guider.sample(sound, sound, host.sampler_object("euler"), torch.tensor([1.0, 0.0]), disable_pbar=True, seed=0)
+
+
+def test_a_mask_follows_a_latent_that_grows_on_its_way(comfy, two_unets):
+    """Samplers such as LCM's upscaling one double the latent between steps."""
+    import comfy.samplers as host
+    mask = torch.zeros(1, 64, 64)
+    mask[..., 32:] = 1.0
+    mixture = mix(comfy, [expert(comfy, two_unets[0], 0, 2.0), expert(comfy, two_unets[1], 1, 3.0, mask=mask)])
+    large = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    answers = []
+
+    def growing(model, noise, sigmas, extra_args=None, callback=None, disable=None):
+        for x in (large[..., ::2, ::2].contiguous(), large):
+            answers.append(model(x, sigmas[0] * x.new_ones(1), **extra_args))
+        return answers[-1]
+    small = torch.zeros(1, 4, 8, 8)
+    guider = comfy.call("MCDMGuider", mixture=mixture)[0]
+    guider.sample(small, small, host.KSAMPLER(growing), torch.tensor([1.0, 0.0]), disable_pbar=True, seed=0)
+    assert relative(answers[1], ask(comfy, mixture, large, 1.0)) <= 2e-5

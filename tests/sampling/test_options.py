@@ -1,4 +1,5 @@
 """What may be done on top of eq. 10 (MixtureOptions), and the paper's own sampler (MCDMAncestral)."""
+import dataclasses
 import json
 import math
 
@@ -13,6 +14,7 @@ from support.mixtures import (
     custom_sampled,
     eq10,
     estimates,
+    expert,
     latent,
     mix,
     parameterised,
@@ -109,6 +111,36 @@ def test_the_interval_of_a_flow_is_in_sigma(comfy):
         answer = ask(comfy, two(comfy, flows, sigma_high=3.0), X, t)
         wanted = eq10(d, null, (2.0, 3.0), (0.25, 0.75)) if guided else 0.4 * d[0] + 0.6 * d[1]
         assert relative(answer, wanted) <= 2e-5
+
+
+@pytest.mark.parametrize("weights", [(3.0, -4.0), (2.0, -1.99), (0.1 + 0.2, -0.3), (-1.0, -1.0)])
+def test_weights_that_cancel_are_not_divided_by_their_sum(comfy, two_unets, weights):
+    experts = [expert(comfy, unet, i, w) for i, (unet, w) in enumerate(zip(two_unets, weights, strict=True))]
+    with pytest.raises(ValueError, match="cancel each other"):
+        comfy.call("MixtureOptions", mixture=mix(comfy, experts), sigma_low=1.0)
+
+
+def test_under_masks_cells_whose_weights_cancel_keep_their_guidance(comfy, two_unets):
+    """The first expert acts everywhere at 2, the second at -1.9 in the right half, where D_0 speaks as well."""
+    mask = torch.zeros(1, 64, 64)
+    mask[..., 32:] = 1.0
+    experts = [expert(comfy, two_unets[0], 0, 2.0), expert(comfy, two_unets[1], 1, -1.9, mask=mask)]
+    mixture = mix(comfy, experts)
+    half = dataclasses.replace(mixture.options, interval=(100.0, 200.0))
+    object.__setattr__(mixture, "options", half)                        # a wire would be refused
+    d, null = estimates(two_unets, X, 1.0)
+    wanted = d[0].clone()
+    wanted[..., 4:] = eq10(d, null, (2.0, -1.9), (0.5, 0.5))[..., 4:]
+    assert relative(ask(comfy, mixture, X, 1.0), wanted) <= 2e-5
+
+
+def test_a_weight_of_zero_may_have_an_interval(comfy, two_unets):
+    """As the sampler takes them: Compare Experts draws an expert by itself that is there for its null alone."""
+    experts = [expert(comfy, two_unets[0], 0, 2.0), expert(comfy, two_unets[1], 1, 0.0)]
+    mixture = comfy.call("MixtureOptions", mixture=mix(comfy, experts), sigma_low=1.0)[0]
+    alone = mixture.alone(1)
+    _, null = estimates(two_unets, X * 0.5, 0.5)
+    assert relative(ask(comfy, alone, X * 0.5, 0.5), null[1]) <= 2e-5
 
 
 @pytest.mark.parametrize("options, words", [

@@ -1,0 +1,73 @@
+"""An expert's own copies of the host's conditions, so that the state of ControlNets and hooks stays its own."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import comfy.sampler_helpers
+
+from ..mixture import Expert
+
+Shapes = Sequence[Sequence[int]]                # of the parts of a packed latent [B, 1, n]: picture, sound
+Conds = dict[str, list[dict[str, Any]]]         # {"positive": [condition, ...], "negative": [...]}
+
+
+def host_conds(expert: Expert) -> Conds:
+    """The condition and the null of an expert in the form in which the host's samplers carry them."""
+    conds = {"positive": comfy.sampler_helpers.convert_cond(expert.condition)}
+    if expert.null is not None:
+        conds["negative"] = comfy.sampler_helpers.convert_cond(expert.null)
+    return conds
+
+
+def copy_controls(conds: Conds) -> None:
+    """ControlNets keep state: gives conditions copies of their chains, one per chain, shared by condition and null."""
+    copies: dict[Any, Any] = {None: None}
+
+    def copy_chain(control: Any) -> Any:
+        if control not in copies:
+            copies[control] = control.copy()
+            copies[control].set_previous_controlnet(copy_chain(control.previous_controlnet))
+        return copies[control]
+
+    for rows in conds.values():
+        for cond in rows:
+            if "control" in cond:
+                cond["control"] = copy_chain(cond["control"])
+
+
+def copy_hooks(conds: Conds) -> None:
+    """The keyframes of hooks keep state as well: gives conditions groups of their own; shared schedules stay shared."""
+    groups: dict[Any, Any] = {None: None}
+    schedules: dict[Any, Any] = {}
+
+    def copy_group(group: Any) -> Any:
+        if group not in groups:
+            groups[group] = group.clone()
+            for hook in groups[group].hooks:
+                schedules.setdefault(hook.hook_keyframe, hook.hook_keyframe.clone())
+                hook.hook_keyframe = schedules[hook.hook_keyframe]
+        return groups[group]
+
+    for rows in conds.values():
+        for cond in rows:
+            if "hooks" in cond:
+                cond["hooks"] = copy_group(cond["hooks"])
+
+
+def is_stateless(expert: Expert, patcher: Any) -> bool:
+    """Whether answers depend on image, noise level and condition alone: nothing that may keep a state is hung in."""
+    patched = patcher.model_options != {"transformer_options": {}} or any(patcher.wrappers.values())
+    replaced = patcher.injections or patcher.object_patches.keys() - {"model_sampling"}
+    rows = [*expert.condition, *(expert.null or [])]
+    stateful = any({"control", "hooks"} & options.keys() for _, options in rows)
+    return not (patched or replaced or stateful)
+
+
+def check_parts(expert: Expert, conds: Conds, latent_shapes: Shapes | None) -> None:
+    """Raises ValueError where a latent is packed of several parts and the expert's network does not take it apart."""
+    if latent_shapes is None or len(latent_shapes) < 2:
+        return
+    if not all("latent_shapes" in cond["model_conds"] for rows in conds.values() for cond in rows):
+        raise ValueError(f"Expert '{expert.name}' does not take nested latents (picture and sound in one); use an "
+                         "ordinary latent.")
