@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .fusion import CANCELLED
+from .shares import MEANINGS, RELIABILITIES, SHARES, reliabilities_of, shares_of
 
 TOLERANCE = 1e-9                # of a sum of reliabilities
 EVERYWHERE = (0.0, math.inf)    # the guidance interval that leaves nothing out
@@ -49,7 +50,8 @@ class Expert:
 class Options:
     """What is done on top of eq. 10; the defaults do nothing, exactly.
 
-    weights_end, reliabilities_end: what the w_i and a_j become at the end of the schedule; () = as at its start.
+    weights_end, reliabilities_end: what the w_i and a_j (shares, where the mixture's numbers are shares) become at the
+    end of the schedule; () = as at its start.
     curve: how they get there, "linear" or "cosine" in percent of the schedule.
     rescale: phi of Lin et al. 2023 (arXiv:2305.08891), 0 to 1.
     interval: the sigmas (low, high] of Kynkaanniemi et al. 2024 (arXiv:2404.07724) in which guidance acts;
@@ -77,6 +79,7 @@ class Mixture:
     """Experts and their reliabilities a_j >= 0, normalised to sum 1.
 
     The first expert leads: the sampler runs in its frame.
+    meaning: one of MEANINGS; with "shares" all reliabilities here are shares s_j >= 0 instead: see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
     Raises ValueError where the numbers do not fit the experts.
     """
@@ -84,10 +87,14 @@ class Mixture:
     reliabilities: tuple[float, ...]
     mixed_spaces: bool = False
     options: Options = Options()
+    meaning: str = RELIABILITIES
 
     def __post_init__(self) -> None:
         if not self.experts:
             raise ValueError("A mixture needs at least one expert; connect a ConditionExpert.")
+        if self.meaning not in MEANINGS:
+            raise ValueError(f"The meaning of a mixture's numbers is one of {', '.join(MEANINGS)}, "
+                             f"not '{self.meaning}'.")
         object.__setattr__(self, "reliabilities", self._normalised(self.reliabilities))
         if self.options.reliabilities_end:
             ends = self._normalised(self.options.reliabilities_end)
@@ -95,18 +102,21 @@ class Mixture:
         self._check_weights()
 
     def __repr__(self) -> str:
-        parts = zip(self.experts, self.reliabilities, strict=True)
-        return " + ".join(f"'{e.name}' (w {e.weight:g}, a {a:.3g})" for e, a in parts)
+        parts = zip(self.experts, *self.balance(), strict=True)
+        return " + ".join(f"'{e.name}' (w {e.weight:g}, a {a:.3g}, share {s:.3g})" for e, a, s in parts)
 
     def _normalised(self, numbers: Sequence[float]) -> tuple[float, ...]:
-        """Reliabilities divided by their sum."""
+        """Reliabilities, or shares, divided by their sum."""
+        what = self.meaning.capitalize()
         if len(numbers) != len(self.experts):
             names = ", ".join(f"'{e.name}'" for e in self.experts)
-            raise ValueError(f"{len(numbers)} reliabilities were given for {len(self.experts)} experts ({names}); "
+            raise ValueError(f"{len(numbers)} {self.meaning} were given for {len(self.experts)} experts ({names}); "
                              "give one for each, or leave the field empty for equal ones.")
         if not all(math.isfinite(a) and a >= 0 for a in numbers):
-            raise ValueError(f"Reliabilities must be finite and not negative, not {list(numbers)}.")
+            raise ValueError(f"{what} must be finite and not negative, not {list(numbers)}.")
         total = math.fsum(numbers)
+        if not 0 < total < math.inf and self.meaning == SHARES:
+            raise ValueError("Shares must not all be zero: the picture has somebody's look.")
         if not 0 < total < math.inf:
             raise ValueError("Reliabilities must not all be zero: at least one expert's null prediction must count.")
         return tuple(a / total for a in numbers)
@@ -129,11 +139,33 @@ class Mixture:
         return bool(self.options.weights_end or self.options.reliabilities_end)
 
     def at(self, percent: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """(weights, reliabilities) at a point of the schedule, 0 = its start, 1 = its end."""
+        """(weights, reliabilities or shares) at a point of the schedule, 0 = its start, 1 = its end."""
         weights = tuple(e.weight for e in self.experts)
         share = percent if self.options.curve == "linear" else (1.0 - math.cos(math.pi * percent)) / 2.0
         return (_between(weights, self.options.weights_end, share),
                 _between(self.reliabilities, self.options.reliabilities_end, share))
+
+    def balance(self, percent: float = 0.0) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(reliabilities, shares) at a point of the schedule, where every expert acts fully."""
+        weights, numbers = self.at(percent)
+        reliabilities = reliabilities_of(weights, numbers) if self.meaning == SHARES else numbers
+        return reliabilities, shares_of(weights, reliabilities)
+
+    def meaning_as(self, meaning: str) -> Mixture:
+        """The same mixture with numbers of another meaning, at the start and the end of the schedule.
+
+        A share below 0 becomes 0, and the others are renormalised.
+        """
+        if meaning == self.meaning:
+            return self
+
+        def numbers(percent: float) -> tuple[float, ...]:
+            reliabilities, shares = self.balance(percent)
+            return tuple(max(s, 0.0) for s in shares) if meaning == SHARES else reliabilities
+        options = self.options
+        if self.scheduled:
+            options = dataclasses.replace(options, reliabilities_end=numbers(1.0))
+        return dataclasses.replace(self, reliabilities=numbers(0.0), options=options, meaning=meaning)
 
     def alone(self, index: int) -> Mixture:
         """One expert as if only it were wired, with its own null."""
@@ -141,27 +173,36 @@ class Mixture:
         options = dataclasses.replace(self.options, weights_end=end, reliabilities_end=())
         return Mixture((self.experts[index],), (1.0,), self.mixed_spaces, options)
 
-    def varied(self, weights: Mapping[int, float], reliabilities: Mapping[int, float]) -> Mixture | None:
-        """The mixture with other numbers for some experts, {index: w} and {index: a}, throughout the schedule.
+    def varied(
+        self, weights: Mapping[int, float], numbers: Mapping[int, float], meaning: str = RELIABILITIES,
+    ) -> Mixture | None:
+        """The mixture with other numbers for some experts, {index: w} and {index: a or s}, throughout the schedule.
 
-        The other experts share what these reliabilities leave of 1 in proportion to their own, equally where their
-        own are all zero. None where more than 1 is asked for. Raises ValueError where nobody is left to share.
+        meaning: of `numbers`. The other experts divide what these leave of 1 in proportion to their own, equally where
+        their own are all zero. None where more than 1 is asked for. Raises ValueError where nobody is left for the rest.
         """
-        left = 1.0 - math.fsum(reliabilities.values())
+        left = 1.0 - math.fsum(numbers.values())
         if left < -TOLERANCE:
             return None
-        if left > TOLERANCE and len(reliabilities) == len(self.experts):
-            raise ValueError("Reliabilities must sum to 1, and there is no other expert to share the rest; "
+        if left > TOLERANCE and len(numbers) == len(self.experts):
+            raise ValueError(f"{meaning.capitalize()} must sum to 1, and there is no other expert to share the rest; "
                              "add an expert, or vary the weight.")
-        options = self.options
-        weights_end = tuple(weights.get(i, w) for i, w in enumerate(options.weights_end))
-        reliabilities_end = _sharing(options.reliabilities_end, reliabilities)
+        mixture = self._weighted(weights)
+        if not numbers:
+            return mixture
+        mixture = mixture.meaning_as(meaning)
+        ends = _sharing(mixture.options.reliabilities_end, numbers)
         return dataclasses.replace(
-            self,
-            experts=tuple(dataclasses.replace(e, weight=weights.get(i, e.weight)) for i, e in enumerate(self.experts)),
-            reliabilities=_sharing(self.reliabilities, reliabilities),
-            options=dataclasses.replace(options, weights_end=weights_end, reliabilities_end=reliabilities_end),
+            mixture,
+            reliabilities=_sharing(mixture.reliabilities, numbers),
+            options=dataclasses.replace(mixture.options, reliabilities_end=ends),
         )
+
+    def _weighted(self, weights: Mapping[int, float]) -> Mixture:
+        """The mixture with other weights, {index: w}, throughout the schedule."""
+        experts = tuple(dataclasses.replace(e, weight=weights.get(i, e.weight)) for i, e in enumerate(self.experts))
+        ends = tuple(weights.get(i, w) for i, w in enumerate(self.options.weights_end))
+        return dataclasses.replace(self, experts=experts, options=dataclasses.replace(self.options, weights_end=ends))
 
 
 def _between(start: Sequence[float], end: Sequence[float], share: float) -> tuple[float, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 import math
 
 
-def parse_reliabilities(text: str, count: int) -> tuple[float, ...]:
+def parse_reliabilities(text: str, count: int, what: str = "Reliabilities") -> tuple[float, ...]:
     """Non-negative numbers separated by commas and/or spaces, one per expert; "" means 1/count each.
 
-    Raises ValueError.
+    what: they are, for an error. Raises ValueError.
     """
-    return parse_numbers(text, count, "Reliabilities", minimum=0.0) or (1.0 / count,) * count
+    return parse_numbers(text, count, what, minimum=0.0) or (1.0 / count,) * count
 
 
 def parse_numbers(text: str, count: int, what: str, minimum: float = -math.inf) -> tuple[float, ...]:

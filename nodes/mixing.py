@@ -13,7 +13,8 @@ from ..mcdm.experts.modality import CONDITION, Conditioning, Modality
 from ..mcdm.host.models import cells, check_spaces, latent_format, noise_levels_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
-from .common import CATEGORY, ExpertWire, MixtureWire, modalities, number, search
+from ..mcdm.shares import MEANINGS, RELIABILITIES
+from .common import CATEGORY, ExpertWire, MixtureWire, choice, modalities, number, require, search
 
 logger = logging.getLogger("mcdm")
 
@@ -129,24 +130,39 @@ class ReliabilityMixer(io.ComfyNode):
                 io.String.Input("reliabilities", optional=True, default="",
                                 tooltip="a: how much each expert's prediction without a condition counts in the "
                                         "baseline from which every condition is measured. One non-negative number per "
-                                        "expert, in slot order, such as 1, 0.5. Empty = all equal."),
+                                        "expert, in slot order, such as 1, 0.5. Empty = all equal. Shares, if that is "
+                                        "their meaning."),
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
+                io.Combo.Input("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
+                               tooltip="What the numbers mean. shares: whose look the picture has; more of a share is "
+                                       "more of that expert's look, and at 1 the look is all its own. reliabilities: "
+                                       "the paper's numbers."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture",
                                         tooltip="For MCDM Sampler and every other node that takes a mixture.")],
         )
 
     @classmethod
+    def validate_inputs(cls, meaning: str | None = RELIABILITIES) -> bool | str:
+        return choice(meaning, MEANINGS, "meaning")
+
+    @classmethod
     def execute(
-        cls, expert_1: Expert, reliabilities: str = "", allow_mixed_latents: bool = False, **others: Expert | None,
+        cls,
+        expert_1: Expert,
+        reliabilities: str = "",
+        allow_mixed_latents: bool = False,
+        meaning: str = RELIABILITIES,
+        **others: Expert | None,
     ) -> io.NodeOutput:
+        require(cls.validate_inputs(meaning))
         slots = [expert_1, *(others.get(f"expert_{i}") for i in range(2, SLOTS + 1))]
         experts = tuple(expert for expert in slots if expert is not None)
         check_spaces(experts, allow_mixed_latents)
-        numbers = parse_reliabilities(reliabilities, len(experts))
-        return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents))
+        numbers = parse_reliabilities(reliabilities, len(experts), meaning.capitalize())
+        return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents, meaning=meaning))
 
 
 class EmptyExpertLatent(io.ComfyNode):

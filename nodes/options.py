@@ -31,8 +31,8 @@ class MixtureOptions(io.ComfyNode):
                                 tooltip="The weights at the end of the schedule, one per expert. Empty = the same as "
                                         "at the start."),
                 io.String.Input("reliabilities_end", optional=True, default="",
-                                tooltip="The reliabilities at the end of the schedule. Empty = the same as at the "
-                                        "start."),
+                                tooltip="The reliabilities at the end of the schedule; shares, if the mixer's numbers "
+                                        "are shares. Empty = the same as at the start."),
                 io.Combo.Input("curve", optional=True, options=list(CURVES), default="linear",
                                tooltip="How they change from start to end."),
                 io.Float.Input("rescale", optional=True, default=0.0, min=0.0, max=1.0, step=0.05,

@@ -88,7 +88,7 @@ class MixtureReport(io.ComfyNode):
         figures = recorder.figures()
         names = [e.name for e in mixture.experts]
         verdict = sentence(figures, names)
-        page = sheets.image(report_page(figures, labels(names), maps))
+        page = sheets.image(report_page(figures, labels(names), maps, _weights_in_words(mixture)))
         text = json.dumps(_finite(_plain(mixture, figures, maps, verdict)), indent=1)
         return io.NodeOutput(latent, page, text, ui=_Shown(page, cls, verdict))
 
@@ -142,8 +142,8 @@ def _plain(mixture: Mixture, figures: Figures, maps: Sequence[Map], verdict: str
     names = [e.name for e in mixture.experts]
     begins = {(c.first, c.second): c.sigma for c in contradictions(figures)}
     experts = [
-        {"name": expert.name, "weight": expert.weight, "reliability": a, "pull": pull}
-        for expert, a, pull in zip(mixture.experts, mixture.reliabilities, figures.contributions, strict=True)
+        {"name": expert.name, "weight": expert.weight, "reliability": a, "pull": pull, "share": share}
+        for expert, pull, a, share in zip(mixture.experts, figures.contributions, *mixture.balance(), strict=True)
     ]
     pairs = [
         {
@@ -168,9 +168,17 @@ def _plain(mixture: Mixture, figures: Figures, maps: Sequence[Map], verdict: str
         for m in maps
     ]
     return {
-        "verdict": verdict, "sigma": figures.sigmas, "experts": experts, "pairs": pairs,
+        "verdict": verdict, "sigma": figures.sigmas, "experts": experts, "meaning": mixture.meaning, "pairs": pairs,
         "content_is_decided": figures.decides, "maps": shown,
     }
+
+
+def _weights_in_words(mixture: Mixture) -> str:
+    """Each expert's weight, reliability and share, for the page."""
+    names = labels([e.name for e in mixture.experts])
+    experts = zip(names, mixture.experts, *mixture.balance(), strict=True)
+    told = [f"{name}: weight {e.weight:g}, reliability {a:.3g}, share {share:.3g}" for name, e, a, share in experts]
+    return ";  ".join(told)
 
 
 def _finite(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One seed, many mixtures: a grid over reliabilities and weights on a labelled sheet."""
+"""One seed, many mixtures: a grid over shares, reliabilities and weights on a labelled sheet."""
 from __future__ import annotations
 
 import math
@@ -8,12 +8,14 @@ from comfy_api.latest import io
 
 from ..mcdm.drawing.lettering import labels
 from ..mcdm.mixture import Mixture
+from ..mcdm.shares import RELIABILITIES, SHARES
 from .common import CATEGORY, choice, first_objection, require, search
 from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
 from .settings import check_settings, settings
 
-KINDS = ("reliability", "weight")
+KINDS = ("reliability", "weight", "share")
 ROW_KINDS = ("nothing", *KINDS)
+MEANINGS = {"reliability": RELIABILITIES, "share": SHARES}      # of the kinds whose values sum to 1 over the experts
 
 
 class Axis(NamedTuple):
@@ -29,9 +31,9 @@ class ReliabilitySweep(io.ComfyNode):
         return io.Schema(
             node_id="ReliabilitySweep", display_name="Reliability Sweep", category=CATEGORY, is_output_node=True,
             **search("XY plot", "grid", "contact sheet"),
-            description="Samples a mixture over a grid: the reliability or the weight of an expert goes from one value "
-                        "to another, all from one noise, on a labelled sheet. The other experts share the rest of the "
-                        "reliability in proportion to their own.",
+            description="Samples a mixture over a grid: the share, the reliability or the weight of an expert goes from "
+                        "one value to another, all from one noise, on a labelled sheet. The other experts divide the "
+                        "rest of 1 in proportion to their own shares or reliabilities.",
             inputs=[
                 *settings(),
                 *_axis_inputs("x", "from left to right", KINDS, "reliability", 0.0, 1.0),
@@ -98,7 +100,7 @@ def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str,
     """The inputs of one axis."""
     return [
         io.Combo.Input(f"{letter}_vary", optional=True, options=list(kinds), default=kind,
-                       tooltip=f"What changes {direction}."),
+                       tooltip=f"What changes {direction}. share: how much of the look is this expert's."),
         io.String.Input(f"{letter}_expert", optional=True, default="1",
                         tooltip="The expert whose value changes: its number in the mixture, or its name."),
         io.Float.Input(f"{letter}_from", optional=True, default=start, min=-1e9, max=1e9, step=0.05, round=False,
@@ -126,16 +128,16 @@ def _check_size(columns: int | None, y_vary: str | None, y_cells: int | None, mo
 
 
 def _axis(mixture: Mixture, kind: str, expert: str, start: float, end: float, count: int) -> Axis:
-    """One axis. Raises ValueError for an unknown expert or a reliability outside [0, 1]."""
+    """One axis. Raises ValueError for an unknown expert, or for a share or a reliability outside [0, 1]."""
     index = _find_expert(mixture, expert)
-    if kind == "reliability":
+    if kind in MEANINGS:
         allowed, legal = "number from 0 to 1", all(0 <= value <= 1 for value in (start, end))
     else:
         allowed, legal = "finite number", math.isfinite(start) and math.isfinite(end)
     if not legal:
         raise ValueError(f"The {kind} must go from one {allowed} to another, not from {start} to {end}.")
-    if kind == "reliability" and len(mixture.experts) == 1:
-        raise ValueError(f"'{mixture.experts[0].name}' is the only expert, so its reliability is always 1; "
+    if kind in MEANINGS and len(mixture.experts) == 1:
+        raise ValueError(f"'{mixture.experts[0].name}' is the only expert, so its {kind} is always 1; "
                          "add a second expert, or vary the weight.")
     gaps = max(count - 1, 1)
     return Axis(kind, index, [round(start + (end - start) * i / gaps, 12) for i in range(count)])
@@ -158,7 +160,7 @@ def _find_expert(mixture: Mixture, expert: str) -> int:
 # ------------------------------------------------------------------------------------------------ the grid
 
 def _mixtures(mixture: Mixture, x: Axis, y: Axis | None) -> list[list[Mixture | None]]:
-    """The mixture with the numbers of each cell, row by row; None where reliabilities are more than 1 together.
+    """The mixture with the numbers of each cell, row by row; None where shares, or reliabilities, are more than 1 together.
 
     Raises ValueError where that is so everywhere, or where the two axes vary the same.
     """
@@ -168,7 +170,8 @@ def _mixtures(mixture: Mixture, x: Axis, y: Axis | None) -> list[list[Mixture | 
         _check_independent(mixture, x, y)
         rows = [_row(mixture, x, (y, value)) for value in y.values]
     if not any(cell for row in rows for cell in row):
-        raise ValueError("In every cell the reliabilities of the two axes sum to more than 1; start lower.")
+        what = MEANINGS[x.kind]         # of both axes
+        raise ValueError(f"In every cell the {what} of the two axes sum to more than 1; start lower.")
     return rows
 
 
@@ -176,8 +179,13 @@ def _check_independent(mixture: Mixture, x: Axis, y: Axis) -> None:
     if (x.kind, x.expert) == (y.kind, y.expert):
         raise ValueError(f"Both axes vary the {x.kind} of expert '{mixture.experts[x.expert].name}'; "
                          "choose another expert or quantity for one.")
-    if x.kind == y.kind == "reliability" and len(mixture.experts) == 2:
-        raise ValueError("With two experts, the reliability of one decides that of the other; "
+    if not {x.kind, y.kind} <= MEANINGS.keys():
+        return
+    if x.kind != y.kind:
+        raise ValueError("One axis varies a share, the other a reliability, and each decides the other; "
+                         "vary two shares, or a weight on the second axis.")
+    if len(mixture.experts) == 2:
+        raise ValueError(f"With two experts, the {x.kind} of one decides that of the other; "
                          "vary a weight on the second axis.")
 
 
@@ -189,8 +197,9 @@ def _row(mixture: Mixture, x: Axis, *changes: tuple[Axis, float]) -> list[Mixtur
 def _varied(mixture: Mixture, *changes: tuple[Axis, float]) -> Mixture | None:
     """The mixture with a value for each of some axes."""
     weights = {axis.expert: value for axis, value in changes if axis.kind == "weight"}
-    reliabilities = {axis.expert: value for axis, value in changes if axis.kind == "reliability"}
-    return mixture.varied(weights, reliabilities)
+    numbers = {axis.expert: value for axis, value in changes if axis.kind in MEANINGS}
+    kinds = [axis.kind for axis, _ in changes if axis.kind in MEANINGS]       # all equal
+    return mixture.varied(weights, numbers, MEANINGS[kinds[0]] if kinds else RELIABILITIES)
 
 
 def _titles(mixture: Mixture, x: Axis, y: Axis | None) -> Titles:

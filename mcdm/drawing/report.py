@@ -17,6 +17,7 @@ ALARM, CALM = (178, 34, 52), (0, 128, 96)
 
 # Pixels of the finished page.
 VERDICT = 25        # the height of a line of the verdict
+SMALL = 20          # the height of a line below it
 MAP = 170           # the width of a map, where there is room
 
 
@@ -28,12 +29,16 @@ class Map(NamedTuple):
     estimate: Image.Image | None        # that picture as it is estimated then
 
 
-def report_page(figures: Figures, names: Sequence[str], maps: Sequence[Map]) -> Image.Image:
-    """The page of a report. names: of the experts, in letters that Pillow's font has."""
+def report_page(figures: Figures, names: Sequence[str], maps: Sequence[Map], mixture: str) -> Image.Image:
+    """The page of a report.
+
+    names: of the experts, in letters that Pillow's font has. mixture: what it is, in words, with such names.
+    """
     found = contradictions(figures)
     agreement = [(f"{names[p.first]} / {names[p.second]}", p.condition_cosine) for p in _most_opposed(figures.pairs)]
     return _compose(
         verdict=sentence(figures, names),
+        mixture=mixture,
         alarm=bool(found),
         sigmas=figures.sigmas,
         contributions=list(zip(names, figures.contributions, strict=True)),
@@ -66,6 +71,7 @@ def _pictures(m: Map) -> list[Image.Image]:
 
 def _compose(
     verdict: str,
+    mixture: str,
     alarm: bool,
     sigmas: Sequence[float],
     contributions: Lines,
@@ -75,16 +81,20 @@ def _compose(
 ) -> Image.Image:
     """The page from what it shows.
 
-    verdict: a sentence; alarm: whether it is a bad one. sigmas: of the evaluations, falling.
-    band: (sigma, sigma) to mark, or None. maps: titles and pictures, all of one size.
+    verdict: a sentence; alarm: whether it is a bad one. mixture: small print below it.
+    sigmas: of the evaluations, falling. band: (sigma, sigma) to mark, or None.
+    maps: titles and pictures, all of one size.
     """
     sigmas = _finite(sigmas)
     words = wrap(verdict, (WIDTH - 90) * FINE, font(19 * FINE))
-    top = 58 + VERDICT * words.count("\n")
+    below = 58 + VERDICT * words.count("\n")
+    small = wrap(mixture, (WIDTH - 90) * FINE, font(14 * FINE))
+    top = below + SMALL * (small.count("\n") + 1)
     map_width, map_height = _map_size([pictures for _, pictures in maps])
     page = Page(top + 2 * PANEL + (map_height + 110 if maps else 20))
     page.box(MARGIN, 24, 40, 24 + VERDICT * (words.count("\n") + 1) - 4, ALARM if alarm else CALM)
     page.text(54, 22, words, 19)
+    page.text(54, below - 4, small, 14, PALE)
 
     title = "pull: how far each condition moves the estimate (root mean square)"
     draw_panel(page, top + 20, title, sigmas, contributions, round_ticks(contributions), None)

@@ -2,16 +2,20 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 
-from .. import fusion
+from .. import fusion, shares
 from ..mixture import Expert, Mixture
 from ..noise_levels import NoiseLevels
 from .run import ExpertRun
+
+logger = logging.getLogger("mcdm")
 
 ROUNDING = 3e-6     # of a border: sigmas are float32, so that equal levels must not be told apart
 
@@ -66,8 +70,8 @@ class Plan(NamedTuple):
         """D_0 [B, ...] from the null estimates {expert: D}, None where it is not needed: eq. 8."""
         if not self.nulls:
             return None
-        shares = [self.coefficients.reliabilities[i] for i in self.nulls]
-        return fusion.null_blend([nulls[i] for i in self.nulls], shares)
+        reliabilities = [self.coefficients.reliabilities[i] for i in self.nulls]
+        return fusion.null_blend([nulls[i] for i in self.nulls], reliabilities)
 
 
 class Planner:
@@ -76,6 +80,7 @@ class Planner:
     def __init__(self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], all_nulls: bool) -> None:
         self.mixture, self.schedule, self.runs, self.all_nulls = mixture, schedule, runs, all_nulls
         self._plans: dict[Any, Plan] = {}
+        self._complained = False        # about shares that are not met: once a run
 
     def plan(self, level: float, null_wanted: bool) -> Plan:
         """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero."""
@@ -94,9 +99,11 @@ class Planner:
 
     def _make(self, level: float, active: Sequence[bool], guided: bool, null_wanted: bool) -> Plan:
         percent = self.schedule.percent(level) if self.mixture.scheduled else 0.0
-        weights, reliabilities = self.mixture.at(percent)
+        weights, numbers = self.mixture.at(percent)
         masks = [run.mask if on else 0.0 for run, on in zip(self.runs, active, strict=True)]
-        c = fusion.coefficients(weights, reliabilities, masks)
+        c = fusion.coefficients(weights, numbers, masks)
+        if self.mixture.meaning == shares.SHARES:
+            c = self._from_shares(c)
         if not guided:
             c = fusion.without_guidance(c)
         hooked = []         # even at weight 0: their functions may do anything with the condition's estimate
@@ -117,6 +124,17 @@ class Planner:
         for i in nulls:
             require_null(self.runs[i].expert)
         return Plan(guided, weights, c, conditions, nulls)
+
+    def _from_shares(self, c: fusion.Coefficients) -> fusion.Coefficients:
+        """Coefficients whose reliabilities are shares, with the reliabilities that give these shares."""
+        asked, reliabilities = c.reliabilities, shares.reliabilities_of(c.weights, c.reliabilities)
+        if not self._complained:
+            names = [e.name for e in self.mixture.experts]
+            words = shares.complaint(names, c.weights, asked, shares.shares_of(c.weights, reliabilities))
+            if words:
+                logger.info(f"MCDM: {words}")
+                self._complained = True
+        return dataclasses.replace(c, reliabilities=reliabilities)
 
     def describe(self, levels: Sequence[float], null_wanted: bool) -> str:
         """The plans of a run in words: how many predictions each step takes, and what is left out."""
@@ -143,7 +161,10 @@ def check_nulls(mixture: Mixture) -> None:
     everywhere = all(e.mask is None and e.start <= 0 and e.end >= 1 for e in experts)
     if everywhere and not mixture.scheduled and fusion.vanishes(1.0 - sum(e.weight for e in experts)):
         return
-    for expert, a in zip(experts, mixture.reliabilities, strict=True):
+    if mixture.meaning == shares.SHARES and not everywhere:
+        return      # whose null such shares need differs from place to place: the plans find out
+    reliabilities, _ = mixture.balance()
+    for expert, a in zip(experts, reliabilities, strict=True):
         if a > 0:
             require_null(expert)
 
