@@ -178,8 +178,8 @@ class Mixture:
     ) -> Mixture | None:
         """The mixture with other numbers for some experts, {index: w} and {index: a or s}, throughout the schedule.
 
-        meaning: of `numbers`. The other experts divide what these leave of 1 in proportion to their own, equally where
-        their own are all zero. None where more than 1 is asked for. Raises ValueError where nobody is left for the rest.
+        meaning: of `numbers`. The other experts share what these leave of 1 in proportion to their own, equally where
+        their own are all zero. None where more than 1 is asked for. Raises ValueError where nobody is left to share.
         """
         left = 1.0 - math.fsum(numbers.values())
         if left < -TOLERANCE:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import overload
 
 import torch
 
@@ -25,10 +26,22 @@ ROUNDING = 1e-9         # a reliability this small is zero: the expert may have 
 NOTICED = 1e-3          # a share that is missed by less is met
 
 
+@overload
+def shares_of(weights: Sequence[float], reliabilities: Sequence[float]) -> tuple[float, ...]: ...
+@overload
+def shares_of(weights: Sequence[Coefficient], reliabilities: Sequence[Coefficient]) -> tuple[Coefficient, ...]: ...
+
+
 def shares_of(weights: Sequence[Coefficient], reliabilities: Sequence[Coefficient]) -> tuple[Coefficient, ...]:
     """s_i = w_i - (W - 1) a_i. weights: w_i m_i; both as numbers or per cell [.., 1, H, W]."""
     excess = sum(weights) - 1.0
     return tuple(w - excess * a for w, a in zip(weights, reliabilities, strict=True))
+
+
+@overload
+def reliabilities_of(weights: Sequence[float], shares: Sequence[float]) -> tuple[float, ...]: ...
+@overload
+def reliabilities_of(weights: Sequence[Coefficient], shares: Sequence[Coefficient]) -> tuple[Coefficient, ...]: ...
 
 
 def reliabilities_of(weights: Sequence[Coefficient], shares: Sequence[Coefficient]) -> tuple[Coefficient, ...]:

@@ -160,8 +160,9 @@ def _find_expert(mixture: Mixture, expert: str) -> int:
 # ------------------------------------------------------------------------------------------------ the grid
 
 def _mixtures(mixture: Mixture, x: Axis, y: Axis | None) -> list[list[Mixture | None]]:
-    """The mixture with the numbers of each cell, row by row; None where shares, or reliabilities, are more than 1 together.
+    """The mixture with the numbers of each cell, row by row.
 
+    None where shares, or reliabilities, are more than 1 together.
     Raises ValueError where that is so everywhere, or where the two axes vary the same.
     """
     if y is None:

@@ -33,7 +33,8 @@ def test_what_a_log_says_of_them_is_short():
     hair = expert(weight=1.5, mask=torch.ones(64, 64))
     words = expert(name="words", weight=-2, condition=[[torch.zeros(9), {}]])
     assert repr(hair) == "'hair' (w 1.5)"
-    assert repr(Mixture((hair, words), (1, 2))) == "'hair' (w 1.5, a 0.333) + 'words' (w -2, a 0.667)"
+    assert repr(Mixture((hair, words), (1, 2))) == (
+        "'hair' (w 1.5, a 0.333, share 2) + 'words' (w -2, a 0.667, share -1)")
 
 
 @pytest.mark.parametrize("weight", [0.0, -3.5, 1e9])

@@ -242,6 +242,21 @@ def test_seven_experts_and_one(comfy):
     assert single["pairs"] == [] and "Only 'e1' acts here" in single["verdict"]
 
 
+@pytest.mark.parametrize("meaning, numbers, reliabilities, shares", [
+    ("reliabilities", "1 3", (0.25, 0.75), (1.0, 0.0)),
+    ("shares", "1 0", (0.25, 0.75), (1.0, 0.0)),
+    ("shares", "", (0.375, 0.625), (0.5, 0.5)),
+])
+def test_it_says_reliabilities_and_shares(comfy, meaning, numbers, reliabilities, shares):
+    asked = experts(comfy, [field(1), field(2)], [field(3), field(4)], (2.0, 3.0), (0.5, 0.8))
+    _, page, found = report(comfy, mix(comfy, asked, numbers, meaning=meaning))
+    assert found["meaning"] == meaning
+    assert [e["reliability"] for e in found["experts"]] == list(reliabilities)
+    assert [e["share"] for e in found["experts"]] == pytest.approx(shares)
+    words = comfy.module("nodes.report")._weights_in_words(mix(comfy, asked, numbers, meaning=meaning))
+    assert f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g};" in words
+
+
 # ------------------------------------------------------------------------------------------------ the embedded experts
 
 def drawing(comfy, name):

@@ -144,6 +144,26 @@ def test_what_is_varied_holds_throughout_the_schedule():
     assert weights == (5.0, 4.0, 7.0) and reliabilities == pytest.approx((1 / 6, 1 / 3, 0.5))
 
 
+@pytest.mark.parametrize("given, wanted", [({0: 0.5}, (0.5, 1 / 6, 1 / 3)), ({1: 0.3, 2: 0.3}, (0.4, 0.3, 0.3))])
+def test_the_others_share_the_rest_of_the_look(given, wanted):
+    own = Mixture(numbers((1, 1, 1)).experts, (1, 1, 2), meaning="shares")
+    varied = own.varied({}, given, "shares")
+    assert varied.meaning == "shares" and varied.reliabilities == pytest.approx(wanted, abs=1e-12)
+
+
+def test_five_shares_are_five_single_runs(comfy, unets):
+    """Of a mixture of reliabilities as of one of shares: 0, 0.25, 0.5, 0.75, 1."""
+    experts = united(comfy, unets[:2]).experts
+    run = RUN | {"latent_image": latent()}
+    singles = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        singles.append(sampled(comfy, mix(comfy, experts, f"{share} {1 - share}", meaning="shares"), **run))
+    for meaning in ("reliabilities", "shares"):
+        swept = mix(comfy, experts, "1 3", meaning=meaning)
+        latents = comfy.call("ReliabilitySweep", mixture=swept, **run, vae=Decoder(), x_vary="share", x_cells=5)[2]
+        assert torch.equal(latents["samples"], torch.cat(singles))
+
+
 def test_two_reliabilities_are_a_triangle(comfy, unets):
     mixture = united(comfy, unets, weights=(2.0, 2.0, 2.0), reliabilities="")
     run = RUN | {"steps": 1, "latent_image": latent()}
@@ -224,6 +244,11 @@ def test_a_batch_has_a_sheet_for_each_picture(comfy):
     ({"x_to": math.nan}, ["nan"]),
     ({"y_vary": "reliability", "y_expert": "hair", "y_from": 0.0, "y_to": 1.0}, ["Both axes", "'hair'"]),
     ({"y_vary": "reliability", "y_expert": "words", "y_from": 0.0, "y_to": 1.0}, ["two experts", "weight"]),
+    ({"x_vary": "share", "x_to": 1.5}, ["share", "1.5", "0 to 1"]),
+    ({"x_vary": "share", "y_vary": "reliability", "y_expert": "words", "y_from": 0.0, "y_to": 1.0},
+     ["a share", "a reliability"]),
+    ({"x_vary": "share", "y_vary": "share", "y_expert": "words", "y_from": 0.0, "y_to": 1.0},
+     ["two experts", "the share of one"]),
     ({"x_cells": 100, "y_vary": "weight", "y_cells": 100}, ["10000", "max_cells is 64"]),
     ({"x_cells": 0}, ["at least one"]),
     ({"x_vary": "colour"}, ["colour", "reliability"]),

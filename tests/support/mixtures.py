@@ -26,10 +26,10 @@ def expert(comfy: InProcess, model: Any, seed: int, weight: float = 1.0, **more:
     return comfy.call("ConditionExpert", model=model, weight=weight, **(texts | more))[0]
 
 
-def mix(comfy: InProcess, experts: Sequence[Any], reliabilities: str = "") -> Any:
-    """The mixture of experts, in the order of the slots."""
+def mix(comfy: InProcess, experts: Sequence[Any], reliabilities: str = "", **more: Any) -> Any:
+    """The mixture of experts, in the order of the slots. more: other inputs of ReliabilityMixer."""
     slots = {f"expert_{i + 1}": e for i, e in enumerate(experts)}
-    return comfy.call("ReliabilityMixer", **slots, reliabilities=reliabilities)[0]
+    return comfy.call("ReliabilityMixer", **slots, reliabilities=reliabilities, **more)[0]
 
 
 def united(comfy: InProcess, models: Sequence[Any], conditions: Sequence[Any] | None = None,
