@@ -130,15 +130,15 @@ class ReliabilityMixer(io.ComfyNode):
                 io.String.Input("reliabilities", optional=True, default="",
                                 tooltip="a: how much each expert's prediction without a condition counts in the "
                                         "baseline from which every condition is measured. One non-negative number per "
-                                        "expert, in slot order, such as 1, 0.5. Empty = all equal. Shares, if that is "
-                                        "their meaning."),
+                                        "expert, in slot order, such as 1, 0.5. Empty = all equal. With meaning set "
+                                        "to shares, these are the shares instead."),
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
                 io.Combo.Input("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
-                               tooltip="What the numbers mean. shares: whose look the picture has; more of a share is "
-                                       "more of that expert's look, and at 1 the look is all its own. reliabilities: "
-                                       "the paper's numbers."),
+                               tooltip="What the numbers mean. shares: whose look the picture has; a larger share is more "
+                                       "of that expert's look, and with 1 it is all its own. reliabilities: the paper's "
+                                       "numbers, of which a larger one is mostly less of that look."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture",
                                         tooltip="For MCDM Sampler and every other node that takes a mixture.")],

@@ -100,7 +100,7 @@ def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str,
     """The inputs of one axis."""
     return [
         io.Combo.Input(f"{letter}_vary", optional=True, options=list(kinds), default=kind,
-                       tooltip=f"What changes {direction}. share: how much of the look is this expert's."),
+                       tooltip=f"What changes {direction}. share: how much of the look comes from this expert."),
         io.String.Input(f"{letter}_expert", optional=True, default="1",
                         tooltip="The expert whose value changes: its number in the mixture, or its name."),
         io.Float.Input(f"{letter}_from", optional=True, default=start, min=-1e9, max=1e9, step=0.05, round=False,
