@@ -136,9 +136,9 @@ class ReliabilityMixer(io.ComfyNode):
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
                 io.Combo.Input("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
-                               tooltip="What the numbers mean. shares: whose look the picture has; a larger share is more "
-                                       "of that expert's look, and with 1 it is all its own. reliabilities: the paper's "
-                                       "numbers, of which a larger one is mostly less of that look."),
+                               tooltip="What the numbers mean. shares: whose look the picture has; a larger share is "
+                                       "more of that expert's look, and with 1 it is all its own. reliabilities: the "
+                                       "paper's numbers, of which a larger one is mostly less of that look."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture",
                                         tooltip="For MCDM Sampler and every other node that takes a mixture.")],

@@ -125,7 +125,8 @@ def test_masked_shares_are_equation_10_in_every_cell(n, data):
     """Both DESIGN's rule for shares under masks and eq. 10 by hand in float64."""
     cells = 5
     weights = data.draw(st.lists(st.floats(-4, 4, width=32), min_size=n, max_size=n))
-    shares = normalised(data.draw(st.lists(st.floats(0, 1, width=32), min_size=n, max_size=n).filter(lambda s: sum(s) > 0.01)))
+    raw = st.lists(st.floats(0, 1, width=32), min_size=n, max_size=n).filter(lambda s: sum(s) > 0.01)
+    shares = normalised(data.draw(raw))
     in_the_mask = st.lists(st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0]), min_size=cells, max_size=cells)
     masks = [torch.tensor(data.draw(in_the_mask)).view(1, 1, 1, cells) for _ in range(n)]
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 2**31)))

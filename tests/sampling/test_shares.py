@@ -4,8 +4,9 @@ import logging
 import pytest
 import torch
 
-from support.mixtures import ask, eq10, estimates, expert, latent, mix, sampled, settings
+from support.mixtures import ask, eq10, estimates, expert, latent, mix, sampled, settings, united
 from support.tensors import relative
+from unite_and_conquer.devtools.tiny_sd15 import conditioning
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
@@ -14,7 +15,7 @@ X = latent(2, seed=1)["samples"]
 
 def shared(comfy, models, weights, shares, meaning="shares", **more):
     """A mixture with shares."""
-    experts = [expert(comfy, model, i, weight, **more) for i, (model, weight) in enumerate(zip(models, weights, strict=True))]
+    experts = united(comfy, models, weights=weights, **more).experts
     return mix(comfy, experts, shares, meaning=meaning)
 
 
@@ -34,7 +35,11 @@ def test_equivalent_numbers_give_the_same_picture_bit_for_bit(comfy, two_unets, 
     assert torch.equal(*pictures)
 
 
-@pytest.mark.parametrize("weights, shares", [((3.0, 3.0), (0.3, 0.7)), ((2.1, 5.3), (0.9, 0.1)), ((-1.7, 4.0), (0.0, 1.0))])
+@pytest.mark.parametrize("weights, shares", [
+    ((3.0, 3.0), (0.3, 0.7)),
+    ((2.1, 5.3), (0.9, 0.1)),
+    ((-1.7, 4.0), (0.0, 1.0)),
+])
 def test_equivalent_numbers_that_are_rounded(comfy, two_unets, weights, shares):
     total = sum(weights) - 1
     reliabilities = [max((w - s) / total, 0) for w, s in zip(weights, shares, strict=True)]
@@ -89,7 +94,7 @@ def test_over_the_schedule_shares_are_resolved_in_every_step(comfy, two_unets, p
     ((2.0, 3.0), "0.9 0.1", None),
 ])
 def test_the_log_says_once_what_cannot_be(comfy, two_unets, caplog, weights, shares, words):
-    experts = [expert(comfy, model, i, w, name=f"UNet{i}") for i, (model, w) in enumerate(zip(two_unets, weights, strict=True))]
+    experts = [expert(comfy, two_unets[i], i, weights[i], name=f"UNet{i}") for i in range(2)]
     with caplog.at_level(logging.INFO):
         sampled(comfy, mix(comfy, experts, shares, meaning="shares"), **settings(latent_image=latent()))
     said = [r.getMessage() for r in caplog.records if r.getMessage().startswith("MCDM: the ")]
@@ -101,7 +106,7 @@ def test_the_log_says_once_what_cannot_be(comfy, two_unets, caplog, weights, sha
 def test_a_share_that_is_the_weight_needs_no_null(comfy, two_unets):
     """Its reliability is 0, rounding or not; another share says that the null is needed."""
     def without_null(share):
-        first = comfy.call("ConditionExpert", model=two_unets[0], condition=expert(comfy, two_unets[0], 0).condition, weight=0.7)[0]
+        first = comfy.call("ConditionExpert", model=two_unets[0], condition=conditioning(0), weight=0.7)[0]
         return mix(comfy, [first, expert(comfy, two_unets[1], 1, 2.9)], share, meaning="shares")
     sampled(comfy, without_null("0.7 0.3"), **settings(latent_image=latent()))
     with pytest.raises(ValueError, match="has no null condition"):
