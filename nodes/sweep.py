@@ -32,8 +32,8 @@ class ReliabilitySweep(io.ComfyNode):
             node_id="ReliabilitySweep", display_name="Reliability Sweep", category=CATEGORY, is_output_node=True,
             **search("XY plot", "grid", "contact sheet"),
             description="Samples a mixture over a grid: the share, the reliability or the weight of an expert goes "
-                        "from one value to another, all from one noise, on a labelled sheet. The other experts divide the "
-                        "rest of 1 in proportion to their own shares or reliabilities.",
+                        "from one value to another, all from one noise, on a labelled sheet. The other experts divide "
+                        "the rest of 1 in proportion to their own shares or reliabilities.",
             inputs=[
                 *settings(),
                 *_axis_inputs("x", "from left to right", KINDS, "reliability", 0.0, 1.0),
