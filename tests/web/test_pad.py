@@ -274,9 +274,9 @@ def test_saving_copying_and_queueing_see_nothing_new(page):
     page.page.evaluate(f"() => {{ {TEXT}.value = '0.2, 0.3, 0.5' }}")
     saved = json.loads(page.page.evaluate("() => JSON.stringify(app.graph.serialize())"))
     mixer, = (node for node in saved["nodes"] if node["type"] == "ReliabilityMixer")
-    assert mixer["widgets_values"] == ["0.2, 0.3, 0.5", False]
+    assert mixer["widgets_values"] == ["0.2, 0.3, 0.5", False, "reliabilities"]
     slots = [f"expert_{i}" for i in range(1, 9)]
-    assert [slot["name"] for slot in mixer["inputs"]] == [*slots, "reliabilities", "allow_mixed_latents"]
+    assert [slot["name"] for slot in mixer["inputs"]] == [*slots, "reliabilities", "allow_mixed_latents", "meaning"]
     page.load(saved)
     page.page.wait_for_function("() => document.querySelector('.mcdm-pad input')?.value === '0.2'")
     assert page.numbers == [0.2, 0.3, 0.5]
