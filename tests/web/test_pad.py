@@ -18,7 +18,11 @@ from unite_and_conquer.mcdm.parsing import parse_reliabilities
 
 FACE = prompts.drawing("face_from_three_experts")
 # as the host does after each click and key
-CHECK = "() => { app.extensionManager.workflow.activeWorkflow.changeTracker.checkState() }"
+CHECK = """() => {
+    const tracker = app.extensionManager.workflow.activeWorkflow.changeTracker;
+    if (tracker.captureCanvasState) tracker.captureCanvasState();
+    else tracker.checkState();
+}"""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["classic", "vue"])

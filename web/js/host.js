@@ -17,7 +17,9 @@ function changeTracker() {
 
 /** What has changed since the last call becomes one step of undo. */
 export function markUndoStep() {
-    changeTracker()?.checkState();
+    const tracker = changeTracker();
+    if (tracker?.captureCanvasState) tracker.captureCanvasState();
+    else tracker?.checkState();                                         // its name in older frontends
 }
 
 /** Undoes or redoes, as the keys of a keyboard event say. */
