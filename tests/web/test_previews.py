@@ -394,6 +394,7 @@ STRIP = """() => [...document.querySelectorAll(".mcdm-previews figure")].map(fig
         width: image.naturalWidth,
         seen: figure.checkVisibility(),
         box: image.getBoundingClientRect().toJSON(),
+        percent: parseInt(figure.querySelector("b").innerText),
         now: Number(meter.ariaValueNow ?? meter.getAttribute("aria-valuenow")),
         label: meter.ariaLabel,
         bar: bar.getBoundingClientRect().width / meter.getBoundingClientRect().width,
@@ -424,6 +425,16 @@ CORNERS = f"""() => {{
 def page(host, browser, request):
     with opened(browser, host, Page, vue=request.param == "vue") as page:
         yield page
+
+
+# Sends the page what a run would: as many experts as pulls.
+SEND = f"""async pulls => {{
+    const {{api}} = await import("/scripts/api.js");
+    const image = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+    const experts = pulls.map((pull, i) => ({{name: "expert " + i, pull, image}}));
+    const detail = {{node: String(({NODE})().id), prompt_id: String(Math.random()), experts}};
+    api.dispatchEvent(new CustomEvent("mcdm.previews", {{detail}}));
+}}"""
 
 
 def run_in_page(page, **values):
@@ -462,6 +473,23 @@ def test_a_strip_comes_under_the_sampler_and_goes(page):
     run_in_page(page, seed=10, expert_previews=False)
     assert page.page.evaluate(STRIP) == []
     assert json.loads(page.page.evaluate(SAVED))[1] < taller
+
+
+@pytest.mark.parametrize("pulls, percents", [
+    ([0.386, 0.376, 0.238], [39, 37, 24]),              # each rounded for itself: 39, 38 and 24
+    ([1 / 3, 1 / 3, 1 / 3], [34, 33, 33]),
+    ([0.125] * 8, [13, 13, 13, 13, 12, 12, 12, 12]),
+    ([1, 0], [100, 0]),
+])
+def test_percents_sum_to_100(page, pulls, percents):
+    page.load(drawing("face_from_three_experts"))
+    page.page.evaluate(SEND, pulls)
+    page.page.wait_for_function("count => document.querySelectorAll('.mcdm-previews figure').length === count",
+                                arg=len(pulls))
+    page.page.wait_for_timeout(300)
+    figures = page.page.evaluate(STRIP)
+    assert [f["percent"] for f in figures] == percents
+    assert [f["bar"] for f in figures] == pytest.approx([percent / 100 for percent in percents], abs=0.01)
 
 
 def test_inside_a_subgraph_it_finds_its_node(page):

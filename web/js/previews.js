@@ -4,6 +4,7 @@ import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
 import { COLORS, experts } from "./experts.js";
 import { chain } from "./host.js";
+import { wholeParts } from "./pad/numbers.js";
 import { origin } from "./wires.js";
 import { say } from "./words.js";
 
@@ -40,10 +41,10 @@ function figure(name, color) {
     const element = make("figure", {title: name, style: `--expert: ${color}`}, image, caption, meter);
     return {
         element,
-        show({pull, image: source}) {
+        show({pull, image: source}, whole) {
             if (source) image.src = source;
             element.classList.toggle("silent", !source);    // not asked at this noise level: its last word stays, faded
-            percent.textContent = bar.style.width = `${Math.round(100 * pull)}%`;
+            percent.textContent = bar.style.width = `${whole}%`;
             meter.setAttribute("aria-valuenow", (100 * pull).toFixed(2));
         },
     };
@@ -72,7 +73,8 @@ class Strip {
             this.element.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
             this.#set(seen.map(({name}, i) => figure(name, colors[i])));
         }
-        for (const [i, expert] of seen.entries()) this.#figures[i].show(expert);
+        const percents = wholeParts(seen.map(({pull}) => pull), 100);
+        for (const [i, expert] of seen.entries()) this.#figures[i].show(expert, percents[i]);
     }
 
     clear() {

@@ -43,14 +43,19 @@ give one for each wired expert, in slot order, such as '${example}' (with a deci
     return {shares: numbers.map(number => number / total)};
 }
 
+/** Whole numbers in proportion to shares; their sum is the total exactly, as by the method of largest remainders. */
+export function wholeParts(shares, total) {
+    const parts = shares.map(share => Math.floor(share * total + 1e-6));
+    const rests = shares.map((share, i) => ({i, rest: Math.round((share * total - parts[i]) * 1e6)}));
+    rests.sort((a, b) => b.rest - a.rest || a.i - b.i);
+    const missing = total - sum(parts);
+    for (const {i} of rests.slice(0, missing)) parts[i]++;              // to those whose rest is largest
+    return parts;
+}
+
 /** Shares as the text that is saved: three places, and their sum is 1 exactly. */
 export function format(shares) {
-    const units = shares.map(share => Math.floor(share * 1000 + 1e-6));
-    const rests = shares.map((share, i) => ({i, rest: Math.round((share * 1000 - units[i]) * 1e6)}));
-    rests.sort((a, b) => b.rest - a.rest || a.i - b.i);
-    const missing = 1000 - sum(units);
-    for (const {i} of rests.slice(0, missing)) units[i]++;              // to those whose rest is largest
-    return units.map(unit => unit / 1000).join(", ");
+    return wholeParts(shares, 1000).map(part => part / 1000).join(", ");
 }
 
 /** Share i set to a value; the others keep their proportions, or become equal where they are all zero. */
