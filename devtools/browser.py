@@ -86,6 +86,14 @@ class Page:
         picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
         return picture
 
+    def box(self, locator: Any) -> Any:
+        """Where it is once it has come to rest: x, y, width and height in pixels."""
+        before, after = None, locator.bounding_box()
+        while before != after:
+            self.page.wait_for_timeout(100)
+            before, after = after, locator.bounding_box()
+        return after
+
 
 AnyPage = TypeVar("AnyPage", bound=Page)
 
@@ -181,14 +189,6 @@ class Pad(Page):
     def becomes(self, text: str) -> None:
         """Waits until the mixer's widget holds the text."""
         self.page.wait_for_function(f"text => {TEXT}.value === text", arg=text, timeout=60_000)
-
-    def box(self, locator: Any) -> Any:
-        """Where it is once it has come to rest: x, y, width and height in pixels."""
-        before, after = None, locator.bounding_box()
-        while before != after:
-            self.page.wait_for_timeout(100)
-            before, after = after, locator.bounding_box()
-        return after
 
     def drag(self, *points: Any) -> None:
         """The mouse goes from point to point, its button held down."""

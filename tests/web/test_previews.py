@@ -458,6 +458,11 @@ def test_a_strip_comes_under_the_sampler_and_goes(page):
     assert len({f["source"] for f in figures}) == len({f["color"] for f in figures}) == 3
     assert sum(f["now"] for f in figures) == pytest.approx(100.0, abs=0.1)
     assert [f["bar"] for f in figures] == pytest.approx([f["now"] / 100 for f in figures], abs=0.03)
+    heading = page.page.locator(".mcdm-previews-head")
+    head, strip = page.box(heading), page.box(page.page.locator(".mcdm-previews"))
+    assert heading.inner_text() == "How much each expert pulls"
+    assert head["width"] == pytest.approx(strip["width"], abs=1), "over all of the figures"
+    assert head["y"] + head["height"] <= min(f["box"]["top"] for f in figures)
     # inside the node, and of what is saved or queued nothing has another shape
     left, top, right, bottom = page.page.evaluate(CORNERS)
     assert all(left <= f["box"]["left"] and f["box"]["right"] <= right + 1

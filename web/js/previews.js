@@ -9,7 +9,8 @@ import { origin } from "./wires.js";
 import { say } from "./words.js";
 
 const NODE = "MCDMSampler", SWITCH = "expert_previews", WIDGET = "expert_previews_strip";
-const COLUMNS = 4, ROW = 100;                                           // pictures beside each other; pixels
+const COLUMNS = 4;                                                      // pictures beside each other
+const HEAD = 19, ROW = 100;                                             // pixels, the heading as previews.css has it
 
 /** One transparent pixel: what an expert shows that has not been asked. */
 const NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
@@ -57,12 +58,14 @@ class Strip {
 
     constructor() {
         const label = say`What each expert alone thinks the picture is`;
+        this.heading = make("div", {class: "mcdm-previews-head"}, say`How much each expert pulls`);
         this.element = make("div", {class: "mcdm-previews", role: "group", "aria-label": label});
     }
 
     /** Pixels. */
     get height() {
-        return Math.ceil(this.#figures.length / COLUMNS) * ROW;
+        const rows = Math.ceil(this.#figures.length / COLUMNS);
+        return rows && HEAD + rows * ROW;
     }
 
     /** seen: [{name, pull, image}], one per expert. Nothing of another run stays. */
@@ -85,7 +88,8 @@ class Strip {
     #set(figures) {
         this.#figures = figures;
         this.element.style.minHeight = this.height ? `${this.height}px` : "";
-        this.element.replaceChildren(...figures.map(figure => figure.element));
+        const heading = figures.length ? [this.heading] : [];
+        this.element.replaceChildren(...heading, ...figures.map(figure => figure.element));
     }
 }
 
