@@ -160,6 +160,46 @@ def test_typed_numbers(page):
     assert field.input_value() == "1"
 
 
+def test_a_number_is_typed_over_the_one_before(page):
+    """Enter, or a click, selects the number; each that was typed is one step of undo."""
+    page.show([0, 1])
+    field = page.pad.get_by_role("spinbutton", name="Reliability of skin")
+    field.click()
+    for typed, text in [("0.3", "0.7, 0.3"), (".8", "0.2, 0.8"), ("1", "0, 1")]:
+        page.page.keyboard.type(typed)
+        page.page.keyboard.press("Enter")
+        assert page.text == text
+        assert field.get_attribute("aria-valuenow") == field.input_value() == text.split(", ")[1]
+    for text in ("0.2, 0.8", "0.7, 0.3", ""):
+        page.page.keyboard.press("Control+z")
+        page.becomes(text)
+
+
+def test_a_decimal_comma_is_read_and_what_is_no_number_is_refused(page):
+    page.show([0, 1], "0.9, 0.1")
+    field = page.pad.get_by_role("spinbutton", name="Reliability of skin")
+    assert [field.get_attribute(f"aria-value{name}") for name in ("min", "max", "now")] == ["0", "1", "0.1"]
+    field.click()
+    page.page.keyboard.type("0,4")
+    assert page.text == "0.6, 0.4"
+    page.page.keyboard.press("Enter")
+    assert (page.text, field.input_value()) == ("0.6, 0.4", "0.4")
+    for typed in ("0;7", "much", "0.1.2", "0x1", "-"):
+        field.fill(typed)
+        assert page.text == "0.6, 0.4", typed
+        assert field.get_attribute("aria-invalid") == "true"
+        page.page.keyboard.press("Enter")
+        assert (page.text, field.input_value(), field.get_attribute("aria-invalid")) == ("0.6, 0.4", "0.4", None)
+    field.fill("0.25")
+    page.page.keyboard.press("Escape")
+    assert (page.text, field.input_value()) == ("0.6, 0.4", "0.4")
+    field.fill("0.4")
+    page.page.keyboard.press("Tab")
+    page.type("1, 1")
+    page.becomes("1, 1")
+    assert page.numbers == [0.5, 0.5], "the field is not held by a number that was typed and changed nothing"
+
+
 def test_typed_text_moves_the_pad(page):
     page.show([0, 1, 2])
     page.type("1 1,  2")

@@ -10,6 +10,13 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 export const sum = numbers => numbers.reduce((a, b) => a + b, 0);
 export const toStep = share => Math.round(share / STEP) * STEP;
 export const toThousandth = share => Math.round(share * 1000) / 1000;
+
+/** A share as it is typed, with a point or a decimal comma; undefined for what is not a number. */
+export function readShare(typed) {
+    const word = typed.trim().replace(",", ".");
+    if (NUMBER.test(word)) return Math.min(1, Math.max(0, Number(word)));
+}
+
 export const percent = share => `${Math.round(share * 1000) / 10} %`;
 
 export function equalShares(count) {
