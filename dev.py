@@ -8,6 +8,7 @@
     python3 dev.py env          where the interpreter, ComfyUI and the pack are, as JSON
     python3 dev.py reproduce    the paper's experiments, in small: tables and pictures in bench/paper/
     python3 dev.py bench        the benchmarks
+    python3 dev.py compatibility  what mixes with what, measured on this ComfyUI: docs/compatibility.md
     python3 dev.py train        an expert of your own, from a folder of pictures
 
 ComfyUI is the user's own (COMFYUI_PATH, or the one whose custom_nodes holds this checkout), else one in a cache folder
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     add(commands.bench, "run a benchmark: NAME [its arguments], a file of bench/", passes_on=True)
     add(commands.pictures, "draw the pictures of README, help pages, icon: NAME, a file of devtools/pictures/",
         passes_on=True)
+    add(commands.compatibility, "measure every family of networks that ComfyUI knows and write docs/compatibility.md")
     add(commands.train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] "
         "[--minutes 15 | --steps N] [--batch-size 16] [--words 100] [--no-mirror] [--name NAME] [--out FILE] "
         "[--work FOLDER]; see docs/training.md", passes_on=True)

@@ -142,6 +142,11 @@ def reproduce(_: argparse.Namespace, arguments: list[str]) -> int:
     return run_inside("bench.paper.reproduce", arguments)
 
 
+def compatibility(_options: argparse.Namespace, _: list[str]) -> int:
+    """What mixes with what, into docs/compatibility.md."""
+    return run_inside("devtools.compatibility", [])
+
+
 def run_one_of(folder: str, arguments: list[str]) -> int:
     """Runs the module of `folder` that the first argument names inside ComfyUI: one of those that have a main."""
     paths = (ROOT / folder).glob("*.py")

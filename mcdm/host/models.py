@@ -7,12 +7,15 @@ from typing import Any
 
 import comfy.latent_formats
 import comfy.model_sampling
+import comfy.supported_models
 import torch
 
 from ..mixture import Expert
 from ..noise_levels import NoiseLevels
 
 logger = logging.getLogger("mcdm")
+
+REFUSED = ["LotusD"]      # image to image, without noise levels: noise_levels_of says so
 
 # Pixels of a cell where it is not 8, for hosts whose latent formats do not say it.
 CELLS = {"ChromaRadiance": 1, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16, "HunyuanImage21": 32,
@@ -58,6 +61,13 @@ def cells(space: Any) -> int:
     return getattr(space, "spacial_downscale_ratio", None) or CELLS.get(type(space).__name__, 8)
 
 
+def families_of(space: Any) -> list[str]:
+    """The host's own families in a latent space, the plainest names first: variants of a family have longer ones."""
+    families = comfy.supported_models.models
+    names = {family.__name__ for family in families if same_space(space, family.latent_format())}
+    return sorted(names - set(REFUSED), key=lambda name: (len(name), name))
+
+
 def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
     """Raises ValueError unless all experts share one latent space, not merely the same number of channels.
 
@@ -72,7 +82,9 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
         names = (f"expert '{expert.name}' works in the latent space {type(theirs).__name__}, "
                  f"expert '{lead.name}' in {type(ours).__name__}")
         if not mixed or ours.latent_channels != theirs.latent_channels:
-            raise ValueError(f"These cannot be united: {names}. Use experts of one latent space.")
+            fitting = ", ".join(families_of(ours)[:5]) or "other models of its kind"
+            raise ValueError(f"These cannot be united: {names}. Use experts of one latent space; with '{lead.name}' go "
+                             f"for example {fitting}.")
         logger.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
 
 
