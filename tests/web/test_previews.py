@@ -427,6 +427,12 @@ def page(host, browser, request):
         yield page
 
 
+# as the host does after each click and key
+MARK = """() => {
+    const tracker = app.extensionManager.workflow.activeWorkflow.changeTracker;
+    if (tracker.captureCanvasState) tracker.captureCanvasState();
+    else tracker.checkState();
+}"""
 # Sends the page what a run would: as many experts as pulls.
 SEND = f"""async pulls => {{
     const {{api}} = await import("/scripts/api.js");
@@ -495,6 +501,22 @@ def test_percents_sum_to_100(page, pulls, percents):
     figures = page.page.evaluate(STRIP)
     assert [f["percent"] for f in figures] == percents
     assert [f["bar"] for f in figures] == pytest.approx([percent / 100 for percent in percents], abs=0.01)
+
+
+def test_after_undo_the_strip_that_is_seen_is_the_nodes_own(page):
+    page.load(drawing("face_from_three_experts"))
+    count = "count => document.querySelectorAll('.mcdm-previews figure').length === count"
+    page.page.evaluate(SEND, [0.5, 0.25, 0.25])
+    page.page.wait_for_function(count, arg=3)
+    page.page.evaluate(SET, {"steps": 7})
+    page.page.evaluate(MARK)
+    page.page.keyboard.press("Control+z", delay=100)
+    page.page.wait_for_function(f"() => ({NODE})().widgets.find(w => w.name === 'steps').value !== 7")
+    page.page.evaluate(SEND, [0.75, 0.25])
+    page.page.wait_for_function(count, arg=2)
+    page.page.wait_for_timeout(300)
+    assert [f["percent"] for f in page.page.evaluate(STRIP) if f["seen"]] == [75, 25]
+    assert page.page.locator(".mcdm-previews").count() == 1
 
 
 def test_inside_a_subgraph_it_finds_its_node(page):

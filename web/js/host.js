@@ -27,6 +27,16 @@ export function undoOrRedo(event) {
     changeTracker()?.undoRedo(event);
 }
 
+/**
+ * The newer canvas keeps what it shows of a node while the number stays, as in undo: the element of the node that is
+ * gone makes way. Both elements match the selector.
+ */
+export function mount(node, element, selector) {
+    if (node.graph !== app.canvas.graph) return;
+    const shown = document.querySelector(`[data-node-id="${node.id}"] ${selector}`);
+    if (shown && shown !== element) shown.replaceWith(element);
+}
+
 /** Calls after(...values) whenever object[name](...values) has been called; the function may be missing so far. */
 export function chain(object, name, after) {
     const before = object[name];

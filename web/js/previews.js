@@ -3,7 +3,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
 import { COLORS, experts } from "./experts.js";
-import { chain } from "./host.js";
+import { chain, mount } from "./host.js";
 import { wholeParts } from "./pad/numbers.js";
 import { origin } from "./wires.js";
 import { say } from "./words.js";
@@ -114,6 +114,7 @@ function show({node: id, prompt_id: run, experts: seen}) {
     const {strip, widget} = strips.get(node);
     strip.show(run, seen, node);
     widget.hidden = false;
+    mount(node, strip.element, ".mcdm-previews");
     node.setDirtyCanvas(true, true);
 }
 
@@ -133,6 +134,10 @@ app.registerExtension({
     setup() {
         addStylesheet("previews.css");
         api.addEventListener("mcdm.previews", ({detail}) => show(detail));
+    },
+    afterConfigureGraph() {
+        for (const node of app.canvas.graph.nodes)
+            if (strips.has(node)) mount(node, strips.get(node).strip.element, ".mcdm-previews");
     },
     nodeCreated(node) {
         if (node.comfyClass !== NODE) return;

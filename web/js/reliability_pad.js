@@ -5,7 +5,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet } from "./dom.js";
-import { chain, onValue } from "./host.js";
+import { chain, mount, onValue } from "./host.js";
 import { MARGIN, Pad } from "./pad/pad.js";
 import { Reliabilities } from "./pad/reliabilities.js";
 
@@ -38,16 +38,6 @@ function add(node, text) {
     refresh();
 }
 
-/**
- * The newer canvas keeps what it shows of a node while the number stays, as in undo: the pad of the node that is gone
- * makes way.
- */
-function mount(pad) {
-    if (pad.node.graph !== app.canvas.graph) return;
-    const shown = document.querySelector(`[data-node-id="${pad.node.id}"] .mcdm-pad`);
-    if (shown && shown !== pad.element) shown.replaceWith(pad.element);
-}
-
 app.registerExtension({
     name: "mcdm.reliability_pad",
     init() {
@@ -63,7 +53,7 @@ app.registerExtension({
     afterConfigureGraph() {
         for (const pad of pads) {
             pad.reliabilities.refresh();
-            mount(pad);
+            mount(pad.node, pad.element, ".mcdm-pad");
         }
     },
 });
