@@ -27,6 +27,14 @@ export function undoOrRedo(event) {
     changeTracker()?.undoRedo(event);
 }
 
+/** The node of an execution id: "5", or "12:5" inside the subgraph of node 12. */
+export function nodeOf(id) {
+    const path = String(id).split(":"), last = path.pop();
+    let graph = app.rootGraph ?? app.graph;
+    for (const step of path) graph = graph?.getNodeById(step)?.subgraph;
+    return graph?.getNodeById(last);
+}
+
 /**
  * The newer canvas keeps what it shows of a node while the number stays, as in undo: the element of the node that is
  * gone makes way. Both elements match the selector.

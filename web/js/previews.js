@@ -3,7 +3,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
 import { COLORS, experts } from "./experts.js";
-import { chain, mount } from "./host.js";
+import { chain, mount, nodeOf } from "./host.js";
 import { wholeParts } from "./pad/numbers.js";
 import { origin } from "./wires.js";
 import { say } from "./words.js";
@@ -14,14 +14,6 @@ const HEAD = 19, ROW = 100;                                             // pixel
 
 /** One transparent pixel: what an expert shows that has not been asked. */
 const NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
-
-/** The node of an execution id: "5", or "12:5" inside the subgraph of node 12. */
-function nodeOf(id) {
-    const path = String(id).split(":"), last = path.pop();
-    let graph = app.rootGraph ?? app.graph;
-    for (const step of path) graph = graph?.getNodeById(step)?.subgraph;
-    return graph?.getNodeById(last);
-}
 
 /** The colours of the slots on the mixer, where it is plain which mixer it is; else those of the first slots. */
 function colorsFor(node, count) {
