@@ -1,4 +1,4 @@
-/** Nodes that are compared with a picture, or with each other, keep their seed from run to run, unless told otherwise. */
+/** Nodes that are compared with a picture, or with each other, keep their seed between runs, unless told otherwise. */
 import { app } from "../../../scripts/app.js";
 
 const NODES = ["CompareExperts", "MixtureReport", "ReliabilitySweep"];
