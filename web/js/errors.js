@@ -1,4 +1,4 @@
-/** What a node of the pack says when it fails: on the node until the next run, and as a toast where nothing else says it. */
+/** The sentence of a failed node of the pack: on the node until the next run, as a toast where nothing else says it. */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
