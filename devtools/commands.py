@@ -121,7 +121,8 @@ def on_every_core(pytest_arguments: list[str]) -> dict[str, str]:
     threads = {"OMP_NUM_THREADS": "1"}
     if any((ROOT / argument.split("::")[0]).is_file() for argument in pytest_arguments):
         return threads
-    options = ["-n auto", "--maxprocesses 4", "--dist loadfile", os.environ.get("PYTEST_ADDOPTS", "")]
+    options = ["-n auto", "--maxprocesses 4", "--dist loadfile", "--no-loadscope-reorder"]
+    options.append(os.environ.get("PYTEST_ADDOPTS", ""))
     return threads | {"PYTEST_ADDOPTS": " ".join(options).strip()}
 
 

@@ -37,6 +37,7 @@ from unite_and_conquer.devtools import inprocess  # noqa: E402  (puts the host's
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
+LONGEST = ("test_faces.py", "test_scenes.py")   # first, or one process would be left alone with them at the end
 LEFT_OUT = pytest.StashKey[dict[str, int]]()     # how many tests --no-browser left out, by file
 
 
@@ -52,6 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[LEFT_OUT] = collections.Counter(item.path.name for item in left_out)
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
