@@ -18,7 +18,7 @@ from unite_and_conquer.devtools.events import Events
 from unite_and_conquer.devtools.locks import try_lock
 from unite_and_conquer.devtools.places import ROOT, cache_root
 from unite_and_conquer.devtools.prompts import node
-from unite_and_conquer.devtools.server import Server
+from unite_and_conquer.devtools.server import Server, link_pack
 from unite_and_conquer.devtools.setup import Comfy, cached_comfy
 from unite_and_conquer.devtools.terminal import Trouble, clean_env
 from unite_and_conquer.devtools.workflows import absent_files, combo_options
@@ -234,6 +234,21 @@ def test_env_prints_json_and_nothing_else():
     assert Path(paths["pack"]) == ROOT
     assert Path(paths["comfyui"], "main.py").is_file()
     assert subprocess.run([paths["python"], "-c", "import torch"]).returncode == 0
+
+
+def test_a_link_in_custom_nodes_leads_to_the_users_comfyui(tmp_path, monkeypatch):
+    """Whatever the folders are called, and without the script's folder on Python's path."""
+    monkeypatch.delenv("COMFYUI_PATH", raising=False)
+    tree = tmp_path / "my ComfyUI \u00fc"
+    python = setup.venv_python(tree / "venv")
+    for folder in (tree / "custom_nodes", python.parent):
+        folder.mkdir(parents=True)
+    (tree / "main.py").touch()
+    python.symlink_to(sys.executable)
+    link_pack(tree / "custom_nodes" / "a pack")
+    command = [sys.executable, "-I", tree / "custom_nodes" / "a pack" / "dev.py", "env"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
+    assert json.loads(result.stdout) == {"python": str(python), "comfyui": str(tree), "pack": str(ROOT)}
 
 
 def test_comfyui_path_that_is_none_is_named(monkeypatch, tmp_path):
