@@ -17,15 +17,13 @@ from ..observation import Observation, picture_of
 from .conds import Shapes, check_parts, host_conds
 from .evaluate import Estimates, Evaluator, check_finite
 from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
-from .loading import load_together
+from .loading import KEY, load_together
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
 from .plan import Plan, Planner, Schedule, check_nulls
 from .run import ExpertRun, LeadRun, Place, log_failing_expert, wants_null
 
 logger = logging.getLogger("mcdm")
-
-KEY = "mcdm"
 
 
 class Sampling(NamedTuple):
