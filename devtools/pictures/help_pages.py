@@ -36,7 +36,7 @@ MIXER, LATENT, SAMPLER, DECODE = "12", "13", "14", "16"
 
 def loaded(name: str) -> dict[str, Any]:
     """Load Image with one of the shipped pictures."""
-    return node("LoadImage", image=f"mcdm/{name}.png")
+    return node("LoadImage", image=f"mcdm_{name}.png")
 
 
 def one(expert: str, kind: str, weight: float, **inputs: Any) -> Prompt:

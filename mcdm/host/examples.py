@@ -1,4 +1,4 @@
-"""The example pictures go where LoadImage finds them: input/mcdm/."""
+"""The example pictures go where LoadImage finds them: input/mcdm_NAME.png, for newer hosts list no subfolder there."""
 import logging
 import os
 import shutil
@@ -12,13 +12,17 @@ SOURCE = Path(__file__).resolve().parents[2] / "example_workflows" / "inputs"
 
 
 def copy_example_pictures() -> None:
-    """Copies those that are missing; a read-only input folder must not keep the pack from loading."""
-    target = os.path.join(folder_paths.get_input_directory(), "mcdm")
+    """Copies those that are missing; a read-only input folder must not keep the pack from loading.
+
+    Workflows of older versions of the pack name mcdm/NAME.png.
+    """
+    target = folder_paths.get_input_directory()
     try:
-        os.makedirs(target, exist_ok=True)
+        os.makedirs(os.path.join(target, "mcdm"), exist_ok=True)
         for picture in sorted(SOURCE.iterdir()):
-            copy = os.path.join(target, picture.name)
-            if not os.path.exists(copy):
-                shutil.copyfile(picture, copy)
+            for copy in (f"mcdm_{picture.name}", os.path.join("mcdm", picture.name)):
+                path = os.path.join(target, copy)
+                if not os.path.exists(path):
+                    shutil.copyfile(picture, path)
     except OSError as error:
         logger.warning(f"MCDM: the example pictures could not be copied to {target}: {error}")

@@ -260,7 +260,7 @@ def test_it_says_reliabilities_and_shares(comfy, meaning, numbers, reliabilities
 # ------------------------------------------------------------------------------------------------ the embedded experts
 
 def drawing(comfy, name):
-    path = comfy.base / "input" / "mcdm" / f"face_{name}.png"
+    path = comfy.base / "input" / f"mcdm_face_{name}.png"
     return torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).copy()).float()[None] / 255
 
 

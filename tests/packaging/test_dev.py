@@ -282,7 +282,7 @@ INFO = {
     ("LoadExpert", {"expert": "builtin/hair.safetensors", "weight_dtype": "default"}, False),
     ("LoadExpert", {"expert": "mine/sketch.safetensors", "weight_dtype": "default"}, True),
     ("LoadExpert", {"expert": "builtin/hair.safetensors", "weight_dtype": "fp7"}, False),  # no file: the host says so
-    ("LoadImage", {"image": "mcdm/x.png"}, False),  # likewise
+    ("LoadImage", {"image": "mcdm_x.png"}, False),  # likewise
     ("NodeOfAnotherPack", {"model": "a.safetensors"}, False),  # likewise
 ])
 def test_absent_files(class_type, inputs, absent):

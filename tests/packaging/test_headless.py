@@ -15,10 +15,12 @@ import pytest
 from PIL import Image
 
 from support.tensors import pixels
+from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.devtools.setup import venv_python
 from unite_and_conquer.devtools.terminal import clean_env
 from unite_and_conquer.devtools.tools import comfy_cli
+from unite_and_conquer.devtools.workflows import combo_options
 
 API = ROOT / "example_workflows" / "api"
 EXAMPLES = sorted(path.stem for path in API.glob("*.json"))
@@ -49,6 +51,17 @@ def test_comfy_run_names_a_checkpoint_that_is_not_there(cli, host, tmp_path):
     workflow = quick(example, tmp_path, CheckpointLoaderSimple={"ckpt_name": "nowhere.safetensors"})
     answer = cli(tmp_path, "run", "--workflow", workflow, "--wait", "--host", "127.0.0.1", "--port", host.server.port)
     assert answer.returncode == 1 and "nowhere.safetensors" in answer.stdout + answer.stderr
+
+
+def test_the_host_lists_the_example_pictures(host):
+    """Newer hosts list no subfolder, and the page misses what they do not list; older files name one."""
+    listed = combo_options(host.object_info()["LoadImage"]["input"]["required"]["image"])
+    calls = [call for name in EXAMPLES for call in prompts.prompt(name).values()]
+    named = {call["inputs"]["image"] for call in calls if call["class_type"] == "LoadImage"}
+    assert named and named <= set(listed)
+    for name in named:
+        older = host.base / "input" / "mcdm" / name.removeprefix("mcdm_")
+        assert older.read_bytes() == (host.base / "input" / name).read_bytes()
 
 
 def bare(graph):
