@@ -13,6 +13,7 @@ from .shares import MEANINGS, RELIABILITIES, SHARES, reliabilities_of, shares_of
 
 TOLERANCE = 1e-9                # of a sum of reliabilities
 EVERYWHERE = (0.0, math.inf)    # the guidance interval that leaves nothing out
+HERE = "here"                   # the place of an expert that was not placed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Expert:
     model: the host's ModelPatcher. condition, null: the host's CONDITIONING; null None where it is never needed.
     mask: [B, H, W] or [H, W] in pixels, None = everywhere.
     start, end: the part of the schedule in which it is active, in [0, 1].
+    place: where it was placed: HERE, or a device by name, on which its model runs.
     Raises ValueError for a weight that is not finite, a window that is empty, a mask that is not finite.
     """
     model: Any
@@ -32,6 +34,7 @@ class Expert:
     start: float = 0.0
     end: float = 1.0
     name: str = "expert"
+    place: str = HERE
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):

@@ -9,6 +9,7 @@ from .embedding import EmbeddingCondition
 from .loading import LoadExpert
 from .mixing import ConditionExpert, EmptyExpertLatent, ReliabilityMixer
 from .options import MCDMAncestral, MixtureOptions
+from .placing import PlaceExpert
 from .report import MixtureReport
 from .sampling import MCDMGuider, MCDMSampler
 from .sweep import ReliabilitySweep
@@ -18,7 +19,7 @@ class UniteAndConquer(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             LoadExpert, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
-            ConditionExpert, ReliabilityMixer, MixtureOptions, EmptyExpertLatent,
+            ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, EmptyExpertLatent,
             MCDMGuider, MCDMSampler, MCDMAncestral,
             ReliabilitySweep, MixtureReport, CompareExperts,
         ]

@@ -17,6 +17,8 @@ from ..mcdm.drawing.lettering import labels
 from ..mcdm.drawing.previews import previewer
 from ..mcdm.drawing.report import Map, first_frame, report_page
 from ..mcdm.host.guider import MixtureGuider
+from ..mcdm.host.lanes import Clock
+from ..mcdm.host.places import where
 from ..mcdm.host.sample import sample
 from ..mcdm.mixture import Mixture
 from ..mcdm.verdict import contradictions, sentence
@@ -70,7 +72,7 @@ class MixtureReport(io.ComfyNode):
         require(cls.validate_inputs(sampler_name, scheduler))
         chosen = _steps(map_steps, steps)
         guider = MixtureGuider(mixture, clip_denoised)
-        guider.all_nulls = True
+        guider.all_nulls, guider.clock = True, Clock()
         recorder = Recorder(len(mixture.experts))
         space = guider.model_patcher.get_model_object("latent_format")
         progress = latent_preview.prepare_callback(guider.model_patcher, steps)
@@ -88,8 +90,8 @@ class MixtureReport(io.ComfyNode):
         figures = recorder.figures()
         names = [e.name for e in mixture.experts]
         verdict = sentence(figures, names)
-        page = sheets.image(report_page(figures, labels(names), maps, _weights_in_words(mixture)))
-        text = json.dumps(_finite(_plain(mixture, figures, maps, verdict)), indent=1)
+        page = sheets.image(report_page(figures, labels(names), maps, _weights_in_words(mixture, guider.clock)))
+        text = json.dumps(_finite(_plain(mixture, guider.clock, figures, maps, verdict)), indent=1)
         return io.NodeOutput(latent, page, text, ui=_Shown(page, cls, verdict))
 
 
@@ -137,13 +139,17 @@ def _estimate(space: Any, fused: torch.Tensor) -> Image.Image | None:
     return colours.decode_latent_to_preview(fused) if colours else None
 
 
-def _plain(mixture: Mixture, figures: Figures, maps: Sequence[Map], verdict: str) -> dict[str, Any]:
+def _plain(
+    mixture: Mixture, clock: Clock, figures: Figures, maps: Sequence[Map], verdict: str,
+) -> dict[str, Any]:
     """The report in numbers, lists and words, for the JSON."""
     names = [e.name for e in mixture.experts]
     begins = {(c.first, c.second): c.sigma for c in contradictions(figures)}
     experts = [
-        {"name": expert.name, "weight": expert.weight, "reliability": a, "pull": pull, "share": share}
-        for expert, pull, a, share in zip(mixture.experts, figures.contributions, *mixture.balance(), strict=True)
+        {"name": expert.name, "weight": expert.weight, "reliability": a, "pull": pull, "share": share,
+         "place": where(expert), "seconds_a_step": clock.seconds(i)}
+        for i, (expert, pull, a, share) in enumerate(
+            zip(mixture.experts, figures.contributions, *mixture.balance(), strict=True))
     ]
     pairs = [
         {
@@ -173,11 +179,12 @@ def _plain(mixture: Mixture, figures: Figures, maps: Sequence[Map], verdict: str
     }
 
 
-def _weights_in_words(mixture: Mixture) -> str:
-    """Each expert's weight, reliability and share, for the page."""
+def _weights_in_words(mixture: Mixture, clock: Clock) -> str:
+    """Each expert's weight, reliability, share, place and time, for the page."""
     names = labels([e.name for e in mixture.experts])
     experts = zip(names, mixture.experts, *mixture.balance(), strict=True)
-    told = [f"{name}: weight {e.weight:g}, reliability {a:.3g}, share {share:.3g}" for name, e, a, share in experts]
+    told = [f"{name}: weight {e.weight:g}, reliability {a:.3g}, share {share:.3g}, {where(e)}, "
+            f"{clock.seconds(i):.2g} s a step" for i, (name, e, a, share) in enumerate(experts)]
     return ";  ".join(told)
 
 

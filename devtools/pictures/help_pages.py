@@ -150,6 +150,13 @@ def condition_expert(at: Stage) -> Image.Image:
     return below(at.shot({WORDS: (0, 0, 310, 150), TEXT: (360, 0, 350)}), row(cells))
 
 
+def place_expert(at: Stage) -> Image.Image:
+    """Between the words' expert and the mixer."""
+    graph = edited(FACE | {"17": node("PlaceExpert", expert=[TEXT, 0], place="cpu")}, {MIXER: {"expert_3": ["17", 0]}})
+    at.stage(graph, run=False)
+    return at.shot({TEXT: (0, 0, 330), "17": (390, 0, 290)})
+
+
 def reliability_effect(at: Stage) -> Image.Image:
     """From the skin expert's idea of a picture to the text expert's."""
     cells = []
@@ -255,6 +262,7 @@ PICTURES: dict[str, Callable[[Stage], Image.Image]] = {
     "ClassCondition": class_condition,
     "EmbeddingCondition": embedding_condition,
     "ConditionExpert": condition_expert,
+    "PlaceExpert": place_expert,
     "ReliabilityMixer": Stage.pads,
     "ReliabilityMixer_effect": reliability_effect,
     "MixtureOptions": mixture_options,

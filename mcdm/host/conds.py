@@ -7,6 +7,7 @@ from typing import Any
 import comfy.sampler_helpers
 
 from ..mixture import Expert
+from .places import place_controls
 
 Shapes = Sequence[Sequence[int]]                # of the parts of a packed latent [B, 1, n]: picture, sound
 Conds = dict[str, list[dict[str, Any]]]         # {"positive": [condition, ...], "negative": [...]}
@@ -17,6 +18,7 @@ def host_conds(expert: Expert) -> Conds:
     conds = {"positive": comfy.sampler_helpers.convert_cond(expert.condition)}
     if expert.null is not None:
         conds["negative"] = comfy.sampler_helpers.convert_cond(expert.null)
+    place_controls(conds, expert.model.load_device)
     return conds
 
 

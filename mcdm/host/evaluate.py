@@ -1,16 +1,23 @@
-"""Asking the networks: one call of the host for all that one MODEL serves, and equal nulls once."""
+"""Asking the networks: one call of the host for all that one MODEL serves, equal nulls once, all devices at once."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import comfy.samplers
 import torch
 
 from ..mixture import Expert
+from .lanes import Clock, Lanes, unmeasured
 from .patchers import deep_equal
+from .places import lane_of, where
 from .plan import Plan
 from .run import ExpertRun, Place, log_failing_expert
+
+logger = logging.getLogger("mcdm")
 
 Estimates = dict[int, torch.Tensor]             # {index of the expert: D [B, ...]}
 
@@ -20,10 +27,18 @@ class Evaluator:
 
     shared: a dictionary for samplings of one noise whose mixtures differ in numbers only: the answers at their first
     evaluation, which are the same in all of them, are kept in it. Or None.
+    clock: told how long each expert took. Or None: then only where experts are placed apart.
     """
 
-    def __init__(self, runs: Sequence[ExpertRun], shared: dict[Any, Any] | None) -> None:
+    def __init__(
+        self, runs: Sequence[ExpertRun], shared: dict[Any, Any] | None, clock: Clock | None = None,
+    ) -> None:
         self.runs = runs
+        self._lane_of = [lane_of(run.expert) for run in runs]
+        apart = len(set(self._lane_of)) > 1
+        self.clock = clock or (Clock() if apart else None)
+        self._measured = unmeasured if self.clock is None else self.clock.measured
+        self._lanes = Lanes(self._lane_of[0])
         self._shared = shared           # given up after the first evaluation
         self._calls: list[list[int]] = []
         self._models: list[Any] = []            # for each expert, the MODEL that answers for it
@@ -36,20 +51,39 @@ class Evaluator:
         asked: dict[int, int] = {}      # {first of equal nulls: the expert in whose call it is asked}
         for i in plan.nulls:
             asked.setdefault(self._first_equal[i], i)
-        denoised: Estimates = {}
-        answers: Estimates = {}
+        groups, questions = [], []
         for members in self._calls:
             conditions = [i for i in members if i in plan.conditions]
             nulls = [i for i in members if i in asked.values()]
             if not conditions and not nulls:
                 continue
-            results = self._ask(members, conditions, nulls, places[members[0]])
+            groups.append((conditions, nulls))
+            ask = functools.partial(self._ask, members, conditions, nulls, places[members[0]])
+            questions.append((self._lane_of[members[0]], ask))
+        denoised: Estimates = {}
+        answers: Estimates = {}
+        for (conditions, nulls), results in zip(groups, self._lanes.ask(questions), strict=True):
             for i, d in zip(conditions, results, strict=False):
                 denoised[i] = self.runs[i].watch(d)
             for i, d in zip(nulls, results[len(conditions):], strict=True):
                 answers[i] = self.runs[i].watch(d)
         self._shared = None
         return denoised, {i: answers[asked[self._first_equal[i]]] for i in plan.nulls}
+
+    def close(self) -> None:
+        """Once all is sampled, or has failed."""
+        self._lanes.close()
+
+    @contextlib.contextmanager
+    def timed(self, steps: int) -> Iterator[None]:
+        """Around a sampling of so many steps: writes into the log how long each expert took, if it was measured."""
+        yield
+        clock = self.clock
+        if clock is not None:
+            clock.steps = steps
+            times = (f"'{run.expert.name}' ({where(run.expert)}) {clock.seconds(i):.3g} s ({clock.share(i):.0%})"
+                     for i, run in enumerate(self.runs))
+            logger.info(f"MCDM: a step took {', '.join(times)}.")
 
     def _ask(
         self, members: Sequence[int], conditions: Sequence[int], nulls: Sequence[int], place: Place,
@@ -83,7 +117,10 @@ class Evaluator:
         positive = [self.runs[i].conds["positive"] for i in conditions]
         negative = [self.runs[i].conds["negative"] for i in nulls]
         first.take_over()
-        with log_failing_expert(*(self.runs[i].expert for i in members)):
+        with (
+            log_failing_expert(*(self.runs[i].expert for i in members)),
+            self._measured([*conditions, *nulls], first.device),
+        ):
             return batch(first.model, positive, negative, *place, first.options)
 
     def _group(self) -> None:

@@ -17,6 +17,7 @@ from ..observation import Observation, picture_of
 from .conds import Shapes, check_parts, host_conds
 from .evaluate import Estimates, Evaluator, check_finite
 from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
+from .lanes import Clock
 from .loading import KEY, load_together
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
@@ -41,7 +42,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
     learned_variance: after an evaluation, the variance channels of the lead's condition row, as the authors take them.
     observer: called with an Observation of every evaluation, before the sampler's own hooks; None costs nothing.
     all_nulls: evaluate D_0 and the null of every expert whose condition counts, for an observer that compares them.
-    shared: see Evaluator. Raises ValueError for experts that do not fit together.
+    shared, clock: see Evaluator. Raises ValueError for experts that do not fit together.
     """
 
     def __init__(self, mixture: Mixture, clip_denoised: bool = False) -> None:
@@ -61,6 +62,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self.observer: Callable[[Observation], None] | None = None
         self.all_nulls = False
         self.shared: dict[Any, Any] | None = None
+        self.clock: Clock | None = None
         self.latent_shapes: Shapes | None = None        # of the parts of a packed latent: picture, sound
         check_nulls(mixture)
 
@@ -76,6 +78,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
                 afterwards.callback(run.close)
                 with log_failing_expert(run.expert):
                     run.open()
+            afterwards.callback(self.sampling.evaluator.close)
             samples = super().sample(noise, latent_image, *args, **kwargs)
             check_finite(self.mixture.experts, torch.stack([run.finite for run in self.sampling.runs]).tolist())
             return samples
@@ -85,7 +88,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         lead = LeadRun(*first)
         runs = [lead, *(ExpertRun(*other, lead.levels) for other in rest)]
         planner = Planner(self.mixture, self.schedule, runs, self.all_nulls)
-        return Sampling(lead, runs, planner, Evaluator(runs, self.shared))
+        return Sampling(lead, runs, planner, Evaluator(runs, self.shared, self.clock))
 
     def outer_sample(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         self.sampling.lead.follow(self.conds, self.model_options)
@@ -113,8 +116,9 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             run.finite = torch.ones((), device=device)
         plans = self.sampling.planner.describe(sigmas.tolist(), wants_null(self.model_options))
         logger.info(f"MCDM: {self.mixture}; {plans}.")
-        return super().inner_sample(
-            noise, latent_image, device, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
+        with self.sampling.evaluator.timed(len(sigmas) - 1):
+            return super().inner_sample(
+                noise, latent_image, device, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
 
     # -- one evaluation ------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ import torch
 from comfy_api.torch_helpers import torch_compile
 
 from ..mixture import Expert
+from .lanes import Lane
+from .places import lane_of
 
 logger = logging.getLogger("mcdm")
 
@@ -34,22 +36,23 @@ _copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class _Home(NamedTuple):
-    """A network and the patches that it carries in this mixture."""
+    """A network, the lane on which it runs, and the patches that it carries in this mixture."""
+    lane: Lane
     patches: list[Any]
     compiled: list[Callable]
     patcher: Any
 
 
 def own_patchers(experts: Sequence[Expert]) -> list[Any]:
-    """A ModelPatcher for each expert, a clone of its MODEL; equal patches share a network, others get a copy of it."""
+    """A ModelPatcher for each expert, a clone of its MODEL; equal patches on one lane share a network."""
     homes: dict[int, list[_Home]] = {}
     patchers = []
     for expert in experts:
         model = _without_swapping(expert)
         same_network = homes.setdefault(id(model.model), [])
-        home = _find_home(model, same_network)
+        home = _find_home(model, lane_of(expert), same_network)
         if home is None:
-            home = _make_home(model, expert.name, first=not same_network)
+            home = _make_home(model, expert, first=not same_network)
             same_network.append(home)
         patchers.append(_clone_onto(home.patcher, model))
     return patchers
@@ -73,20 +76,20 @@ def _has_hooks(options: dict[str, Any]) -> bool:
     return "hooks" in options or (control is not None and len(control.get_extra_hooks()) > 0)
 
 
-def _find_home(model: Any, homes: Sequence[_Home]) -> _Home | None:
+def _find_home(model: Any, lane: Lane, homes: Sequence[_Home]) -> _Home | None:
     patches, compiled = _patches(model), model.get_wrappers(*COMPILED)
     for home in homes:
         as_compiled = home.patcher.model is model.model or deep_equal(home.compiled, compiled)
-        if deep_equal(home.patches, patches) and as_compiled:
+        if home.lane == lane and deep_equal(home.patches, patches) and as_compiled:
             return home
     return None
 
 
-def _make_home(model: Any, name: str, first: bool) -> _Home:
+def _make_home(model: Any, expert: Expert, first: bool) -> _Home:
     if not first and model not in _copies:
-        _copies[model] = _copy(model, name)
+        _copies[model] = _copy(model, expert.name)
     patcher = model if first else _copies[model]
-    return _Home(_patches(model), model.get_wrappers(*COMPILED), patcher)
+    return _Home(lane_of(expert), _patches(model), model.get_wrappers(*COMPILED), patcher)
 
 
 def _clone_onto(home: Any, model: Any) -> Any:
@@ -116,7 +119,7 @@ def _copy(patcher: Any, name: str) -> Any:
         if loaded.model is not None and loaded.model.is_clone(patcher):
             loaded.model_unload()
             comfy.model_management.current_loaded_models.remove(loaded)
-    logger.info(f"MCDM: expert '{name}' is another expert's checkpoint with patches of its own; "
+    logger.info(f"MCDM: expert '{name}' is another expert's checkpoint, with patches or a place of its own; "
                 f"it gets its own copy of the weights ({patcher.model_size() / 2**20:.0f} MB).")
     if _can_be_loaded_again(patcher):
         return patcher.clone(force_deepcopy=True)

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import torch
 
 from .. import fusion, shares
-from ..mixture import Expert, Mixture
+from ..mixture import HERE, Expert, Mixture
 from ..noise_levels import NoiseLevels
+from .places import where
 from .run import ExpertRun
 
 logger = logging.getLogger("mcdm")
@@ -137,12 +138,14 @@ class Planner:
         return dataclasses.replace(c, reliabilities=reliabilities)
 
     def describe(self, levels: Sequence[float], null_wanted: bool) -> str:
-        """The plans of a run in words: how many predictions each step takes, and what is left out."""
+        """The plans of a run in words: how many predictions each step takes, what is left out, and who is elsewhere."""
         steps: dict[str, int] = {}
         for level in levels[:-1]:
             words = self._words(self.plan(level, null_wanted))
             steps[words] = steps.get(words, 0) + 1
-        return "; ".join(f"{count} x {words}" for words, count in steps.items())
+        parts = [f"{count} x {words}" for words, count in steps.items()]
+        parts += [f"'{e.name}' runs on {where(e)}" for e in self.mixture.experts if where(e) != HERE]
+        return "; ".join(parts)
 
     def _words(self, plan: Plan) -> str:
         experts = self.mixture.experts

@@ -1,0 +1,98 @@
+"""Devices asked at once: a thread for each that is not the lead's, and a clock that says how long each expert took."""
+from __future__ import annotations
+
+import collections
+import contextlib
+import contextvars
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+
+Answer = TypeVar("Answer")
+
+
+class Lane(NamedTuple):
+    """A line of work whose calls follow each other. name: what tells it from others. device: where it works."""
+    name: str
+    device: torch.device
+
+
+class Lanes:
+    """The lanes of one sampling. The lead's is the thread of the sampler; every other has a thread of its own."""
+
+    def __init__(self, lead: Lane) -> None:
+        self._lead = lead
+        self._threads: dict[Lane, ThreadPoolExecutor] = {}
+
+    def ask(self, questions: Sequence[tuple[Lane, Callable[[], Answer]]]) -> list[Answer]:
+        """The answers to questions, in their order; those of different lanes are asked at once.
+
+        What a question raises is raised when no lane is at work any more.
+        """
+        elsewhere: dict[int, Future] = {}
+        here: dict[int, Answer] = {}
+        for number, (lane, question) in enumerate(questions):
+            if lane != self._lead:
+                elsewhere[number] = self._submit(lane, question)
+        try:
+            for number, (_, question) in enumerate(questions):
+                if number not in elsewhere:
+                    here[number] = question()
+        finally:
+            wait(elsewhere.values())
+        return [here[n] if n in here else elsewhere[n].result() for n in range(len(questions))]
+
+    def _submit(self, lane: Lane, question: Callable[[], Answer]) -> Future:
+        if lane not in self._threads:
+            self._threads[lane] = ThreadPoolExecutor(1, f"mcdm {lane.name}", _work_on, (lane.device,))
+        inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()   # which a thread has its own
+
+        def asked() -> Answer:
+            with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+                return question()
+        return self._threads[lane].submit(contextvars.copy_context().run, asked)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        for thread in self._threads.values():
+            thread.shutdown()
+
+
+def _work_on(device: torch.device) -> None:
+    """Makes a device with an index the current one of this thread, for kernels that ask for it."""
+    if device.index is not None and device.type != "cpu":
+        torch.get_device_module(device).set_device(device)
+
+
+class Clock:
+    """How long each expert took in one sampling of so many steps."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._seconds: dict[int, float] = collections.defaultdict(float)
+
+    @contextlib.contextmanager
+    def measured(self, rows: Sequence[int], device: torch.device) -> Iterator[None]:
+        """Counts what is done on a device for experts, one entry of `rows` for each of their predictions."""
+        start = time.perf_counter()
+        yield
+        torch.get_device_module(device).synchronize()
+        share = (time.perf_counter() - start) / len(rows)
+        for i in rows:
+            self._seconds[i] += share
+
+    def seconds(self, expert: int) -> float:
+        """Seconds a step."""
+        return self._seconds[expert] / max(1, self.steps)
+
+    def share(self, expert: int) -> float:
+        """The part of the time of all experts that one took."""
+        return self._seconds[expert] / (sum(self._seconds.values()) or 1.0)
+
+
+def unmeasured(_rows: Any, _device: Any) -> contextlib.AbstractContextManager[None]:
+    """A clock that nobody reads."""
+    return contextlib.nullcontext()
