@@ -46,6 +46,13 @@ def test_a_picture_twice_with_progress_and_previews(host):
     assert any(kind == "binary" for kind, _ in host.events)
 
 
+def test_an_expert_in_another_place_gives_the_same_picture(host):
+    here, = host.images(host.run(face(seed=5)))
+    placed = node("PlaceExpert", expert=["a", 0], place="cpu")
+    elsewhere, = host.images(host.run(edited(face(seed=5) | {"placed": placed}, {"mix": {"expert_1": ["placed", 0]}})))
+    assert np.array_equal(pixels(elsewhere), pixels(here))
+
+
 def test_unknown_words_are_named_in_the_history(host):
     entry = host.run(face("red hair and a monocle", seed=8))
     text = json.dumps(entry["outputs"])

@@ -5,6 +5,7 @@ And its verdict on the embedded experts.
 import itertools
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -253,8 +254,24 @@ def test_it_says_reliabilities_and_shares(comfy, meaning, numbers, reliabilities
     assert found["meaning"] == meaning
     assert [e["reliability"] for e in found["experts"]] == list(reliabilities)
     assert [e["share"] for e in found["experts"]] == pytest.approx(shares)
-    words = comfy.module("nodes.report")._weights_in_words(mix(comfy, asked, numbers, meaning=meaning))
-    assert f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g};" in words
+    clock = comfy.module("mcdm.host.lanes").Clock()
+    words = comfy.module("nodes.report")._weights_in_words(mix(comfy, asked, numbers, meaning=meaning), clock)
+    assert f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g}, here, 0 s a step;" in words
+
+
+def test_it_says_places_and_times(comfy):
+    asked = experts(comfy, [field(1), field(2)], [field(3), field(4)], (2.0, 3.0), (0.5, 0.8))
+    slow = asked[1].model
+
+    def slowly(apply_model, args):
+        time.sleep(0.05)
+        return apply_model(args["input"], args["timestep"], **args["c"])
+    slow.set_model_unet_function_wrapper(slowly)
+    asked[1], = comfy.call("PlaceExpert", expert=asked[1], place="cpu")
+    _, _, found = report(comfy, mix(comfy, asked))
+    assert [e["place"] for e in found["experts"]] == ["here", "cpu"]
+    fast, slow = (e["seconds_a_step"] for e in found["experts"])
+    assert 0 < fast < 0.05 <= slow < 0.5
 
 
 # ------------------------------------------------------------------------------------------------ the embedded experts
