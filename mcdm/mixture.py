@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from .fusion import CANCELLED
+from .options import EVERYWHERE, Options
 from .shares import MEANINGS, RELIABILITIES, SHARES, reliabilities_of, shares_of
 
-TOLERANCE = 1e-9                # of a sum of reliabilities
-EVERYWHERE = (0.0, math.inf)    # the guidance interval that leaves nothing out
-HERE = "here"                   # the place of an expert that was not placed
+TOLERANCE = 1e-9        # of a sum of reliabilities
+HERE = "here"           # the place of an expert that was not placed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,34 +47,6 @@ class Expert:
 
     def __repr__(self) -> str:
         return f"'{self.name}' (w {self.weight:g})"
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What is done on top of eq. 10; the defaults do nothing, exactly.
-
-    weights_end, reliabilities_end: what the w_i and a_j (shares, where the mixture's numbers are shares) become at the
-    end of the schedule; () = as at its start.
-    curve: how they get there, "linear" or "cosine" in percent of the schedule.
-    rescale: phi of Lin et al. 2023 (arXiv:2305.08891), 0 to 1.
-    interval: the sigmas (low, high] of Kynkaanniemi et al. 2024 (arXiv:2404.07724) in which guidance acts;
-    outside it the weights are w_i / sum w, without a null.
-    Raises ValueError for numbers outside these ranges.
-    """
-    weights_end: tuple[float, ...] = ()
-    reliabilities_end: tuple[float, ...] = ()
-    curve: str = "linear"
-    rescale: float = 0.0
-    interval: tuple[float, float] = EVERYWHERE
-
-    def __post_init__(self) -> None:
-        low, high = self.interval
-        if not all(math.isfinite(w) for w in self.weights_end):
-            raise ValueError(f"weights_end must be finite numbers, not {list(self.weights_end)}.")
-        if not 0.0 <= self.rescale <= 1.0:
-            raise ValueError(f"The rescale must lie from 0 to 1, not {self.rescale}.")
-        if not 0.0 <= low < high:
-            raise ValueError(f"The guidance interval must have 0 <= sigma_low < sigma_high, not {low} to {high}.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import torch
+
 
 @dataclasses.dataclass(frozen=True)
 class NoiseLevels:
@@ -20,6 +22,10 @@ class NoiseLevels:
     sigma_min: float = 0.0
     sigma_max: float = math.inf
     sigma_data: float = 1.0
+
+    def at_rest(self, x: torch.Tensor, level: float) -> torch.Tensor:
+        """The denoised estimate with which an image x at a level stays as it is in the flow's frame: velocity zero."""
+        return x if self.flow else x / (1.0 + level)
 
     def sigma(self, level: float) -> float:
         """A level of this frame in the frame z = x0 + sigma n: a flow's t = 1 is infinite there."""

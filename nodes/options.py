@@ -8,7 +8,9 @@ import comfy.samplers
 from comfy_api.latest import io
 
 from ..mcdm import ancestral
-from ..mcdm.mixture import Mixture, Options
+from ..mcdm.cures import Apg
+from ..mcdm.mixture import Mixture
+from ..mcdm.options import Options
 from ..mcdm.parsing import parse_numbers
 from .common import CATEGORY, MixtureWire, choice, require, search
 
@@ -22,9 +24,9 @@ class MixtureOptions(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MixtureOptions", display_name="Mixture Options", category=CATEGORY,
-            **search("schedule", "rescale CFG", "guidance interval"),
-            description="Weights and reliabilities that change over the schedule, CFG rescale, and a guidance "
-                        "interval. The defaults change nothing.",
+            **search("schedule", "rescale CFG", "guidance interval", "APG", "CFG-Zero"),
+            description="Weights and reliabilities that change over the schedule, CFG rescale, a guidance interval, "
+                        "and cures of strong guidance (APG, CFG-Zero*). The defaults change nothing.",
             inputs=[
                 MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
                 io.String.Input("weights_end", optional=True, default="",
@@ -43,6 +45,26 @@ class MixtureOptions(io.ComfyNode):
                                        "their sum (Kynkaanniemi et al. 2024)."),
                 io.Float.Input("sigma_high", optional=True, default=NO_LIMIT, min=0.0, max=NO_LIMIT, step=0.01,
                                round=False, tooltip="Guidance acts up to this noise level."),
+                io.Boolean.Input("apg", optional=True, default=False,
+                                 tooltip="Adaptive projected guidance on the whole mixture, against burnt colours at "
+                                         "high weights (Sadat et al. 2024). For one expert it is ComfyUI's node of "
+                                         "that name."),
+                io.Float.Input("apg_eta", optional=True, default=1.0, min=-10.0, max=10.0, step=0.01,
+                               tooltip="How much APG leaves of the guidance along the estimate, which is what burns: "
+                                       "1 = all of it, 0 = nothing."),
+                io.Float.Input("apg_norm_threshold", optional=True, default=5.0, min=0.0, max=1e6, step=0.1,
+                               tooltip="APG makes guidance no longer than this. 0 = no limit."),
+                io.Float.Input("apg_momentum", optional=True, default=0.0, min=-5.0, max=1.0, step=0.01,
+                               tooltip="How much of the guidance of earlier steps APG adds; negative numbers push away "
+                                       "from it. 0 = none."),
+                io.Boolean.Input("cfg_zero", optional=True, default=False,
+                                 tooltip="CFG-Zero* on the whole mixture: scales the null blend to fit the conditions "
+                                         "(Fan et al. 2025); made for flows. For one expert it is ComfyUI's node "
+                                         "CFGZeroStar."),
+                io.Float.Input("zero_init", optional=True, default=0.0, min=0.0, max=0.99, step=0.01,
+                               tooltip="The second half of CFG-Zero*: the part of the schedule, from its start, in "
+                                       "which nothing moves and nothing is evaluated. 0.01 is mostly the first step "
+                                       "alone. 0 = off."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture", tooltip="The same experts, with these options.")],
         )
@@ -61,6 +83,12 @@ class MixtureOptions(io.ComfyNode):
         rescale: float = 0.0,
         sigma_low: float = 0.0,
         sigma_high: float = NO_LIMIT,
+        apg: bool = False,
+        apg_eta: float = 1.0,
+        apg_norm_threshold: float = 5.0,
+        apg_momentum: float = 0.0,
+        cfg_zero: bool = False,
+        zero_init: float = 0.0,
     ) -> io.NodeOutput:
         require(cls.validate_inputs(curve))
         count = len(mixture.experts)
@@ -70,6 +98,9 @@ class MixtureOptions(io.ComfyNode):
             curve=curve,
             rescale=rescale,
             interval=(sigma_low, math.inf if sigma_high >= NO_LIMIT else sigma_high),
+            apg=Apg(apg_eta, apg_norm_threshold, apg_momentum) if apg else None,
+            cfg_zero=cfg_zero,
+            zero_init=zero_init,
         )
         return io.NodeOutput(dataclasses.replace(mixture, options=options))
 

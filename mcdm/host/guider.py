@@ -10,10 +10,10 @@ import comfy.patcher_extension
 import comfy.samplers
 import torch
 
-from .. import fusion
 from ..fusion import Coefficient
 from ..mixture import Mixture
 from ..observation import Observation, picture_of
+from .combine import Combiner
 from .conds import Shapes, check_parts, host_conds
 from .evaluate import Estimates, Evaluator, check_finite
 from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
@@ -33,6 +33,7 @@ class Sampling(NamedTuple):
     runs: list[ExpertRun]       # of all experts, the lead's first
     planner: Planner
     evaluator: Evaluator
+    combine: Combiner
 
 
 class MixtureGuider(comfy.samplers.CFGGuider):
@@ -88,7 +89,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         lead = LeadRun(*first)
         runs = [lead, *(ExpertRun(*other, lead.levels) for other in rest)]
         planner = Planner(self.mixture, self.schedule, runs, self.all_nulls)
-        return Sampling(lead, runs, planner, Evaluator(runs, self.shared, self.clock))
+        evaluator = Evaluator(runs, self.shared, self.clock)
+        return Sampling(lead, runs, planner, evaluator, Combiner(self.mixture.options))
 
     def outer_sample(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         self.sampling.lead.follow(self.conds, self.model_options)
@@ -127,7 +129,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         seed: int | None = None,
     ) -> torch.Tensor:
         """Eq. 18: the fused denoised estimate [B, ...] of x [B, ...] at the level [B], in the lead's frame."""
-        lead, runs, planner, evaluator = self.sampling
+        lead, runs, planner, evaluator, combine = self.sampling
         numbers = torch.stack([timestep.flatten()[0].float(), *(run.finite for run in runs)])
         level, *finite = numbers.tolist()       # the only wait for the device
         check_finite(self.mixture.experts, finite)
@@ -141,13 +143,10 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         places = [run.place(x, timestep, level) for run in runs]
         denoised, nulls = evaluator.evaluate(plan, places)
         self.learned_variance = variances.row(0) if 0 in denoised else None
-        null = plan.null_blend(nulls)
+        null = self.schedule.levels.at_rest(x, level) if plan.resting else plan.null_blend(nulls)
         contributions = self._contributions(plan, places, denoised, null)
-        weights, terms = zip(*contributions.values(), strict=True) if contributions else ((), ())
-        fused = fusion.fuse(null, terms, weights)
-        if self.mixture.options.rescale and terms:
-            fused = fusion.rescale(fused, [denoised[i] for i in plan.conditions], self.mixture.options.rescale)
-        if self.clip_denoised:
+        fused = combine(plan, x, level, null, contributions, denoised)
+        if self.clip_denoised and not plan.resting:
             fused = fused.clamp(-1.0, 1.0)
         if self.observer is not None:
             seen = Observation(self.schedule.levels.sigma(level), denoised, contributions, null, fused, nulls)

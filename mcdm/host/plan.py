@@ -31,11 +31,11 @@ class Schedule:
 
     def _window(self, expert: Expert) -> tuple[float, float]:
         """(from, to] in levels; the ends of the schedule leave no step out."""
-        highest = math.inf if expert.start <= 0 else self._border(expert.start)
-        lowest = -math.inf if expert.end >= 1 else self._border(expert.end)
+        highest = math.inf if expert.start <= 0 else self.border(expert.start)
+        lowest = -math.inf if expert.end >= 1 else self.border(expert.end)
         return highest, lowest
 
-    def _border(self, percent: float) -> float:
+    def border(self, percent: float) -> float:
         """A level just above all that round to this one: it belongs to the window that begins here."""
         return float(self._percent_to_sigma(percent)) * (1.0 + ROUNDING)
 
@@ -60,12 +60,14 @@ class Plan(NamedTuple):
 
     guided: whether the noise level lies in the guidance interval. weights: w_i at this point of the schedule.
     conditions, nulls: the experts whose condition, whose null counts. No null: D_0 is not needed.
+    resting: the picture is to stay as it is, and nobody is asked.
     """
     guided: bool
     weights: tuple[float, ...]
     coefficients: fusion.Coefficients
     conditions: list[int]
     nulls: list[int]
+    resting: bool = False
 
     def null_blend(self, nulls: dict[int, torch.Tensor]) -> torch.Tensor | None:
         """D_0 [B, ...] from the null estimates {expert: D}, None where it is not needed: eq. 8."""
@@ -80,11 +82,14 @@ class Planner:
 
     def __init__(self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], all_nulls: bool) -> None:
         self.mixture, self.schedule, self.runs, self.all_nulls = mixture, schedule, runs, all_nulls
+        self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
         self._plans: dict[Any, Plan] = {}
         self._complained = False        # about shares that are not met: once a run
 
     def plan(self, level: float, null_wanted: bool) -> Plan:
         """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero."""
+        if level > self._rests_above:
+            return Plan(False, (), fusion.Coefficients((), (), ()), [], [], resting=True)
         active = self.schedule.active(level)
         guided = self._in_interval(level)
         sizes = tuple(run.mask.shape for run in self.runs if isinstance(run.mask, torch.Tensor))
@@ -115,6 +120,7 @@ class Planner:
         asking = [i for i in conditions if self.runs[i].wants_null]
         looking = [i for i in asking if self.runs[i].looks_at_null]
         needed = (null_wanted or self.all_nulls or not conditions or bool(asking) or not fusion.vanishes(c.null)
+                  or (guided and self.mixture.options.apg is not None)
                   or any(not math.isclose(weights[i], 1.0) for i in hooked))
         compared = conditions if self.all_nulls else []
         nulls = []
@@ -148,6 +154,8 @@ class Planner:
         return "; ".join(parts)
 
     def _words(self, plan: Plan) -> str:
+        if plan.resting:
+            return "at rest"
         experts = self.mixture.experts
         missing = [f"condition of '{e.name}'" for i, e in enumerate(experts) if i not in plan.conditions]
         missing += [f"null of '{e.name}'" for i, e in enumerate(experts) if i not in plan.nulls]
@@ -162,7 +170,8 @@ def check_nulls(mixture: Mixture) -> None:
     """
     experts = mixture.experts
     everywhere = all(e.mask is None and e.start <= 0 and e.end >= 1 for e in experts)
-    if everywhere and not mixture.scheduled and fusion.vanishes(1.0 - sum(e.weight for e in experts)):
+    always_one = everywhere and not mixture.scheduled and mixture.options.apg is None
+    if always_one and fusion.vanishes(1.0 - sum(e.weight for e in experts)):
         return
     if mixture.meaning == shares.SHARES and not everywhere:
         return      # whose null such shares need differs from place to place: the plans find out

@@ -1,0 +1,38 @@
+"""From the answers of the networks to the fused estimate: eq. 18, and what a mixture's options do on top of it."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from .. import fusion
+from ..cures import Cures, unite
+from ..fusion import Coefficient
+from ..options import Options
+from .plan import Plan
+
+Contributions = Mapping[int, tuple[Coefficient, torch.Tensor]]      # {index of the expert: (w_i m_i, D_i)}
+
+
+class Combiner:
+    """The fused estimates of one sampling."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._cures = Cures(options.apg, options.cfg_zero)
+
+    def __call__(
+        self, plan: Plan, x: torch.Tensor, level: float, null: torch.Tensor | None, contributions: Contributions,
+        denoised: Mapping[int, torch.Tensor],
+    ) -> torch.Tensor:
+        """The fused estimate [B, ...] of x [B, ...] at the sampler's level. denoised: what the networks answered."""
+        weights, terms = zip(*contributions.values(), strict=True) if contributions else ((), ())
+        fused = fusion.fuse(null, terms, weights)
+        if not terms:
+            return fused
+        if plan.guided and null is not None and (self.options.apg or self.options.cfg_zero):
+            masks = [plan.coefficients.masks[i] for i in contributions]
+            fused = self._cures(x, level, fused, unite(null, terms, weights, masks))
+        if self.options.rescale:
+            fused = fusion.rescale(fused, [denoised[i] for i in contributions], self.options.rescale)
+        return fused
