@@ -123,6 +123,10 @@ class Evaluator:
         ):
             return batch(first.model, positive, negative, *place, first.options)
 
+    def regroup(self) -> None:
+        """Forgets what belongs together, for conditions have changed."""
+        self._calls = []
+
     def _group(self) -> None:
         """Decides which experts one call of the host serves, and which nulls are equal."""
         models = self._models = [self._served_by(i) for i in range(len(self.runs))]

@@ -18,11 +18,11 @@ from .conds import Shapes, check_parts, host_conds
 from .evaluate import Estimates, Evaluator, check_finite
 from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
 from .lanes import Clock
-from .loading import KEY, load_together
+from .loading import KEY, Loader
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
 from .plan import Plan, Planner, Schedule, check_nulls
-from .run import ExpertRun, LeadRun, Place, log_failing_expert, wants_null
+from .run import ExpertRun, LeadRun, Place, Start, log_failing_expert, wants_null
 
 logger = logging.getLogger("mcdm")
 
@@ -33,6 +33,7 @@ class Sampling(NamedTuple):
     runs: list[ExpertRun]       # of all experts, the lead's first
     planner: Planner
     evaluator: Evaluator
+    loader: Loader
     combine: Combiner
 
 
@@ -90,31 +91,32 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         runs = [lead, *(ExpertRun(*other, lead.levels) for other in rest)]
         planner = Planner(self.mixture, self.schedule, runs, self.all_nulls)
         evaluator = Evaluator(runs, self.shared, self.clock)
-        return Sampling(lead, runs, planner, evaluator, Combiner(self.mixture.options))
+        return Sampling(lead, runs, planner, evaluator, Loader(planner), Combiner(self.mixture.options))
 
-    def outer_sample(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def outer_sample(
+        self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Any, sigmas: torch.Tensor, *args: Any,
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        self.latent_shapes = kwargs.get("latent_shapes")
         self.sampling.lead.follow(self.conds, self.model_options)
+        for run in self.sampling.runs:
+            run.fit_mask(noise.shape, self.model_patcher.load_device, self.latent_shapes)
+        self.sampling.loader.foresee(sigmas.tolist(), wants_null(self.model_options))
         comfy.patcher_extension.add_wrapper_with_key(
-            "prepare_sampling", KEY, self._prepare_sampling, self.model_options, is_model_options=True)
-        return super().outer_sample(*args, **kwargs)
-
-    def _prepare_sampling(
-        self, executor: Callable, patcher: Any, noise_shape: Sequence[int], conds: Any, *args: Any, **kwargs: Any,
-    ) -> tuple[Any, Any, list[Any]]:
-        """The host's prepare_sampling for all experts instead of the lead alone."""
-        models = load_together(executor, self.sampling.runs, noise_shape, *args, **kwargs)
-        return patcher.model, conds, [m for m in models if m is not patcher]
+            "prepare_sampling", KEY, self.sampling.loader.prepare_sampling, self.model_options, is_model_options=True)
+        return super().outer_sample(noise, latent_image, sampler, sigmas, *args, **kwargs)
 
     def inner_sample(
         self, noise: torch.Tensor, latent_image: torch.Tensor, device: torch.device, sampler: Any, sigmas: torch.Tensor,
         denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool, seed: int | None,
         **kwargs: Any,
     ) -> torch.Tensor:
-        self.latent_shapes = kwargs.get("latent_shapes")
-        for run in self.sampling.runs:
-            with log_failing_expert(run.expert):
-                run.begin(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes)
-            run.fit_mask(noise, self.latent_shapes)
+        lead, runs, loader = self.sampling.lead, self.sampling.runs, self.sampling.loader
+        lead.late = not loader.is_loaded(lead)
+        if lead.late:
+            self.conds = {}         # which keeps the host from beginning it
+        loader.begin(Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes))
+        for run in runs:
             run.finite = torch.ones((), device=device)
         plans = self.sampling.planner.describe(sigmas.tolist(), wants_null(self.model_options))
         logger.info(f"MCDM: {self.mixture}; {plans}.")
@@ -129,7 +131,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         seed: int | None = None,
     ) -> torch.Tensor:
         """Eq. 18: the fused denoised estimate [B, ...] of x [B, ...] at the level [B], in the lead's frame."""
-        lead, runs, planner, evaluator, combine = self.sampling
+        lead, runs, planner, evaluator, loader, combine = self.sampling
         numbers = torch.stack([timestep.flatten()[0].float(), *(run.finite for run in runs)])
         level, *finite = numbers.tolist()       # the only wait for the device
         check_finite(self.mixture.experts, finite)
@@ -137,9 +139,12 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         own_options, sampler_hooks = split_hooks(self.model_options, model_options)
         lead.follow(self.conds, keep_variances(own_options, variances))
         for run in runs:
-            check_parts(run.expert, run.conds, self.latent_shapes)
-            run.fit_mask(x, self.latent_shapes)
+            run.fit_mask(x.shape, x.device, self.latent_shapes)
         plan = planner.plan(level, wants_null(model_options))
+        if loader.require(plan, level):
+            evaluator.regroup()
+        for i in {*plan.conditions, *plan.nulls}:
+            check_parts(runs[i].expert, runs[i].conds, self.latent_shapes)
         places = [run.place(x, timestep, level) for run in runs]
         denoised, nulls = evaluator.evaluate(plan, places)
         self.learned_variance = variances.row(0) if 0 in denoised else None

@@ -49,10 +49,11 @@ def apply_sampler_hooks(
     """A sampler's post-CFG hooks on the fused estimate [B, ...]: its unconditional estimate is D_0."""
     only = next(iter(denoised.values())) if len(denoised) == 1 else None
     unconditioned = torch.zeros_like(fused) if null is None else null
+    conds = guider.sampling.lead.conds
     for hook in hooks:
         fused = hook({
             "denoised": fused, "cond_denoised": fused if only is None else only,
-            "uncond_denoised": unconditioned, "cond": guider.conds["positive"], "uncond": guider.conds.get("negative"),
+            "uncond_denoised": unconditioned, "cond": conds["positive"], "uncond": conds.get("negative"),
             "cond_scale": guider.cfg, "model": guider.inner_model, "model_options": options, "input": x,
             "sigma": timestep,
         })

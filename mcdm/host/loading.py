@@ -1,24 +1,134 @@
-"""One load of all networks of a mixture."""
+"""Which networks of a mixture are in memory: each is loaded for the first step that asks it.
+
+It stays until its last step, so that neither masks nor intervals nor schedules load it twice. Where windows do not
+overlap, the networks of one window are needed at a time.
+"""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import logging
+import math
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import comfy.model_management
 import comfy.sampler_helpers
+import torch
 
-from .run import ExpertRun
+from .plan import Plan, Planner
+from .run import ExpertRun, Start, log_failing_expert
+
+logger = logging.getLogger("mcdm")
 
 KEY = "mcdm"
+MEMORY = torch.device("cpu")        # the one device on which the host never unloads
+
+
+class Loader:
+    """The loading of one sampling. Networks go by the id of their model, for several experts may share one.
+
+    models: all that was loaded so far beside the lead, for the host to clean up.
+    """
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner, self.runs = planner, planner.runs
+        self.models: list[Any] = []
+        self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
+        self._loaded: set[int] = set()
+        self._gone: set[int] = set()
+        self._begun: set[int] = set()
+
+    def foresee(self, levels: Sequence[float], null_wanted: bool) -> None:
+        """Plans the steps of a run: which networks come first, and when each is done. Masks have to fit already.
+
+        levels: the sigmas of the run, its end included. Where some step has to hold everything, everything comes first.
+        """
+        asked = [self._asked(self.planner.plan(level, null_wanted)) for level in levels[:-1]]
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for step, networks in enumerate(asked):
+            for network in networks:
+                first.setdefault(network, step)
+                last[network] = step
+        self._last = {network: min(levels[:step + 1]) for network, step in last.items()}
+        held = [{n for n in first if first[n] <= step <= last[n]} for step in range(len(asked))]
+        everything = set(first) or {id(run.model) for run in self.runs}
+        self._first = everything if not held or everything in held else held[0]
+        self._later = everything - self._first
+
+    def prepare_sampling(
+        self, executor: Callable, patcher: Any, noise_shape: Sequence[int], conds: Any, *args: Any, **kwargs: Any,
+    ) -> tuple[Any, Any, list[Any]]:
+        """The host's prepare_sampling for the networks that come first, instead of the lead's."""
+        self._load = functools.partial(load_together, executor, noise_shape, args, kwargs)
+        self._bring(self._first)
+        if self._later:
+            logger.info(f"MCDM: {self._names(self._first)} loaded; {self._names(self._later)} when a step asks.")
+        return patcher.model, conds, self.models
+
+    def begin(self, start: Start) -> None:
+        """Begins the runs whose networks are loaded now, and those of others as soon as these are."""
+        self._start = start
+        self._begin_loaded()
+
+    def is_loaded(self, run: ExpertRun) -> bool:
+        """Whether the network of a run is in memory."""
+        return id(run.model) in self._loaded
+
+    def require(self, plan: Plan, level: float) -> bool:
+        """Loads what an evaluation asks beyond what is loaded, and says whether there was anything.
+
+        What no later step asks may leave memory. If a sampler goes back and asks it again, it stays for good.
+        """
+        missing = self._asked(plan) - self._loaded
+        if not missing:
+            return False
+        for network in missing & self._gone:
+            self._last[network] = -math.inf
+        done = {n for n in self._loaded if self._last.get(n, -math.inf) > level}
+        self._release(done)
+        self._bring((self._loaded - done) | missing)
+        self._begin_loaded()
+        logger.info(f"MCDM: {self._names(missing)} loaded now" + (f"; {self._names(done)} done." if done else "."))
+        return True
+
+    def _asked(self, plan: Plan) -> set[int]:
+        return {id(self.runs[i].model) for i in (*plan.conditions, *plan.nulls)}
+
+    def _bring(self, networks: set[int]) -> None:
+        """One load of the host for all of these; on a card it unloads others as far as it needs their room."""
+        loaded = self._load([run for run in self.runs if id(run.model) in networks])
+        self.models += [model for model in loaded if model not in self.models and model is not self.runs[0].patcher]
+        self._loaded = networks
+
+    def _release(self, networks: set[int]) -> None:
+        """Unloads from main memory, where the host does not do it: what patches have made of weights goes."""
+        self._gone |= networks
+        for loaded in list(comfy.model_management.current_loaded_models):
+            if loaded.device == MEMORY and loaded.model is not None and id(loaded.model.model) in networks:
+                loaded.model_unload()
+                comfy.model_management.current_loaded_models.remove(loaded)
+
+    def _begin_loaded(self) -> None:
+        for run in self.runs:
+            if self.is_loaded(run) and id(run) not in self._begun:
+                self._begun.add(id(run))
+                with log_failing_expert(run.expert):
+                    run.begin(self._start)
+
+    def _names(self, networks: Collection[int]) -> str:
+        return " and ".join(f"'{run.expert.name}'" for run in self.runs if id(run.model) in networks)
 
 
 def load_together(
-    executor: Callable, runs: Sequence[ExpertRun], noise_shape: Sequence[int], *args: Any, **kwargs: Any,
+    executor: Callable, noise_shape: Sequence[int], rest: Sequence[Any], options: dict[str, Any],
+    runs: Sequence[ExpertRun],
 ) -> list[Any]:
-    """Loads all networks and ControlNets by the host's prepare_sampling, `executor`, and returns what it loaded.
+    """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`, and returns their patchers.
 
-    Working memory is that of the hungriest expert, not the sum.
+    rest, options: its further arguments. Working memory is that of the hungriest expert, not the sum.
     """
-    carriers = {id(run.model): run.patcher for run in reversed(runs)}       # the first patcher of each network
+    carriers = {id(run.model): run.patcher for run in reversed(runs)}   # the first patcher of each network
 
     def working_memory(run: ExpertRun) -> float:
         return comfy.sampler_helpers.estimate_memory(run.patcher, noise_shape, run.conds)[0]
@@ -30,7 +140,7 @@ def load_together(
     everything = {f"{kind}{i}": rows for i, run in enumerate(runs) for kind, rows in run.conds.items()}
     hungry.set_additional_models(KEY, others)
     try:
-        _, _, models = executor(hungry, noise_shape, everything, *args, **kwargs)
+        _, _, models = executor(hungry, noise_shape, everything, *rest, **options)
     finally:
         hungry.remove_additional_models(KEY)
     return models

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import comfy.hooks
 import comfy.model_management
@@ -29,6 +29,16 @@ logger = logging.getLogger("mcdm")
 AROUND_THE_RUN = ("outer_sample", "sampler_sample", "predict_noise")        # wrappers that only the lead's may be
 CFG_HOOKS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function")
 Place = tuple[torch.Tensor, torch.Tensor]       # the image [B, ...] and the level [B] at which an expert is asked
+
+
+class Start(NamedTuple):
+    """What the host gives its inner_sample. latent_shapes: of the parts of a packed latent [B, 1, n]: picture, sound."""
+    noise: torch.Tensor
+    latent_image: torch.Tensor | None
+    denoise_mask: torch.Tensor | None
+    seed: int | None
+    sigmas: torch.Tensor
+    latent_shapes: Shapes | None
 
 
 def wants_null(options: dict[str, Any]) -> bool:
@@ -115,32 +125,31 @@ class ExpertRun:
         hooked = comfy.sampler_helpers.get_additional_models_from_model_options(self.options)
         return hooked + self.patcher.model_patches_models() + self.patcher.get_nested_additional_models()
 
-    def begin(
-        self, noise: torch.Tensor, latent_image: torch.Tensor | None, denoise_mask: torch.Tensor | None,
-        seed: int | None, sigmas: torch.Tensor, latent_shapes: Shapes | None,
-    ) -> None:
-        """Once the models are loaded: conditions and options as its network wants them: the host's outer_sample.
-
-        latent_shapes: of the parts of a packed latent [B, 1, n], such as picture and sound.
-        """
+    def begin(self, start: Start) -> None:
+        """Once its network is loaded: conditions and options as it wants them: the host's outer_sample."""
         device, dtype = self.device, self.patcher.model_dtype()
-        noise = noise.to(device)
-        denoise_mask = None if denoise_mask is None else denoise_mask.to(device)
         comfy.samplers.cast_to_load_options(self.options, device=device, dtype=dtype)
         self.patcher.model_patches_to(device)       # the host does so for one patcher of each network that it loads
         self.patcher.model_patches_to(dtype)
         self.patcher.pre_run()
         if hasattr(self.model, "latent_shapes"):        # of newer hosts
-            self.model.latent_shapes = latent_shapes
+            self.model.latent_shapes = start.latent_shapes
+        self.encode(start)
+        own_sigmas = [self._own_level(s) if s > 0 else 0.0 for s in start.sigmas.tolist()]
+        transformer_options = self.options.setdefault("transformer_options", {})
+        transformer_options["sample_sigmas"] = torch.tensor(own_sigmas, device=device)
+
+    def encode(self, start: Start) -> None:
+        """Conditions as the network wants them: the host's inner_sample."""
+        device, (noise, latent_image, denoise_mask, seed, _, latent_shapes) = self.device, start
+        noise = noise.to(device)
+        denoise_mask = None if denoise_mask is None else denoise_mask.to(device)
         if latent_image is not None:
             latent_image = latent_image.to(device)
             if torch.count_nonzero(latent_image) > 0:
                 latent_image = self.model.process_latent_in(latent_image)
         self.conds = comfy.samplers.process_conds(
             self.model, noise, self.conds, device, latent_image, denoise_mask, seed, latent_shapes=latent_shapes)
-        own_sigmas = [self._own_level(s) if s > 0 else 0.0 for s in sigmas.tolist()]
-        transformer_options = self.options.setdefault("transformer_options", {})
-        transformer_options["sample_sigmas"] = torch.tensor(own_sigmas, device=device)
 
     def close(self) -> None:
         """Gives everything back, however far the run came."""
@@ -152,19 +161,19 @@ class ExpertRun:
 
     # -- one evaluation ------------------------------------------------------------------------------------------------
 
-    def fit_mask(self, x: torch.Tensor, latent_shapes: Shapes | None) -> None:
-        """Brings its mask to the size of the image [B, ...], which some samplers change on their way.
+    def fit_mask(self, size: torch.Size, device: torch.device, latent_shapes: Shapes | None) -> None:
+        """Brings its mask to the size [B, ...] of the image, which some samplers change on their way.
 
         In a packed latent it is of the first part, the picture; elsewhere the expert acts everywhere.
         """
-        if self.expert.mask is None or self._masked == x.shape:
+        if self.expert.mask is None or self._masked == size:
             return
-        self._masked = x.shape
+        self._masked = size
         if latent_shapes is None or len(latent_shapes) < 2:
-            self.mask = fusion.latent_mask(self.expert.mask, x.shape, x.device)
+            self.mask = fusion.latent_mask(self.expert.mask, size, device)
             return
-        parts = [torch.ones(tuple(shape), device=x.device) for shape in latent_shapes]
-        parts[0] = parts[0] * fusion.latent_mask(self.expert.mask, parts[0].shape, x.device)
+        parts = [torch.ones(tuple(shape), device=device) for shape in latent_shapes]
+        parts[0] = parts[0] * fusion.latent_mask(self.expert.mask, parts[0].shape, device)
         self.mask = torch.cat([part.reshape(len(part), 1, -1) for part in parts], dim=-1)
 
     def place(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Place:
@@ -207,23 +216,28 @@ class ExpertRun:
 
 
 class LeadRun(ExpertRun):
-    """The lead, which the host itself opens, loads and begins as its guider's model: only the answers are ours."""
+    """The lead, which the host itself opens and begins as its guider's model: only the answers are ours.
+
+    late: its network is loaded later than others, so that its conditions wait for that.
+    """
 
     def __init__(self, expert: Expert, patcher: Any) -> None:
         super().__init__(expert, patcher, noise_levels_of(patcher))
+        self.late = False
 
     def open(self) -> None:
         pass
 
     def follow(self, conds: Conds, options: dict[str, Any]) -> None:
         """Takes the conditions and options that the host has made."""
-        self.conds, self.options = conds, options
+        self.conds, self.options = self.conds if self.late else conds, options
 
     def additional_models(self) -> list[Any]:
         return []
 
-    def begin(self, *_: Any) -> None:
-        pass
+    def begin(self, start: Start) -> None:
+        if self.late:
+            self.encode(start)
 
     def close(self) -> None:
         comfy.sampler_helpers.cleanup_models(self.conds, [])    # the host leaves its ControlNets when a run breaks
