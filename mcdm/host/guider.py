@@ -14,7 +14,7 @@ from ..fusion import Coefficient
 from ..mixture import Mixture
 from ..observation import Observation, picture_of
 from .combine import Combiner
-from .conds import Shapes, check_parts, host_conds
+from .conds import Conds, Shapes, check_parts, host_conds
 from .evaluate import Estimates, Evaluator, check_finite
 from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
 from .lanes import Clock
@@ -114,7 +114,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         lead, runs, loader = self.sampling.lead, self.sampling.runs, self.sampling.loader
         lead.late = not loader.is_loaded(lead)
         if lead.late:
-            self.conds = {}         # which keeps the host from beginning it
+            self.conds: Conds = {}      # which keeps the host from beginning it
         loader.begin(Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes))
         for run in runs:
             run.finite = torch.ones((), device=device)

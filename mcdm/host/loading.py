@@ -43,15 +43,16 @@ class Loader:
 
         levels: the sigmas of the run, its end included. Where some step has to hold everything, everything comes first.
         """
-        asked = [self._asked(self.planner.plan(level, null_wanted)) for level in levels[:-1]]
+        asked = [(level, self._asked(self.planner.plan(level, null_wanted))) for level in levels[:-1]]
+        steps = [step for step in asked if step[1]]
         first: dict[int, int] = {}
         last: dict[int, int] = {}
-        for step, networks in enumerate(asked):
+        for number, (level, networks) in enumerate(steps):
             for network in networks:
-                first.setdefault(network, step)
-                last[network] = step
-        self._last = {network: min(levels[:step + 1]) for network, step in last.items()}
-        held = [{n for n in first if first[n] <= step <= last[n]} for step in range(len(asked))]
+                first.setdefault(network, number)
+                last[network] = number
+                self._last[network] = min(self._last.get(network, level), level)
+        held = [{n for n in first if first[n] <= number <= last[n]} for number in range(len(steps))]
         everything = set(first) or {id(run.model) for run in self.runs}
         self._first = everything if not held or everything in held else held[0]
         self._later = everything - self._first
@@ -124,9 +125,9 @@ def load_together(
     executor: Callable, noise_shape: Sequence[int], rest: Sequence[Any], options: dict[str, Any],
     runs: Sequence[ExpertRun],
 ) -> list[Any]:
-    """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`, and returns their patchers.
+    """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`.
 
-    rest, options: its further arguments. Working memory is that of the hungriest expert, not the sum.
+    Returns their patchers. rest, options: further arguments of the host's. Working memory is that of the hungriest expert, not the sum.
     """
     carriers = {id(run.model): run.patcher for run in reversed(runs)}   # the first patcher of each network
 

@@ -32,7 +32,10 @@ Place = tuple[torch.Tensor, torch.Tensor]       # the image [B, ...] and the lev
 
 
 class Start(NamedTuple):
-    """What the host gives its inner_sample. latent_shapes: of the parts of a packed latent [B, 1, n]: picture, sound."""
+    """What the host gives its inner_sample.
+
+    latent_shapes: of the parts of a packed latent [B, 1, n], such as picture and sound.
+    """
     noise: torch.Tensor
     latent_image: torch.Tensor | None
     denoise_mask: torch.Tensor | None
