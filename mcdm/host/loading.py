@@ -125,9 +125,9 @@ def load_together(
     executor: Callable, noise_shape: Sequence[int], rest: Sequence[Any], options: dict[str, Any],
     runs: Sequence[ExpertRun],
 ) -> list[Any]:
-    """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`.
+    """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`; returns their patchers.
 
-    Returns their patchers. rest, options: further arguments of the host's. Working memory is that of the hungriest expert, not the sum.
+    rest, options: further arguments of the host's. Working memory is that of the hungriest expert, not the sum.
     """
     carriers = {id(run.model): run.patcher for run in reversed(runs)}   # the first patcher of each network
 
