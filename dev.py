@@ -11,8 +11,9 @@
     python3 dev.py compatibility  what mixes with what, measured on this ComfyUI: docs/compatibility.md
     python3 dev.py train        an expert of your own, from a folder of pictures
 
-ComfyUI is the user's own (COMFYUI_PATH, or the one whose custom_nodes holds this checkout), else one in a cache folder
-with its own virtual environment. Delete that folder whenever you like: it is made again when it is needed.
+ComfyUI is the one that --comfyui names, else the user's own (COMFYUI_PATH, or the one whose custom_nodes holds this
+checkout), else one in a cache folder with its own virtual environment. Delete that folder whenever you like: it is
+made again when it is needed.
 """
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ if "unite_and_conquer" not in sys.modules:
     package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
     package.__path__ = [str(Path(__file__).absolute().parent)]
 
-from unite_and_conquer.devtools import commands  # noqa: E402
+from unite_and_conquer.devtools import commands, releases  # noqa: E402
 from unite_and_conquer.devtools.terminal import Trouble, say  # noqa: E402
 
 Command = Callable[[argparse.Namespace, list[str]], int]
@@ -66,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     add(commands.train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] "
         "[--minutes 15 | --steps N] [--batch-size 16] [--words 100] [--no-mirror] [--name NAME] [--out FILE] "
         "[--work FOLDER]; see docs/training.md", passes_on=True)
+    for sub in (demo, test, serve):
+        sub.add_argument("--comfyui", metavar="WHERE", help="run another ComfyUI: a folder, or newest, master or a "
+                         "release such as 0.33.0, which git fetches into the cache folder")
     return whole
 
 
@@ -77,6 +81,8 @@ def main(arguments: list[str]) -> int:
         whole.error(f"unknown arguments: {' '.join(rest)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        if where := getattr(options, "comfyui", None):
+            releases.choose(where, or_wheel=options.function is not commands.test)
         return options.function(options, rest)
     except Trouble as trouble:
         say(f"dev.py: {trouble}")

@@ -60,7 +60,7 @@ def own_tree() -> Path | None:
     if named := os.environ.get("COMFYUI_PATH"):
         tree = Path(named).expanduser().resolve()
         if not (tree / "main.py").is_file():
-            raise Trouble(f"COMFYUI_PATH is {named}, which has no main.py: name the folder of ComfyUI that has it.")
+            raise Trouble(f"{named} has no main.py: name the folder of ComfyUI that has it (--comfyui or COMFYUI_PATH).")
         return tree
     for checkout in (CHECKOUT, ROOT):
         tree = checkout.parent.parent
@@ -72,8 +72,11 @@ def own_tree() -> Path | None:
 def own_comfy() -> Comfy | None:
     """The user's own ComfyUI, None if there is none; Trouble if no Python for it is found."""
     tree = own_tree()
-    if tree is None:
-        return None
+    return comfy_in(tree) if tree else None
+
+
+def comfy_in(tree: Path) -> Comfy:
+    """The ComfyUI in a folder and the Python that belongs to it, else the running one. Trouble if none has torch."""
     pythons = [venv_python(tree / "venv"), venv_python(tree / ".venv"), tree.parent / "python_embeded/python.exe"]
     if importlib.util.find_spec("torch"):
         pythons.append(Path(sys.executable))
@@ -94,6 +97,12 @@ def base_python() -> str:
             return python
     raise Trouble("No Python 3.10 to 3.13 that can make a virtual environment: "
                   "install one (on Debian and Ubuntu also python3-venv).")
+
+
+def make_venv(python: Path) -> None:
+    """The virtual environment of this interpreter."""
+    home = python.parent.parent
+    run(f"Making a virtual environment in {home}", base_python(), "-m", "venv", home)
 
 
 def pip(python: Path, verb: str, *arguments: str | Path) -> list[str | Path]:
@@ -130,16 +139,17 @@ def torch_sources() -> Iterator[list[str]]:
             yield ["--index-url", f"https://download.pytorch.org/whl/{build}", "--timeout", "15", "--retries", "1"]
 
 
-def install_requirements(python: Path, tree: Path) -> None:
-    """torch from the best place, then all that ComfyUI asks for."""
+def install_requirements(python: Path, tree: Path, left_out: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> None:
+    """torch from the best place, then all that ComfyUI asks for, less and more than its list says."""
     lines = (tree / "requirements.txt").read_text("utf-8").splitlines()
-    wanted = [line.strip() for line in lines if (name := re.match(r"[\w.-]+", line)) and name[0] not in LEFT_OUT]
+    wanted = [line.strip() for line in lines if (name := re.match(r"[\w.-]+", line)) and name[0] not in left_out]
+    torch = [name for name in ("torch", "torchvision", "torchaudio") if name in wanted]     # which must fit together
     for source in torch_sources():
         with contextlib.suppress(Trouble):
             label = "Trying " + " ".join(source[:2]) + " for torch"
-            run(label, *pip(python, "install", "--no-deps", *source, "torch", "torchvision"))
+            run(label, *pip(python, "install", "--no-deps", *source, *torch))
             break
-    run("Installing ComfyUI's requirements", *pip(python, "install", *wanted, *ALSO))
+    run("Installing ComfyUI's requirements", *pip(python, "install", *wanted, *also))
 
 
 def cached_comfy() -> Comfy:
@@ -154,9 +164,9 @@ def cached_comfy() -> Comfy:
     def make() -> None:
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        run(f"Making a virtual environment in {home}", base_python(), "-m", "venv", home / "venv")
+        make_venv(comfy.python)
         unpack_comfyui(comfy.python, comfy.tree)
-        install_requirements(comfy.python, comfy.tree)
+        install_requirements(comfy.python, comfy.tree, LEFT_OUT, ALSO)
         write_stamp(stamp, text)
 
     make_once(home, ready, make)

@@ -12,7 +12,7 @@ from typing import Any
 
 from .locks import make_once, stamped, write_stamp
 from .places import cache_root
-from .setup import Comfy, base_python, find_comfy, pip, venv_python
+from .setup import Comfy, find_comfy, make_venv, pip, venv_python
 from .terminal import Trouble, clean_env, run, runs, say
 
 TOOLS = (
@@ -79,7 +79,7 @@ def comfy_cli() -> Path:
 
     def make() -> None:
         shutil.rmtree(home, ignore_errors=True)
-        run(f"Making a virtual environment in {home}", base_python(), "-m", "venv", home)
+        make_venv(python)
         run("Installing comfy-cli", *pip(python, "install", COMFY_CLI))
         write_stamp(stamp, COMFY_CLI)
 

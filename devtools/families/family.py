@@ -9,15 +9,12 @@ from typing import Any
 
 import torch
 
+from ..versions import NEWER
+
 Conditioning = list[list[Any]]
 Shape = tuple[int, ...]
 CPU = torch.device("cpu")
 DRAWN = 65537           # so many numbers of a weight are drawn (a prime, so that no two rows are equal)
-
-# Settings without a default that only newer hosts have, by their name: what an older network amounts to.
-NEWER: dict[str, Any] = {
-    "txt_ids_dims": [], "vec_in_dim": None, "use_x0": False, "use_sequential_txt_ids": False, "meanflow_sum": False,
-}
 
 
 # ------------------------------------------------------------------------------------- what a condition brings besides

@@ -17,6 +17,9 @@ from .guider import MixtureGuider
 Latent = dict[str, Any]                                                     # the host's LATENT
 Step = Callable[[int, torch.Tensor, torch.Tensor, int], object]             # (step, x0, x, steps)
 
+# Newer hosts note in an empty latent for what cells it was made, and fit it to those of the model.
+CELLS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+
 
 def sample(
     guider: MixtureGuider,
@@ -38,7 +41,8 @@ def sample(
     """
     patcher = guider.model_patcher
     latent = latent_image.copy()
-    samples = comfy.sample.fix_empty_latent_channels(patcher, latent_image["samples"])
+    cells = {key: latent.pop(key) for key in CELLS if key in latent}
+    samples = comfy.sample.fix_empty_latent_channels(patcher, latent["samples"], **cells)
     noise = comfy.sample.prepare_noise(samples, seed, latent.get("batch_index"))
     settings = comfy.samplers.KSampler(
         patcher, steps, patcher.load_device, sampler_name, scheduler, denoise, patcher.model_options)

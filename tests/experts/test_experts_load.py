@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from support import vectors
+from unite_and_conquer.devtools.families.family import known
 
 EMBEDDED = "builtin/faces_hair.safetensors"
 DTYPES = {
@@ -242,6 +243,23 @@ SDXL = SD15 | {
     "use_linear_in_transformer": True,
     "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
 }
+FLUX = {
+    "image_model": "flux",
+    "in_channels": 16,
+    "patch_size": 2,
+    "vec_in_dim": 768,
+    "context_in_dim": 4096,
+    "hidden_size": 3072,
+    "mlp_ratio": 4.0,
+    "out_channels": 16,
+    "num_heads": 24,
+    "depth": 19,
+    "depth_single_blocks": 38,
+    "axes_dim": [16, 56, 56],
+    "theta": 10000,
+    "qkv_bias": True,
+    "guidance_embed": True,
+}
 
 
 def networks():
@@ -265,24 +283,7 @@ def networks():
         context_embedder_config={"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 1536}},
         **kw,
     )
-    flux = comfy.ldm.flux.model.Flux(
-        image_model="flux",
-        in_channels=16,
-        patch_size=2,
-        vec_in_dim=768,
-        context_in_dim=4096,
-        hidden_size=3072,
-        mlp_ratio=4.0,
-        out_channels=16,
-        num_heads=24,
-        depth=19,
-        depth_single_blocks=38,
-        axes_dim=[16, 56, 56],
-        theta=10000,
-        qkv_bias=True,
-        guidance_embed=True,
-        **kw,
-    )
+    flux = comfy.ldm.flux.model.Flux(**known(FLUX), **kw)
     pixart = comfy.ldm.pixart.pixartms.PixArtMS(
         input_size=64,
         patch_size=2,

@@ -4,21 +4,20 @@ The networks are the host's own classes with random weights (devtools/families).
 """
 import collections
 import dataclasses
-import os
 import re
-from pathlib import Path
 
 import pytest
 
 from unite_and_conquer.devtools import compatibility, families
 from unite_and_conquer.devtools.families import FAMILIES, NOT_BUILT, measure
+from unite_and_conquer.devtools.versions import source
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
 NAMES = {family.name: family for family in FAMILIES}
 
 # By its source: the host itself must not be imported before a test asks for it.
-HOST = (Path(os.environ["MCDM_COMFYUI"]) / "comfy" / "supported_models.py").read_text("utf-8")
+HOST = source("comfy/supported_models.py")
 HERE = [family for family in FAMILIES if re.search(rf"^class {family.kind}\b", HOST, re.MULTILINE)]
 
 

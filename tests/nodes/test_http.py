@@ -14,6 +14,7 @@ from support.tensors import pixels
 from unite_and_conquer.devtools.host import error_of
 from unite_and_conquer.devtools.prompts import edited, face, node
 from unite_and_conquer.devtools.server import Refused
+from unite_and_conquer.devtools.versions import tells_every_step
 
 
 def works(host, seed):
@@ -42,7 +43,8 @@ def test_a_picture_twice_with_progress_and_previews(host):
     prompt_id = host.post_prompt(face(seed=7, steps=4))
     host.wait(prompt_id)
     steps = [data for _, data in host.events_of(prompt_id, "progress") if data["max"] == 4]
-    assert [s["value"] for s in steps] == [1, 2, 3, 4]
+    told = [s["value"] for s in steps]
+    assert told == [1, 2, 3, 4] if tells_every_step() else told == sorted({1, 4, *told})
     assert any(kind == "binary" for kind, _ in host.events)
 
 

@@ -85,6 +85,19 @@ def test_an_empty_latent_is_adapted_as_the_stock_sampler_does(comfy, two_unets):
     assert relative(ours, stock_sampled(comfy, two_unets[0], 2.0, **run)) <= 2e-5
 
 
+def test_an_empty_latent_of_other_cells_gets_the_size_that_the_stock_sampler_gives_it(comfy):
+    """Newer hosts fit one that was made for cells of 8 pixels to the model's own; older ones leave it as it is."""
+    import comfy.latent_formats
+    model = tiny_unet(0)
+    model.model.latent_format = type("Fine", (comfy.latent_formats.SD15,), {"spacial_downscale_ratio": 4})()
+    empty, = comfy.call("EmptyLatentImage", width=64, height=64)
+    run = settings(2, 2, denoise=1.0, latent_image=empty)
+    drawn, _ = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, model, 1, 2.0)]), **run)
+    wanted = stock_sampled(comfy, model, 2.0, **run)
+    assert drawn["samples"].shape == wanted.shape and set(drawn) == {"samples"}
+    assert relative(drawn["samples"], wanted) <= 2e-5
+
+
 @pytest.mark.parametrize("latent_image, words", [
     ({"samples": torch.ones(1, 16, 8, 8)}, ["'first'", "4 channels", "SD15", "16"]),
     ({"samples": torch.full((1, 4, 8, 8), float("nan"))}, ["NaN"]),
