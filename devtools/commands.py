@@ -145,7 +145,7 @@ def reproduce(_: argparse.Namespace, arguments: list[str]) -> int:
 
 def compatibility(_options: argparse.Namespace, _: list[str]) -> int:
     """What mixes with what, into docs/compatibility.md."""
-    return run_inside("devtools.compatibility", [])
+    return run_inside("devtools.families.compatibility", [])
 
 
 def run_one_of(folder: str, arguments: list[str]) -> int:

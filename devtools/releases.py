@@ -80,6 +80,7 @@ def remote() -> dict[str, str]:
         answer = subprocess.run(command, env=clean_env(GIT_TERMINAL_PROMPT="0"), stdin=subprocess.DEVNULL,
                                 capture_output=True, encoding="utf-8", timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise OutOfReach(f"git does not reach {REPOSITORY}: {getattr(error, 'stderr', None) or error}".strip()) from error
+        why = getattr(error, "stderr", None) or str(error)
+        raise OutOfReach(f"git does not reach {REPOSITORY}: {why.strip()}") from error
     lines = [line.split("\t") for line in answer.splitlines()]
     return {name.split("/", 2)[2]: commit for commit, name in lines}

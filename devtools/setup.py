@@ -60,7 +60,7 @@ def own_tree() -> Path | None:
     if named := os.environ.get("COMFYUI_PATH"):
         tree = Path(named).expanduser().resolve()
         if not (tree / "main.py").is_file():
-            raise Trouble(f"{named} has no main.py: name the folder of ComfyUI that has it (--comfyui or COMFYUI_PATH).")
+            raise Trouble(f"{named} has no main.py: name the folder that has ComfyUI's, by --comfyui or COMFYUI_PATH.")
         return tree
     for checkout in (CHECKOUT, ROOT):
         tree = checkout.parent.parent

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from unite_and_conquer.devtools import compatibility, families
-from unite_and_conquer.devtools.families import FAMILIES, NOT_BUILT, measure
+from unite_and_conquer.devtools import families
+from unite_and_conquer.devtools.families import FAMILIES, NOT_BUILT, compatibility, measure
 from unite_and_conquer.devtools.versions import source
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")

@@ -87,9 +87,9 @@ def test_an_empty_latent_is_adapted_as_the_stock_sampler_does(comfy, two_unets):
 
 def test_an_empty_latent_of_other_cells_gets_the_size_that_the_stock_sampler_gives_it(comfy):
     """Newer hosts fit one that was made for cells of 8 pixels to the model's own; older ones leave it as it is."""
-    import comfy.latent_formats
+    from comfy.latent_formats import SD15
     model = tiny_unet(0)
-    model.model.latent_format = type("Fine", (comfy.latent_formats.SD15,), {"spacial_downscale_ratio": 4})()
+    model.model.latent_format = type("Fine", (SD15,), {"spacial_downscale_ratio": 4})()
     empty, = comfy.call("EmptyLatentImage", width=64, height=64)
     run = settings(2, 2, denoise=1.0, latent_image=empty)
     drawn, _ = comfy.call("MCDMSampler", mixture=mix(comfy, [expert(comfy, model, 1, 2.0)]), **run)

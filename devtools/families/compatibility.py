@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from . import families
-from .families import FAMILIES, NOT_BUILT, Family, measure
-from .places import ROOT
-from .terminal import Ticker, tell
+from .. import families
+from ..families import FAMILIES, NOT_BUILT, Family, measure
+from ..places import ROOT
+from ..terminal import Ticker, tell
 
 PAGE = ROOT / "docs" / "compatibility.md"
 FIGURES = ROOT / "devtools" / "families" / "measured.json"
