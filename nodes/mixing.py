@@ -158,10 +158,10 @@ class ReliabilityMixer(io.ComfyNode):
         **wired: Expert | None,
     ) -> io.NodeOutput:
         require(cls.validate_inputs(meaning))
-        slots = tuple(i for i in range(1, SLOTS + 1) if wired.get(f"expert_{i}") is not None)
-        if not slots:
+        arrived = {i: expert for i in range(1, SLOTS + 1) if (expert := wired.get(f"expert_{i}")) is not None}
+        if not arrived:
             raise ValueError("No expert arrives at the Reliability Mixer; connect a Condition Expert.")
-        experts = tuple(wired[f"expert_{i}"] for i in slots)
+        slots, experts = tuple(arrived), tuple(arrived.values())
         check_spaces(experts, allow_mixed_latents)
         numbers = parse_reliabilities(reliabilities, slots, meaning.capitalize())
         return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents, meaning=meaning, slots=slots))
