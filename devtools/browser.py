@@ -81,7 +81,7 @@ class Page:
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
         self.page.get_by_test_id("queue-button").click()
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)
-        assert self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]") == [{}, None]
+        assert self.page.evaluate("() => [app.lastNodeErrors ?? {}, app.lastExecutionError ?? null]") == [{}, None]
         assert self.complaints() == []
         picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
         return picture
