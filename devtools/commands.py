@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from . import prompts
 from .places import DEMO_OUTPUT, ROOT, WORKFLOWS, cache_root
 from .server import Server, link_pack
 from .setup import find_comfy, nvidia_driver
@@ -55,9 +56,9 @@ def show(server: Server, name: str, workflow: dict[str, Any], info: dict[str, An
 
 def render(server: Server, name: str, workflow: dict[str, Any]) -> None:
     """Runs one workflow and writes its pictures into output/demo/."""
-    ticker, path = Ticker(name), WORKFLOWS / f"{name}.json"
-    drawing = json.loads(path.read_text("utf-8")) if path.is_file() else None
-    entry = server.watch(workflow, ticker.show, drawing)
+    ticker = Ticker(name)
+    drawn = prompts.drawing(name) if name in prompts.names() else None
+    entry = server.watch(workflow, ticker.show, drawn)
     for number, image in enumerate(server.images(entry), start=1):
         picture = DEMO_OUTPUT / (f"{name}.png" if number == 1 else f"{name}_{number}.png")
         picture.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ class Host:
             host.events_of(prompt_id)                       # [(type, data), ...] as they came by /ws
     """
 
-    def __init__(self, base: Path) -> None:
-        self.server = Server(comfy(), base)
+    def __init__(self, base: Path, beside: Sequence[Path] = ()) -> None:
+        self.server = Server(comfy(), base, beside=beside)
         self.base = base
         self.client_id = uuid.uuid4().hex
         self.events: list[tuple[str, Any]] = []

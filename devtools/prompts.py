@@ -9,15 +9,39 @@ from .places import WORKFLOWS
 
 Prompt = dict[str, dict[str, Any]]
 
+# The example workflows in the gallery's order, {name: title}. The drawing is called by its title, which the host shows;
+# its twin in api/, its picture in output/ and the commands of dev.py by its name.
+TITLES = {
+    "face_from_three_experts": "01 Start here, unite hair map, skin map and words",
+    "face_from_sketch_and_text": "02 Unite a sketch and words",
+    "face_from_four_experts": "03 Unite four experts, two maps, a sketch and words",
+    "scene_from_class_and_text": "04 Unite an object and a scene",
+    "reliability_sweep": "05 Unite in many ways, a sweep on one sheet",
+    "contradiction_and_repair": "06 Unite what contradicts, report and repair",
+    "face_mask_and_window": "07 Unite by mask and window, where and when",
+    "one_expert_stock_ksampler": "08 Not united, one expert in the stock KSampler",
+    "sdxl_photo_and_anime_by_region": "09 Unite SDXL photo and SDXL anime by region",
+    "sdxl_base_and_refiner": "10 Unite SDXL base and refiner by noise level",
+    "sdxl_and_pixart_sigma": "11 Unite SDXL and PixArt Sigma",
+    "flux_and_z_image": "12 Unite Flux and Z-Image",
+    "wan22_high_and_low_noise": "13 Unite Wan 2.2 high and low noise",
+    "controlnet_on_one_expert": "14 Unite two checkpoints, ControlNet on one only",
+    "two_stable_diffusion_prompts": "15 Unite two Stable Diffusion prompts",
+    "autoguidance": "16 Unite a strong model and a weak one, autoguidance",
+    "class_with_unconditional_null": "17 Unite a class with an unconditional null",
+    "imagenet_class_and_prompt": "18 Unite an ImageNet class and a prompt",
+    "class_and_text_64_to_256": "19 Unite class and text at 64, enlarge to 256",
+}
+
 
 def names() -> list[str]:
-    """The example workflows, sorted."""
-    return sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+    """The example workflows."""
+    return list(TITLES)
 
 
 def drawing(name: str) -> dict[str, Any]:
     """An example workflow as the page saves it."""
-    return json.loads((WORKFLOWS / f"{name}.json").read_text("utf-8"))
+    return json.loads((WORKFLOWS / f"{TITLES[name]}.json").read_text("utf-8"))
 
 
 def prompt(name: str) -> Prompt:

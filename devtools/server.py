@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,14 @@ class Server:
     """A real ComfyUI with this checkout as its only custom node, from `with` to its end.
 
     All that it writes lies under `base`; a tree that is the user's own lends its models and nothing else.
+    beside: files of further custom nodes, which tests bring.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on loopback
 
-    def __init__(self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True) -> None:
-        self.comfy, self.base, self.port, self.quiet = comfy, base, port, quiet
+    def __init__(
+        self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True, beside: Sequence[Path] = (),
+    ) -> None:
+        self.comfy, self.base, self.port, self.quiet, self.beside = comfy, base, port, quiet, beside
         self.link, self.log = base / "custom_nodes" / PACK, base / "host.log"
 
     @property
@@ -79,7 +83,6 @@ class Server:
             "--database-url": f"sqlite:///{self.base / 'user' / 'comfyui.db'}",
             "--listen": "127.0.0.1",
             "--port": self.port,
-            "--whitelist-custom-nodes": PACK,
         }
         flags = ["--disable-all-custom-nodes", "--disable-api-nodes", "--disable-auto-launch"]
         if self.comfy.own:
@@ -89,7 +92,7 @@ class Server:
         words = [self.comfy.python, self.comfy.tree / "main.py", *flags]
         for name, value in options.items():
             words += [name, value]
-        return [str(word) for word in words]
+        return [*map(str, words), "--whitelist-custom-nodes", PACK, *(file.name for file in self.beside)]
 
     def models_of_the_user(self) -> Path:
         """A file that tells the host to look for models in the user's tree, too."""
@@ -109,6 +112,8 @@ class Server:
         for name in ("custom_nodes", "input", "models", "output", "user"):
             (self.base / name).mkdir(parents=True, exist_ok=True)
         link_pack(self.link)
+        for file in self.beside:
+            shutil.copy(file, self.base / "custom_nodes")
         self.port = self.port or free_port()
         group: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
         with self.log.open("wb") as log:

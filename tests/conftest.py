@@ -94,7 +94,7 @@ def as_the_host_runs_its_nodes() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from unite_and_conquer.devtools.host import Host
-    with Host(tmp_path_factory.mktemp("host base")) as running:
+    with Host(tmp_path_factory.mktemp("host base"), beside=[TESTS / "support" / "toy_loaders.py"]) as running:
         yield running
 
 

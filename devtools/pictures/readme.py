@@ -1,7 +1,6 @@
 """Makes the pictures that the pack ships: `python3 dev.py pictures readme`.
 
-The example inputs (example_workflows/inputs/), the figures of README and docs (docs/images/) and, from the pictures of
-`dev.py demo`, the thumbnails of the workflows.
+The example inputs (example_workflows/inputs/) and the figures of README and docs (docs/images/).
 """
 from __future__ import annotations
 
@@ -9,14 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ...training.datasets import faces
 from ...training.judges.portraits import Conditions, held_out
 from ..inprocess import InProcess
-from ..places import DEMO_OUTPUT, ROOT, WORKFLOWS
+from ..places import ROOT, WORKFLOWS
 from ..portraits import sample
-from .sheets import PAPER, images, maps, sheet, texts
+from .sheets import images, maps, sheet, texts
 
 FIGURES = ROOT / "docs" / "images"
 EXAMPLE = faces.Face(
@@ -88,16 +87,6 @@ def contradiction(comfy: InProcess, conditions: Conditions) -> None:
     sheet([""] * len(conditions.words), columns, FIGURES / "contradiction.jpg")
 
 
-def thumbnails() -> None:
-    """The pictures of the demo, small, beside their workflows; the sweep's is a figure of the README, too."""
-    Image.open(DEMO_OUTPUT / "reliability_sweep.png").save(FIGURES / "sweep.jpg", quality=92)
-    for path in DEMO_OUTPUT.glob("*.png"):
-        picture = Image.open(path).convert("RGB")
-        enlarged = max(picture.size) % 512 == 0             # from 64 pixels; all others are sheets
-        way = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
-        ImageOps.pad(picture, (384, 384), way, PAPER).save(WORKFLOWS / f"{path.stem}.jpg", quality=88)
-
-
 def main(comfy: InProcess, _: Sequence[str]) -> None:
     example_inputs()
     conditions = held_out(24)
@@ -105,4 +94,3 @@ def main(comfy: InProcess, _: Sequence[str]) -> None:
     weights(comfy, conditions.pick([4, 11]))
     reliabilities(comfy, conditions.pick([4, 11]))
     contradiction(comfy, conditions.pick([1, 4, 7], words=["bald", "red hair", "beard"]))
-    thumbnails()

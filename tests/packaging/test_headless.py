@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.stand_ins import SIDES
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.places import WORKFLOWS
 from unite_and_conquer.devtools.setup import venv_python
 from unite_and_conquer.devtools.terminal import clean_env
 from unite_and_conquer.devtools.tools import comfy_cli
 from unite_and_conquer.devtools.workflows import combo_options
 
-API = ROOT / "example_workflows" / "api"
-EXAMPLES = sorted(path.stem for path in API.glob("*.json"))
+API = WORKFLOWS / "api"
 
 
 def quick(path, folder, **changes):
@@ -35,14 +35,20 @@ def quick(path, folder, **changes):
     return folder / path.name
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", prompts.names())
 def test_comfy_run_gives_the_picture(cli, host, stand_ins, tmp_path, name):
-    workflow = quick(API / f"{name}.json", tmp_path, EmptyExpertLatent={"width": 64, "height": 64})
+    small = {"width": SIDES.get(name, 64), "height": SIDES.get(name, 64)}
+    workflow = quick(API / f"{name}.json", tmp_path, EmptyExpertLatent=small,
+                     EmptyHunyuanLatentVideo=small | {"length": 5})
     answer = cli(tmp_path, "run", "--workflow", workflow, "--wait", "--host", "127.0.0.1", "--port", host.server.port)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     query = re.search(rf"{host.url}/view\?(\S+)", answer.stdout)
     assert query, answer.stdout
-    with Image.open(io.BytesIO(host.get("/view", **dict(part.split("=") for part in query[1].split("&"))))) as picture:
+    made = host.get("/view", **dict(part.split("=") for part in query[1].split("&")))
+    if name == "wan22_high_and_low_noise":
+        assert made[4:8] == b"ftyp" and name.encode() in made
+        return
+    with Image.open(io.BytesIO(made)) as picture:
         assert np.asarray(picture).std() > 5 and name in json.dumps(picture.info["prompt"])
 
 
@@ -56,7 +62,7 @@ def test_comfy_run_names_a_checkpoint_that_is_not_there(cli, host, tmp_path):
 def test_the_host_lists_the_example_pictures(host):
     """Newer hosts list no subfolder, and the page misses what they do not list; older files name one."""
     listed = combo_options(host.object_info()["LoadImage"]["input"]["required"]["image"])
-    calls = [call for name in EXAMPLES for call in prompts.prompt(name).values()]
+    calls = [call for name in prompts.names() for call in prompts.prompt(name).values()]
     named = {call["inputs"]["image"] for call in calls if call["class_type"] == "LoadImage"}
     assert named and named <= set(listed)
     for name in named:
@@ -81,15 +87,15 @@ print(json.dumps({path: convert_ui_to_api(json.loads(Path(path).read_text("utf-8
 def test_comfy_cli_converts_the_drawings_to_the_api_files(host, tmp_path):
     """By comfy-cli's own function, in its own environment: what `comfy run` queues for a drawing itself."""
     (tmp_path / "info.json").write_bytes(host.get("/object_info"))
-    drawings = sorted((ROOT / "example_workflows").glob("*.json"))
+    drawings = {name: WORKFLOWS / f"{title}.json" for name, title in prompts.TITLES.items()}
     python = venv_python(comfy_cli().parent.parent)
-    command = [python, "-c", CONVERT, tmp_path / "info.json", *drawings]
+    command = [python, "-c", CONVERT, tmp_path / "info.json", *drawings.values()]
     env = clean_env(HOME=str(tmp_path), DO_NOT_TRACK="1")
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert run.returncode == 0, run.stderr
     converted = json.loads(run.stdout)
-    for path in drawings:
-        assert bare(converted[str(path)]) == bare(json.loads((API / path.name).read_text("utf-8"))), path.name
+    for name, path in drawings.items():
+        assert bare(converted[str(path)]) == bare(prompts.prompt(name)), name
 
 
 # ------------------------------------------------------------------------------------------------------------ sweep.py
@@ -126,10 +132,10 @@ def test_sweep_saves_a_picture_for_each_setting_with_its_workflow_inside(host, t
 @pytest.mark.parametrize("case, words", [
     ("no server", ["No ComfyUI answers at http://127.0.0.1:9 ", "--server"]),
     ("no file", ["nothing.json cannot be read"]),
-    ("a drawing", ["scene_from_class_and_text.json has no ReliabilityMixer", "API"]),
+    ("a drawing", ["scene.json has no ReliabilityMixer", "API"]),
     ("no mixer", ["one_expert_stock_ksampler.json has no ReliabilityMixer"]),
     ("refused", ["nowhere.safetensors", "node"]),
-    ("fails", ["1 numbers for 2 experts"]),
+    ("fails", ["3 numbers for 2 experts"]),
 ])
 def test_sweep_says_in_a_sentence_what_is_wrong(host, tmp_path, case, words):
     here = ["--server", host.url + "/", "--out", tmp_path / "out"]
@@ -137,10 +143,10 @@ def test_sweep_says_in_a_sentence_what_is_wrong(host, tmp_path, case, words):
     run = sweep(*{
         "no server": ["--server", "127.0.0.1:9", "--out", tmp_path / "out"],
         "no file": [tmp_path / "nothing.json", *here],
-        "a drawing": [ROOT / "example_workflows" / scene.name, *here],
+        "a drawing": [WORKFLOWS / f"{prompts.TITLES[scene.stem]}.json", *here],
         "no mixer": [API / "one_expert_stock_ksampler.json", *here],
         "refused": [quick(scene, tmp_path, LoadExpert={"expert": "nowhere.safetensors"}), *here],
-        "fails": [scene, "--reliabilities", "1", *here],
+        "fails": [scene, "--reliabilities", "1 2 3", *here],
     }[case])
     assert run.returncode == 1 and not run.stdout and not (tmp_path / "out").exists()
     assert len(run.stderr.splitlines()) == 1 and all(word in run.stderr for word in words), run.stderr
@@ -148,5 +154,5 @@ def test_sweep_says_in_a_sentence_what_is_wrong(host, tmp_path, case, words):
 
 def test_the_template_browser_sees_workflows_and_nothing_else(host):
     names, = host.get_json("/workflow_templates").values()
-    assert sorted(names) == sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
-    assert sorted(names) == sorted(path.stem for path in API.glob("*.json"))
+    assert sorted(names) == sorted(prompts.TITLES.values())
+    assert sorted(prompts.names()) == sorted(path.stem for path in API.glob("*.json"))

@@ -1,12 +1,15 @@
-"""The released checkpoints that the examples and README name, in their formats but tiny.
+"""The released files that the examples and README name, but tiny.
 
-They are the recorded networks of tests/golden, each with its sidecar. What a workflow relies on is stretched to the
-size of the released ones: ImageNet's 1000 classes, and for a text every byte.
+Those of the pack's own loader are the recorded networks of tests/golden, each with its sidecar. What a workflow relies
+on is stretched to the size of the released ones: ImageNet's 1000 classes, and for a text every byte. Of the host's own
+loaders' files, Stable Diffusion 1.5 is written out; for the larger ones toy_loaders.py takes a line of JSON.
 """
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import safetensors.torch
 import torch
 
 from support import vectors
@@ -23,6 +26,30 @@ NETWORKS = {        # {file: the network of tests/golden}
     "64_256_upsampler.pt": "adm_superres",
     "base.pt": "glide_base",
 }
+TOYS = {            # {the input that names a file: (its folder, {file: kind of the family at toy size})}
+    "ckpt_name": ("checkpoints", {
+        "sd_xl_base_1.0.safetensors": "SDXL",
+        "sd_xl_refiner_1.0.safetensors": "SDXLRefiner",
+        "animagine-xl-4.0.safetensors": "SDXL",
+        "SSD-1B-A1111.safetensors": "SSD1B",
+        "flux1-dev-fp8.safetensors": "Flux",
+    }),
+    "unet_name": ("diffusion_models", {
+        "PixArt-Sigma-XL-2-1024-MS.pth": "PixArtSigma",
+        "z_image_turbo_bf16.safetensors": "ZImage",
+        "wan2.2_t2v_high_noise_14B_fp8_scaled.safetensors": "WAN21_T2V",
+        "wan2.2_t2v_low_noise_14B_fp8_scaled.safetensors": "WAN21_T2V",
+    }),
+    "clip_name": ("text_encoders", {
+        "t5xxl_fp16.safetensors": "PixArtSigma",
+        "qwen_3_4b.safetensors": "ZImage",
+        "umt5_xxl_fp8_e4m3fn_scaled.safetensors": "WAN21_T2V",
+    }),
+    "vae_name": ("vae", {"wan_2.1_vae.safetensors": "WAN21_T2V"}),
+    "control_net_name": ("controlnet", {"control_v11p_sd15_scribble_fp16.safetensors": "SD15"}),
+}
+SIDES = {"sdxl_and_pixart_sigma": 320}     # pixels of a picture that is to be small, where 64 are too few
+LORA = "diffusion_model.out.2.lora_"        # on the last layer of SDXL at toy size, of rank 2
 
 
 def write(folder: Path, name: str) -> list[Path]:
@@ -49,14 +76,25 @@ def write_all(models: Path) -> list[Path]:
     files = []
     for name in NETWORKS:
         files += [file for file in write(models / "experts", name) if file not in files]
-    (models / "checkpoints").mkdir(parents=True, exist_ok=True)
-    for seed, name in enumerate(sorted(_checkpoints())):
-        files.append(models / "checkpoints" / name)
-        tiny_sd15.write(files[-1], seed)
+    for name_of, (folder, kinds) in TOYS.items():
+        for seed, name in enumerate(sorted(_named(name_of))):
+            files.append(models / folder / name)
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            if name in kinds:
+                files[-1].write_text(json.dumps({"stand_in": kinds[name], "seed": seed}))
+            else:
+                tiny_sd15.write(files[-1], seed)
+    for seed, name in enumerate(sorted(_named("lora_name"))):
+        files.append(models / "loras" / name)
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        generator = torch.Generator().manual_seed(seed)
+        halves = {"up": (4, 2, 1, 1), "down": (2, 64, 3, 3)}
+        lora = {f"{LORA}{half}.weight": torch.randn(shape, generator=generator) for half, shape in halves.items()}
+        safetensors.torch.save_file(lora, files[-1])
     return files
 
 
-def _checkpoints() -> set[str]:
-    """The files that the example workflows load by CheckpointLoaderSimple."""
+def _named(name_of: str) -> set[str]:
+    """The files that the example workflows name in inputs called so; the host brings pixel_space itself."""
     calls = [call for name in prompts.names() for call in prompts.prompt(name).values()]
-    return {call["inputs"]["ckpt_name"] for call in calls if "ckpt_name" in call["inputs"]}
+    return {call["inputs"][name_of] for call in calls if name_of in call["inputs"]} - {"pixel_space"}

@@ -7,6 +7,7 @@ import io
 import re
 import sys
 import urllib.error
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -140,9 +141,10 @@ def test_hosts_that_search_for_more_than_names_get_more_words(comfy, monkeypatch
 
 def test_templates_have_thumbnails(host):
     names = host.get_json("/workflow_templates")[PACK]
-    assert sorted(names) == prompts.names()
+    assert sorted(names) == sorted(prompts.TITLES.values())
     for name in names:
-        thumbnail = Image.open(io.BytesIO(host.get(f"/api/workflow_templates/{PACK}/{name}.jpg")))
+        served = host.get(f"/api/workflow_templates/{PACK}/{urllib.parse.quote(name)}.jpg")
+        thumbnail = Image.open(io.BytesIO(served))
         assert thumbnail.format == "JPEG" and min(thumbnail.size) >= 200, name
     with pytest.raises(urllib.error.HTTPError):
         host.get(f"/api/workflow_templates/{PACK}/no_such_template.jpg")
@@ -153,11 +155,13 @@ def test_the_template_browser_shows_them(page):
     page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     browser = page.page.get_by_role("dialog")
     browser.get_by_text(PACK, exact=True).click()
-    for name in prompts.names():              # a picture is fetched when its card comes into view
-        card = browser.get_by_test_id(f"template-workflow-{name}")
+    for title in prompts.TITLES.values():     # a picture is fetched when its card comes into view
+        card = browser.get_by_test_id(f"template-workflow-{title}")
         card.scroll_into_view_if_needed()
         card.locator("img").wait_for()
         page.page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
+    browser.get_by_placeholder("Search").first.fill("unite")
+    browser.get_by_test_id(f"template-workflow-{prompts.TITLES['face_from_three_experts']}").wait_for()
     browser.locator("button:has(.pi-times)").first.click()
     browser.wait_for(state="detached")
 
