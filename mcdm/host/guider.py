@@ -23,6 +23,7 @@ from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
 from .plan import Plan, Planner, Schedule, check_nulls
 from .run import ExpertRun, LeadRun, Place, Start, log_failing_expert, wants_null
+from .threads import threads_that_pay
 
 logger = logging.getLogger("mcdm")
 
@@ -74,6 +75,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         """Denoises `latent_image` + `noise` as the host's guiders do; both [B, C, H, W] or [B, C, T, H, W]."""
         check_latent(self.mixture.experts, latent_image)
         with contextlib.ExitStack() as afterwards:
+            afterwards.enter_context(threads_that_pay(self.patchers, latent_image))
             self.sampling = self._begin()
             afterwards.callback(delattr, self, "sampling")
             for run in self.sampling.runs:
@@ -91,7 +93,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         runs = [lead, *(ExpertRun(*other, lead.levels) for other in rest)]
         planner = Planner(self.mixture, self.schedule, runs, self.all_nulls)
         evaluator = Evaluator(runs, self.shared, self.clock)
-        return Sampling(lead, runs, planner, evaluator, Loader(planner), Combiner(self.mixture.options))
+        return Sampling(lead, runs, planner, evaluator, Loader(planner, lead), Combiner(self.mixture.options))
 
     def outer_sample(
         self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Any, sigmas: torch.Tensor, *args: Any,
@@ -99,8 +101,10 @@ class MixtureGuider(comfy.samplers.CFGGuider):
     ) -> torch.Tensor:
         self.latent_shapes = kwargs.get("latent_shapes")
         self.sampling.lead.follow(self.conds, self.model_options)
+        device = self.model_patcher.load_device
         for run in self.sampling.runs:
-            run.fit_mask(noise.shape, self.model_patcher.load_device, self.latent_shapes)
+            run.fit_mask(noise.shape, device, self.latent_shapes)
+            run.finite = torch.ones((), device=device)
         self.sampling.loader.foresee(sigmas.tolist(), wants_null(self.model_options))
         comfy.patcher_extension.add_wrapper_with_key(
             "prepare_sampling", KEY, self.sampling.loader.prepare_sampling, self.model_options, is_model_options=True)
@@ -111,13 +115,9 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool, seed: int | None,
         **kwargs: Any,
     ) -> torch.Tensor:
-        lead, runs, loader = self.sampling.lead, self.sampling.runs, self.sampling.loader
-        lead.late = not loader.is_loaded(lead)
-        if lead.late:
+        self.sampling.loader.begin(Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes))
+        if self.sampling.lead.late:
             self.conds: Conds = {}      # which keeps the host from beginning it
-        loader.begin(Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes))
-        for run in runs:
-            run.finite = torch.ones((), device=device)
         plans = self.sampling.planner.describe(sigmas.tolist(), wants_null(self.model_options))
         logger.info(f"MCDM: {self.mixture}; {plans}.")
         with self.sampling.evaluator.timed(len(sigmas) - 1):

@@ -16,7 +16,7 @@ import comfy.sampler_helpers
 import torch
 
 from .plan import Plan, Planner
-from .run import ExpertRun, Start, log_failing_expert
+from .run import ExpertRun, LeadRun, Start, log_failing_expert
 
 logger = logging.getLogger("mcdm")
 
@@ -30,8 +30,8 @@ class Loader:
     models: all that was loaded so far beside the lead, for the host to clean up.
     """
 
-    def __init__(self, planner: Planner) -> None:
-        self.planner, self.runs = planner, planner.runs
+    def __init__(self, planner: Planner, lead: LeadRun) -> None:
+        self.planner, self.runs, self.lead = planner, planner.runs, lead
         self.models: list[Any] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
         self._loaded: set[int] = set()
@@ -70,11 +70,8 @@ class Loader:
     def begin(self, start: Start) -> None:
         """Begins the runs whose networks are loaded now, and those of others as soon as these are."""
         self._start = start
+        self.lead.late = id(self.lead.model) not in self._loaded
         self._begin_loaded()
-
-    def is_loaded(self, run: ExpertRun) -> bool:
-        """Whether the network of a run is in memory."""
-        return id(run.model) in self._loaded
 
     def require(self, plan: Plan, level: float) -> bool:
         """Loads what an evaluation asks beyond what is loaded, and says whether there was anything.
@@ -99,7 +96,7 @@ class Loader:
     def _bring(self, networks: set[int]) -> None:
         """One load of the host for all of these; on a card it unloads others as far as it needs their room."""
         loaded = self._load([run for run in self.runs if id(run.model) in networks])
-        self.models += [model for model in loaded if model not in self.models and model is not self.runs[0].patcher]
+        self.models += [model for model in loaded if model not in self.models and model is not self.lead.patcher]
         self._loaded = networks
 
     def _release(self, networks: set[int]) -> None:
@@ -112,7 +109,7 @@ class Loader:
 
     def _begin_loaded(self) -> None:
         for run in self.runs:
-            if self.is_loaded(run) and id(run) not in self._begun:
+            if id(run.model) in self._loaded and id(run) not in self._begun:
                 self._begun.add(id(run))
                 with log_failing_expert(run.expert):
                     run.begin(self._start)
