@@ -81,7 +81,7 @@ class Page:
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
         self.page.get_by_test_id("queue-button").click()
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)
-        assert self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]") == [{}, None]
+        assert self.page.evaluate("() => [app.lastNodeErrors ?? {}, app.lastExecutionError ?? null]") == [{}, None]
         assert self.complaints() == []
         picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
         return picture
@@ -140,11 +140,15 @@ TEXT_FIELD = f"""() => {{
 class Pad(Page):
     """A page with a mixer and its experts alone."""
 
-    def show(self, wires: Sequence[int | None], text: str = "", **changes: Any) -> None:
-        """Opens a mixer whose `reliabilities` is text. wires: the expert behind each slot, None = not connected."""
+    def show(self, wires: Sequence[int | None], text: str = "", meaning: str = "reliabilities",
+             weights: Sequence[float] = (), **changes: Any) -> None:
+        """Opens a mixer whose `reliabilities` is text. wires: the expert behind each slot, None = not connected.
+
+        weights: of experts 0, 1, ..., which weigh 1 otherwise.
+        """
         drawing = prompts.drawing("face_from_three_experts")
         cards = {node["type"]: node for node in drawing["nodes"]}
-        place = {"id": 100, "pos": [420, 60], "size": [270, 222], "widgets_values": [text, False]}
+        place = {"id": 100, "pos": [420, 60], "size": [270, 222], "widgets_values": [text, False, meaning]}
         mixer = copy.deepcopy(cards["ReliabilityMixer"]) | place | changes
         mixer["outputs"][0]["links"] = []
         for slot in mixer["inputs"]:
@@ -153,7 +157,7 @@ class Pad(Page):
         for number in sorted({wired for wired in wires if wired is not None}):
             place = {"id": number + 1, "pos": [90, 60 + 100 * number], "flags": {"collapsed": True}}
             expert = copy.deepcopy(cards["ConditionExpert"]) | place
-            expert["widgets_values"] = [1, 0, 1, NAMES[number]]
+            expert["widgets_values"] = [weights[number] if number < len(weights) else 1, 0, 1, NAMES[number]]
             for slot in expert["inputs"]:
                 slot["link"] = None
             expert["outputs"][0]["links"] = [slot + 1 for slot, wired in enumerate(wires) if wired == number]

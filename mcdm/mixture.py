@@ -56,6 +56,7 @@ class Mixture:
     The first expert leads: the sampler runs in its frame.
     meaning: one of MEANINGS; with "shares" all reliabilities here are shares s_j >= 0 instead: see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
+    slots: where each expert is wired, for numbers that are read by slot; () = 1, 2, ...
     Raises ValueError where the numbers do not fit the experts.
     """
     experts: tuple[Expert, ...]
@@ -63,10 +64,13 @@ class Mixture:
     mixed_spaces: bool = False
     options: Options = Options()
     meaning: str = RELIABILITIES
+    slots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.experts:
             raise ValueError("A mixture needs at least one expert; connect a ConditionExpert.")
+        if not self.slots:
+            object.__setattr__(self, "slots", tuple(range(1, len(self.experts) + 1)))
         if self.meaning not in MEANINGS:
             raise ValueError(f"The meaning of a mixture's numbers is one of {', '.join(MEANINGS)}, "
                              f"not '{self.meaning}'.")
@@ -146,7 +150,7 @@ class Mixture:
         """One expert as if only it were wired, with its own null."""
         end = self.options.weights_end[index:][:1]
         options = dataclasses.replace(self.options, weights_end=end, reliabilities_end=())
-        return Mixture((self.experts[index],), (1.0,), self.mixed_spaces, options)
+        return Mixture((self.experts[index],), (1.0,), self.mixed_spaces, options, slots=(self.slots[index],))
 
     def varied(
         self, weights: Mapping[int, float], numbers: Mapping[int, float], meaning: str = RELIABILITIES,

@@ -1,41 +1,79 @@
 """From the text of a field to one number per expert."""
 from __future__ import annotations
 
+import logging
 import math
+import re
+from collections.abc import Sequence
+
+logger = logging.getLogger("mcdm")
+
+DECIMAL_COMMA = re.compile(r"\d,\d")
 
 
-def parse_reliabilities(text: str, count: int, what: str = "Reliabilities") -> tuple[float, ...]:
-    """Non-negative numbers separated by commas and/or spaces, one per expert; "" means 1/count each.
+def parse_reliabilities(text: str, slots: Sequence[int], what: str = "Reliabilities") -> tuple[float, ...]:
+    """Non-negative numbers, read as parse_numbers does; equal ones where nothing is written, or nothing is left.
 
     what: they are, for an error. Raises ValueError.
     """
-    return parse_numbers(text, count, what, minimum=0.0) or (1.0 / count,) * count
+    equal = (1.0 / len(slots),) * len(slots)
+    numbers, passed = _read(text, slots, what, minimum=0.0)
+    if passed and not any(numbers):
+        logger.info(f"MCDM: {what.lower()} '{text}': those that are left are all zero, so they count equally.")
+        return equal
+    return numbers or equal
 
 
-def parse_numbers(text: str, count: int, what: str, minimum: float = -math.inf) -> tuple[float, ...]:
+def parse_numbers(text: str, slots: Sequence[int], what: str, minimum: float = -math.inf) -> tuple[float, ...]:
     """Finite numbers separated by commas and/or spaces, one per expert; "" means none, ().
 
+    slots: where the experts are wired, 1 the first, in rising order. As many numbers as experts are theirs, in this
+    order. More numbers, enough for the highest slot, are read by slot: those of slots without an expert, as behind a
+    bypassed one, are passed over, which the log says.
     what: the name of the field, with which an error begins. Raises ValueError.
     """
+    return _read(text, slots, what, minimum)[0]
+
+
+def _read(text: str, slots: Sequence[int], what: str, minimum: float) -> tuple[tuple[float, ...], bool]:
+    """The numbers of parse_numbers, and whether others were passed over."""
+    count = len(slots)
+    numbers = _numbers(text, count, what, minimum)
+    if len(numbers) in (0, count):
+        return numbers, False
+    # "0,5 0.5" is meant as two numbers, whatever its third would be.
+    if len(numbers) < max(slots) or (DECIMAL_COMMA.search(text) and len(text.split()) > 1):
+        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {count} experts; give one for each wired "
+                         f"expert, in slot order, such as '{_example(count)}' (with a decimal point, not a decimal "
+                         "comma).")
+    passed = ", ".join(str(slot) for slot in range(1, len(numbers) + 1) if slot not in slots)
+    logger.info(f"MCDM: {what} '{text}': {len(numbers)} numbers for {count} experts are read by slot; no expert "
+                f"arrives at {passed}, so what is written there is passed over.")
+    return tuple(numbers[slot - 1] for slot in slots), True
+
+
+def _numbers(text: str, count: int, what: str, minimum: float) -> tuple[float, ...]:
+    """All numbers of a text. count: how many are expected, for the example in an error."""
     if not text.strip():
         return ()
-    example = ", ".join(["1"] * count)
     numbers = []
     for field in text.split(","):
         words = field.split()
         if not words:
             raise ValueError(f"{what} '{text}': an empty field between or beside commas; "
-                             f"give {count} numbers such as '{example}'.")
+                             f"give {count} numbers such as '{_example(count)}'.")
         for word in words:
             number = _number(word)
             if not math.isfinite(number) or number < minimum:
                 kind = "a non-negative number" if minimum == 0 else "a number"
-                raise ValueError(f"{what} '{text}': '{word}' is not {kind}; give {count} numbers such as '{example}'.")
+                raise ValueError(f"{what} '{text}': '{word}' is not {kind}; "
+                                 f"give {count} numbers such as '{_example(count)}'.")
             numbers.append(number)
-    if len(numbers) != count:
-        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {count} experts; give one for each wired "
-                         f"expert, in slot order, such as '{example}' (with a decimal point, not a decimal comma).")
     return tuple(numbers)
+
+
+def _example(count: int) -> str:
+    return ", ".join(["1"] * count)
 
 
 def _number(word: str) -> float:

@@ -124,14 +124,15 @@ class ReliabilityMixer(io.ComfyNode):
             description="Unites several models that share a latent space, the experts, in every denoising step; no "
                         "weights are merged. The first one leads: the sampler runs on its noise schedule.",
             inputs=[
-                *(ExpertWire.Input(f"expert_{i}", optional=i > 1,
+                *(ExpertWire.Input(f"expert_{i}", optional=True,
                                    tooltip="An expert; the first one leads. Empty slots are skipped.")
                   for i in range(1, SLOTS + 1)),
                 io.String.Input("reliabilities", optional=True, default="",
                                 tooltip="a: how much each expert's prediction without a condition counts in the "
                                         "baseline from which every condition is measured. One non-negative number per "
                                         "expert, in slot order, such as 1, 0.5. Empty = all equal. With meaning set "
-                                        "to shares, these are the shares instead."),
+                                        "to shares, these are the shares instead. With more numbers than experts, "
+                                        "those of bypassed slots are passed over."),
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
@@ -151,18 +152,19 @@ class ReliabilityMixer(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        expert_1: Expert,
         reliabilities: str = "",
         allow_mixed_latents: bool = False,
         meaning: str = RELIABILITIES,
-        **others: Expert | None,
+        **wired: Expert | None,
     ) -> io.NodeOutput:
         require(cls.validate_inputs(meaning))
-        slots = [expert_1, *(others.get(f"expert_{i}") for i in range(2, SLOTS + 1))]
-        experts = tuple(expert for expert in slots if expert is not None)
+        arrived = {i: expert for i in range(1, SLOTS + 1) if (expert := wired.get(f"expert_{i}")) is not None}
+        if not arrived:
+            raise ValueError("No expert arrives at the Reliability Mixer; connect a Condition Expert.")
+        slots, experts = tuple(arrived), tuple(arrived.values())
         check_spaces(experts, allow_mixed_latents)
-        numbers = parse_reliabilities(reliabilities, len(experts), meaning.capitalize())
-        return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents, meaning=meaning))
+        numbers = parse_reliabilities(reliabilities, slots, meaning.capitalize())
+        return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents, meaning=meaning, slots=slots))
 
 
 class EmptyExpertLatent(io.ComfyNode):

@@ -91,10 +91,9 @@ class MixtureOptions(io.ComfyNode):
         zero_init: float = 0.0,
     ) -> io.NodeOutput:
         require(cls.validate_inputs(curve))
-        count = len(mixture.experts)
         options = Options(
-            weights_end=parse_numbers(weights_end, count, "weights_end"),
-            reliabilities_end=parse_numbers(reliabilities_end, count, "reliabilities_end", minimum=0.0),
+            weights_end=parse_numbers(weights_end, mixture.slots, "weights_end"),
+            reliabilities_end=parse_numbers(reliabilities_end, mixture.slots, "reliabilities_end", minimum=0.0),
             curve=curve,
             rescale=rescale,
             interval=(sigma_low, math.inf if sigma_high >= NO_LIMIT else sigma_high),

@@ -59,25 +59,46 @@ def test_reliabilities_that_make_no_sense_are_refused(numbers):
         Mixture((expert(), expert()), numbers)
 
 
-@pytest.mark.parametrize("text, count, wanted", [
-    ("", 4, (0.25,) * 4),
-    ("  ", 2, (0.5, 0.5)),
-    ("1, 0.5", 2, (1.0, 0.5)),
-    ("1 0.5", 2, (1.0, 0.5)),
-    ("1,0.5", 2, (1.0, 0.5)),
-    (" .5 , 2 0 ", 3, (0.5, 2.0, 0.0)),
-    ("1e-3, 1", 2, (0.001, 1.0)),
-    ("3", 1, (3.0,)),
+@pytest.mark.parametrize("text, slots, wanted", [
+    ("", (1, 2, 3, 4), (0.25,) * 4),
+    ("  ", (1, 2), (0.5, 0.5)),
+    ("1, 0.5", (1, 2), (1.0, 0.5)),
+    ("1 0.5", (1, 2), (1.0, 0.5)),
+    ("1,0.5", (1, 2), (1.0, 0.5)),
+    (" .5 , 2 0 ", (1, 2, 3), (0.5, 2.0, 0.0)),
+    ("1e-3, 1", (1, 2), (0.001, 1.0)),
+    ("3", (1,), (3.0,)),
+    ("1, 0.5", (2, 5), (1.0, 0.5)),                 # as many as experts: in order
+    ("1, 2, 3", (2, 3), (2.0, 3.0)),                # enough for the highest slot: by slot
+    ("1, 2, 3", (1, 3), (1.0, 3.0)),
+    ("1, 2, 3", (1, 2), (1.0, 2.0)),
+    ("1, 2, 3", (3,), (3.0,)),
+    ("1 2 3 4 5", (2, 4), (2.0, 4.0)),
+    ("0, 1", (1,), (1.0,)),                         # what is left is zero: equal
+    ("0 0 1", (1, 2), (0.5, 0.5)),
 ])
-def test_reliabilities_are_read(text, count, wanted):
-    assert parse_reliabilities(text, count) == wanted
+def test_reliabilities_are_read(text, slots, wanted):
+    assert parse_reliabilities(text, slots) == wanted
 
 
-@pytest.mark.parametrize("text, count", [
-    ("1, two", 2), ("1,,2", 2), (",1 2", 2), ("1, 2,", 2), ("-1, 2", 2), ("nan 1", 2), ("inf, 1", 2), ("1;2", 2),
-    ("0,5 0,5", 2), ("1", 2), ("1 2 3", 2), ("1_0, 2", 2),
+def test_numbers_that_are_passed_over_are_told(caplog):
+    caplog.set_level("INFO", "mcdm")
+    parse_reliabilities("1, 2", (1, 2))
+    parse_reliabilities("1, 2", (3, 5))
+    assert not caplog.messages
+    parse_reliabilities("0.2, 0.3, 0.5", (1, 3), "Shares")
+    assert caplog.messages == [
+        "MCDM: Shares '0.2, 0.3, 0.5': 3 numbers for 2 experts are read by slot; no expert arrives at 2, so what is "
+        "written there is passed over."]
+
+
+@pytest.mark.parametrize("text, slots", [
+    ("1, two", (1, 2)), ("1,,2", (1, 2)), (",1 2", (1, 2)), ("1, 2,", (1, 2)), ("-1, 2", (1, 2)), ("nan 1", (1, 2)),
+    ("inf, 1", (1, 2)), ("1;2", (1, 2)), ("1_0, 2", (1, 2)), ("1, 2, x", (1, 2)),
+    ("1", (1, 2)), ("1 2 3", (1, 4)), ("1 2", (1, 2, 3)), ("1 2", (3,)),
+    ("0,5 0,5", (1, 2)), ("0,5 0.5", (1, 2)), ("0,5, 0,5", (1, 2)),     # decimal commas
 ])
-def test_reliabilities_that_cannot_be_read_are_refused_with_an_example(text, count):
+def test_reliabilities_that_cannot_be_read_are_refused_with_an_example(text, slots):
     with pytest.raises(ValueError, match="Reliabilities") as error:
-        parse_reliabilities(text, count)
+        parse_reliabilities(text, slots)
     assert text in str(error.value)

@@ -12,7 +12,7 @@ import torch
 
 from support.tensors import pixels
 from unite_and_conquer.devtools.host import error_of
-from unite_and_conquer.devtools.prompts import edited, face, node
+from unite_and_conquer.devtools.prompts import edited, face, node, prompt
 from unite_and_conquer.devtools.server import Refused
 from unite_and_conquer.devtools.versions import tells_every_step
 
@@ -59,6 +59,20 @@ def test_unknown_words_are_named_in_the_history(host):
     entry = host.run(face("red hair and a monocle", seed=8))
     text = json.dumps(entry["outputs"])
     assert "red hair" in text and "monocle" in text
+
+
+@pytest.mark.parametrize("slot, numbers", [(1, "0.5, 0.5"), (2, "0.5, 0.5"), (1, "1, 0"), (2, "")])
+def test_either_expert_can_be_bypassed(host, slot, numbers):
+    """As the page queues it then; the picture is that of a mixer with the other expert alone."""
+    scene = prompt("scene_from_class_and_text")
+    keys = {call["class_type"]: key for key, call in scene.items()}
+    mixer = keys["ReliabilityMixer"]
+    scene = edited(scene, {mixer: {"reliabilities": numbers}, keys["MCDMSampler"]: {"steps": 2}})
+    alone = edited(scene, {mixer: {"reliabilities": "", "expert_1": scene[mixer]["inputs"][f"expert_{3 - slot}"]}})
+    del scene[mixer]["inputs"][f"expert_{slot}"], alone[mixer]["inputs"]["expert_2"]
+    assert np.array_equal(*[pixels(host.images(host.run(workflow))[0]) for workflow in (scene, alone)])
+    del alone[mixer]["inputs"]["expert_1"]
+    assert "No expert arrives" in fails(host, alone)
 
 
 @pytest.mark.parametrize("node, inputs, words", [

@@ -215,7 +215,7 @@ def test_a_missing_null_that_may_be_needed_is_an_error_before_the_run(comfy, mor
         draw(comfy, comfy.call("ReliabilityMixer", expert_1=first, expert_2=second, reliabilities="0 1")[0])
 
 
-@pytest.mark.parametrize("text", ["1", "1 2 3", "a b", "1,,2", "-1 2", "0 0", "nan 1", "inf 1", "1,5 2,5", "1e400 1"])
+@pytest.mark.parametrize("text", ["1", "a b", "1,,2", "-1 2", "0 0", "nan 1", "inf 1", "1,5 2,5", "1e400 1"])
 def test_reliabilities_that_make_no_sense(comfy, text):
     first = expert(comfy, tiny_unet(0), 0)
     with pytest.raises(ValueError, match="^(Reliabilities|[0-9] reliabilities)") as error:

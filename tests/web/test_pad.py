@@ -216,10 +216,14 @@ def test_typed_text_moves_the_pad(page):
 
 
 BAD = [
-    "0,5 0.5", "1;2", "nan", "1, inf", "1, -0.1", "1,,1", "1,", "1_0, 1", "0x1, 1", "1e999, 1", "one, two", "1, 2, 3",
-    "1",
+    "0,5 0.5", "0,5, 0,5", "1;2", "nan", "1, inf", "1, -0.1", "1,,1", "1,", "1_0, 1", "0x1, 1", "1e999, 1", "one, two",
+    "1, 2, x", "1",
 ]
-GOOD = ["1e-3 2", " .5 ,5. ", "+1, 1E2", "1\t2", "-0, 1", "1e308, 1"]
+GOOD = ["1e-3 2", " .5 ,5. ", "+1, 1E2", "1\t2", "-0, 1", "1e308, 1", "1, 2, 3", "1 2 3 4"]
+PASSED = {
+    "1, 2, 3": "2 of the numbers count, by slot; no expert arrives at expert_3.",
+    "1 2 3 4": "2 of the numbers count, by slot; no expert arrives at expert_3, expert_4.",
+}
 
 
 def test_the_pad_reads_as_the_nodes_do(page):
@@ -227,15 +231,16 @@ def test_the_pad_reads_as_the_nodes_do(page):
     page.show([0, 1])
     for text in BAD:
         with pytest.raises(ValueError) as said:
-            parse_reliabilities(text, 2)
+            parse_reliabilities(text, (1, 2))
         page.page.evaluate(f"text => {{ {TEXT}.value = text }}", text)
         assert page.pad.get_by_role("status").inner_text() == str(said.value)
         assert page.pad.locator(".mcdm-pad-body").get_attribute("inert") is not None
         assert page.text == text, "nothing is lost"
     for text in GOOD:
-        numbers = parse_reliabilities(text, 2)
+        numbers = parse_reliabilities(text, (1, 2))
         page.page.evaluate(f"text => {{ {TEXT}.value = text }}", text)
-        assert page.pad.get_by_role("status").count() == 0, text
+        told = page.pad.get_by_role("status").all_inner_texts()
+        assert told == ([PASSED[text]] if text in PASSED else []), text
         assert page.numbers == pytest.approx([a / sum(numbers) for a in numbers], abs=5.01e-4)
     page.page.evaluate(f"() => {{ {TEXT}.value = '0 0' }}")
     assert "must not all be zero" in page.pad.get_by_role("status").inner_text()
@@ -252,7 +257,7 @@ def test_wires_and_names_are_followed(page):
     page.show([0, None, 2], "0.9, 0.1")
     assert page.pad.get_by_role("slider", name="Crossfader from hair to text").count() == 1
     page.page.evaluate(f"() => {MIXER}.disconnectInput(2)")
-    assert "2 numbers for 1 experts" in page.pad.inner_text()
+    assert "One expert, 'hair'" in page.pad.inner_text()
     assert page.text == "0.9, 0.1", "never rewritten behind the back"
     page.page.evaluate(f"() => app.graph.getNodeById(3).connect(0, {MIXER}, 5)")
     assert page.numbers == [0.9, 0.1]
@@ -263,7 +268,7 @@ def test_wires_and_names_are_followed(page):
     assert page.pad.get_by_role("slider", name="Crossfader from hair to a caption").count() == 1
     page.page.evaluate("() => { app.graph.getNodeById(1).mode = 4 }")
     page.page.evaluate(CHECK)
-    assert "Nothing arrives at expert_1" in page.pad.inner_text()
+    assert "2 numbers for 1 experts" in page.pad.inner_text()
     assert page.text == "0.9, 0.1"
 
     page.show([0, 1, 0], "")
@@ -289,6 +294,164 @@ def test_a_text_that_comes_by_a_wire(page):
         {MIXER}.disconnectInput(slot);
     }}""")
     assert page.numbers == [0.9, 0.1]
+
+
+def test_an_expert_too_many_and_one_less(page):
+    """What the pad wrote for two experts is not shown for three."""
+    page.show([0, 1, None, 3])
+    page.page.evaluate(f"() => {MIXER}.disconnectInput(3)")
+    page.sliders.press("Shift+ArrowRight")
+    assert page.text == "0.4, 0.6"
+    page.page.evaluate(f"() => app.graph.getNodeById(4).connect(0, {MIXER}, 2)")
+    assert "2 numbers for 3 experts" in page.pad.inner_text()
+    assert page.numbers == [0.333] * 3
+    page.page.evaluate(f"() => {MIXER}.disconnectInput(2)")
+    assert page.numbers == [0.4, 0.6]
+
+
+def test_a_bypassed_expert_keeps_its_number(page):
+    """The others are read by slot, set without it, and go back to what they were."""
+    page.show([0, 1, 2], "0.5, 0.3, 0.2")
+    for node, mode, numbers in [(2, 4, [0.714, 0.286]), (2, 0, [0.5, 0.3, 0.2]), (3, 2, [0.625, 0.375])]:
+        page.page.evaluate("([node, mode]) => { app.graph.getNodeById(node).mode = mode }", [node, mode])
+        page.page.evaluate(CHECK)
+        assert (page.numbers, page.text) == (numbers, "0.5, 0.3, 0.2")
+    assert "no expert arrives at expert_3" in page.pad.get_by_role("status").inner_text()
+    page.sliders.press("Home")
+    assert (page.text, page.numbers) == ("0.8, 0, 0.2", [1, 0])
+    page.page.evaluate("() => { app.graph.getNodeById(1).mode = 4 }")
+    page.page.evaluate(CHECK)
+    assert "One expert, 'skin'" in page.pad.get_by_role("status").inner_text()
+    page.page.evaluate("() => { for (const number of [1, 3]) app.graph.getNodeById(number).mode = 0 }")
+    page.page.evaluate(CHECK)
+    assert page.numbers == [0.8, 0, 0.2]
+
+
+# ---------------------------------------------------------------------------------------------------------- shares
+
+WEIGHT = """([node, value]) => {
+    const widget = app.graph.getNodeById(node).widgets.find(widget => widget.name === "weight");
+    widget.value = value;
+    widget.callback?.(value);
+    app.canvas.setDirty(true, true);
+}"""
+PRIMITIVE = """([type, value]) => {
+    const node = LiteGraph.createNode(type), expert = app.graph.getNodeById(1);
+    app.graph.add(node);
+    node.connect(0, expert, expert.inputs.findIndex(input => input.name === "weight"));
+    node.widgets[0].value = value;
+    app.canvas.setDirty(true, true);
+    return node.id;
+}"""
+
+
+def values(page):
+    """The mixer's text and meaning, as they are queued and saved."""
+    return page.page.evaluate(f"() => {MIXER}.serialize().widgets_values.filter(value => typeof value === 'string')")
+
+
+def prints(page, text):
+    """Waits until the small print says it."""
+    page.pad.locator(".mcdm-pad-foot").get_by_text(text, exact=True).wait_for(timeout=10_000)
+
+
+def hatched(page):
+    """Which parts of the crossfader's track are marked, from its left and from its right, in pixels of 100."""
+    parts = page.pad.locator(".mcdm-pad-out").all()
+    styles = [part.evaluate("part => getComputedStyle(part).getPropertyValue('--mcdm-part')") for part in parts]
+    return [round(float(style), 3) if part.is_visible() else 0 for part, style in zip(parts, styles, strict=True)]
+
+
+def test_shares(page):
+    page.show([0, 1], "0.25, 0.75", "shares", [3, 3])
+    assert page.pad.get_by_text("Whose look the picture has").is_visible()
+    prints(page, "reliabilities 0.55, 0.45")            # (3 - 0.25) / 5
+    assert hatched(page) == [0, 0]
+    slider = page.pad.get_by_role("slider", name="Crossfader from hair to skin")
+    x, y, width, height = (page.box(slider)[key] for key in ("x", "y", "width", "height"))
+    page.drag((x + 0.75 * width, y + height / 2), (x + 0.6 * width, y + 20), (x + width / 2, y + 3))
+    assert values(page) == ["0.5, 0.5", "shares"]
+    slider.press("Home")
+    assert values(page) == ["1, 0", "shares"]
+    prints(page, "reliabilities 0.4, 0.6")
+    page.page.wait_for_timeout(100)                     # edits within 50 ms are one step for newer hosts
+    field = page.pad.get_by_role("spinbutton", name="Share of skin")
+    field.fill("0,2")
+    field.press("Enter")
+    assert values(page) == ["0.8, 0.2", "shares"]
+    page.page.wait_for_timeout(100)
+    for text in ("1, 0", "0.5, 0.5", "0.25, 0.75"):
+        field.press("Control+z")
+        page.becomes(text)
+        field = page.pad.get_by_role("spinbutton", name="Share of skin")
+    page.type("1, 3")
+    page.becomes("1, 3")
+    prints(page, "reliabilities 0.55, 0.45")
+    page.page.evaluate(f"() => {{ {TEXT}.value = '0 0' }}")
+    assert "Shares must not all be zero" in page.pad.get_by_role("status").inner_text()
+    page.show([0, 1, 2], "0, 0, 1", "shares", [1.5, 1.5, 2.5])
+    prints(page, "reliabilities 0.333, 0.333, 0.333")
+    assert page.pad.get_by_role("slider", name="Shares of hair, skin, text").count() == 1
+
+
+def test_weights_are_followed(page):
+    """By hand, by the host's primitive, by the page's own, from inside of a subgraph."""
+    page.show([0, 1], "0.5, 0.5", "shares", [3, 3])
+    prints(page, "reliabilities 0.5, 0.5")
+    page.page.evaluate(WEIGHT, [1, 5])
+    prints(page, "reliabilities 0.643, 0.357")          # 4.5 / 7
+    primitive = page.page.evaluate(PRIMITIVE, ["PrimitiveFloat", 1.5])
+    prints(page, "reliabilities 0.286, 0.714")          # 1 / 3.5
+    page.page.evaluate("id => { app.graph.remove(app.graph.getNodeById(id)) }", primitive)
+    page.page.evaluate(PRIMITIVE, ["PrimitiveNode", 3])
+    prints(page, "reliabilities 0.5, 0.5")
+    page.page.evaluate("() => { app.graph.remove(app.graph.nodes.find(node => node.type === 'PrimitiveNode')) }")
+    page.page.evaluate(WEIGHT, [1, -2])
+    page.page.evaluate(WEIGHT, [2, 3])
+    assert "weights sum to 1" in page.pad.get_by_role("status").inner_text()
+    page.page.evaluate(WEIGHT, [1, 0.2])                # its reliability cannot be less than 0
+    prints(page, "reliabilities 0, 1")
+    assert "become 0.2, 0.8" in page.pad.locator(".mcdm-pad-beyond").get_attribute("title")
+    assert hatched(page) == [0.8, 0]
+    page.page.evaluate(WEIGHT, [1, 3])
+    prints(page, "reliabilities 0.5, 0.5")
+    page.page.evaluate("() => { app.graph.convertToSubgraph(new Set([app.graph.getNodeById(1)])) }")
+    page.page.evaluate(CHECK)
+    prints(page, "reliabilities 0.5, 0.5")
+
+
+def test_turning_keeps_the_picture(page):
+    """From the paper's numbers to shares and back, in one step of undo, as far as shares can say it."""
+    page.show([0, 1], "0.55, 0.45", weights=[3, 3])
+    assert page.pad.get_by_text("Whose null prediction counts").is_visible()
+    prints(page, "shares 0.25, 0.75")
+    assert hatched(page) == [0.4, 0.4]                  # a from 0.4 to 0.6
+    page.pad.get_by_role("button", name="To shares").click()
+    assert values(page) == ["0.25, 0.75", "shares"]
+    assert page.pad.get_by_text("Whose look the picture has").is_visible()
+    page.page.keyboard.press("Control+z")
+    page.becomes("0.55, 0.45")
+    assert values(page) == ["0.55, 0.45", "reliabilities"]
+    page.page.keyboard.press("Control+Shift+Z")
+    page.becomes("0.25, 0.75")
+    page.pad.get_by_role("button", name="To reliabilities").click()
+    assert values(page) == ["0.55, 0.45", "reliabilities"]
+
+    page.show([0, 1], "1, 0", weights=[3, 3])           # shares of -2 and 3
+    assert page.pad.locator(".mcdm-pad-beyond").get_attribute("title").splitlines()[1:3] == [
+        "Burns: skin.", "Vanishes: hair."]
+    page.pad.get_by_role("button", name="To shares").click()
+    assert values(page) == ["0, 1", "shares"]
+    assert "it had shares of -2, 3" in page.pad.get_by_role("status").inner_text()
+    page.sliders.press("ArrowLeft")
+    assert not page.pad.get_by_role("status").is_visible()
+
+    page.show([0, 1, 2], "", weights=[1, 1, 1.5])
+    page.pad.get_by_role("button", name="To shares").click()
+    assert values(page) == ["0.166666666667, 0.166666666667, 0.666666666666", "shares"], "as many places as it takes"
+    page.show([0, 1], "", weights=[3, 3])
+    page.pad.get_by_role("button", name="To shares").click()
+    assert values(page) == ["", "shares"], "equal is equal"
 
 
 def test_through_reroutes_and_subgraphs(page):
@@ -338,7 +501,7 @@ def test_saving_copying_and_queueing_see_nothing_new(page):
 
 
 def test_a_queued_pad_is_the_headless_run(page, host):
-    """Bit for bit, and another picture than with the text left empty."""
+    """Bit for bit, in shares and in reliabilities, and another picture than with the text left empty."""
     page.load(FACE)
     page.page.evaluate("""() => {
         const node = type => app.graph.nodes.find(node => node.type === type);
@@ -348,11 +511,14 @@ def test_a_queued_pad_is_the_headless_run(page, host):
         app.canvas.ds.offset = [600 - pos[0], 200 - pos[1]];
         app.canvas.setDirty(true, true);
     }""")
+    if page.pad.get_by_role("button", name="To shares").count():
+        page.pad.get_by_role("button", name="To shares").click()
     edge = page.box(page.pad.locator(".mcdm-pad-edge"))
     x, y, width, height = (edge[key] for key in ("x", "y", "width", "height"))
     page.drag((x + width / 2, y + height / 2), (x + 12, y + height - 9))
     prompt = page.prompt()
     mixer, = (call for call in prompt.values() if call["class_type"] == "ReliabilityMixer")
+    assert mixer["inputs"]["meaning"] == "shares"
     assert re.fullmatch(r"0\.\d+, 0\.\d+, 0\.\d+", mixer["inputs"]["reliabilities"])
     drawn = pixels(host.get("/view", **page.run()))
     # else the second run would only read the first one's cache
@@ -360,6 +526,8 @@ def test_a_queued_pad_is_the_headless_run(page, host):
     assert np.array_equal(pixels(host.images(host.run(prompt))[0]), drawn)
     mixer["inputs"]["reliabilities"] = ""
     assert not np.array_equal(pixels(host.images(host.run(prompt))[0]), drawn)
+    page.pad.get_by_role("button", name="To reliabilities").click()
+    assert np.array_equal(pixels(host.get("/view", **page.run())), drawn), "turned, and the same picture"
 
 
 def test_touch(page):

@@ -22,9 +22,20 @@ function fileName(at) {
     }
 }
 
+/** The node that makes an expert, behind those that only change it. */
+function maker(at) {
+    for (let steps = 0; at?.node && at.node.comfyClass !== "ConditionExpert" && steps < 20; steps++) {
+        const index = at.node.inputs?.findIndex(input => input.type === "MCDM_EXPERT") ?? -1;
+        if (index < 0) return at;
+        at = origin(at.node, index, at.path);
+    }
+    return at;
+}
+
 /**
  * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
- * muted and bypassed ones): [{slot, name, color, key}]; equal keys are one and the same expert.
+ * muted and bypassed ones): [{slot, name, color, key, weight}]; equal keys are one and the same expert, and the weight
+ * is undefined where only a run can tell it.
  */
 export function experts(node) {
     const found = [];
@@ -32,10 +43,12 @@ export function experts(node) {
         const slot = Number(/^expert_(\d)$/.exec(input.name)?.[1]);
         const at = slot ? origin(node, index) : undefined;
         if (!at?.node) continue;
-        const given = String(widgetValue(at.node, "name", at.path) ?? "").trim();
-        const name = given || fileName(at) || at.node.title || say`expert ${slot}`;
+        const made = maker(at) ?? at;
+        const given = String(widgetValue(made.node, "name", made.path) ?? "").trim();
+        const name = given || fileName(made) || made.node.title || say`expert ${slot}`;
+        const weight = widgetValue(made.node, "weight", made.path);
         const place = [...at.path, at.node].map(node => node.id).join(":");
-        found.push({slot, name, color: COLORS[slot - 1], key: `${place}/${at.slot}`});
+        found.push({slot, name, color: COLORS[slot - 1], key: `${place}/${at.slot}`, weight: Number(weight ?? NaN)});
     }
     return found;
 }

@@ -1,21 +1,21 @@
 /**
- * The reliability pad on ReliabilityMixer: it edits the node's ordinary `reliabilities` text, and is itself neither
- * saved nor queued.
+ * The reliability pad on ReliabilityMixer: it edits the node's ordinary `reliabilities` text and its `meaning`, and is
+ * itself neither saved nor queued.
  */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet } from "./dom.js";
 import { chain, mount, onValue } from "./host.js";
+import { Mix } from "./pad/mix.js";
 import { MARGIN, Pad } from "./pad/pad.js";
-import { Reliabilities } from "./pad/reliabilities.js";
 
 const pads = new Set();                                                 // of the nodes that are in a graph
 
 /** Puts a pad on a mixer, last among its widgets and not serialised: saved values keep their places. */
-function add(node, text) {
-    const reliabilities = new Reliabilities(node, text);
-    const pad = new Pad(reliabilities);
-    const refresh = () => reliabilities.refresh();
+function add(node, text, meaning) {
+    const mix = new Mix(node, text, meaning);
+    const pad = new Pad(mix);
+    const refresh = () => mix.refresh();
     const widget = node.addDOMWidget("reliability_pad", "mcdm_reliability_pad", pad.element, {
         serialize: false,
         margin: MARGIN,
@@ -24,7 +24,7 @@ function add(node, text) {
         setValue: () => {},
     });
     widget.serialize = false;
-    onValue(text, refresh);
+    for (const own of [text, meaning]) if (own) onValue(own, refresh);
     chain(node, "onConnectionsChange", refresh);
     chain(node, "onConfigure", () => {
         refresh();
@@ -42,17 +42,21 @@ app.registerExtension({
     name: "mcdm.reliability_pad",
     init() {
         addStylesheet("reliability_pad.css");
-        // A name, a bypass, a wire further up.
-        api.addEventListener("graphChanged", () => pads.forEach(pad => pad.reliabilities.refresh()));
+        // A name, a bypass, a weight, a wire further up.
+        api.addEventListener("graphChanged", () => pads.forEach(pad => pad.mix.refresh()));
     },
     nodeCreated(node) {
         if (node.comfyClass !== "ReliabilityMixer") return;
-        const text = node.widgets?.find(widget => widget.name === "reliabilities");
-        if (text) add(node, text);
+        const own = name => node.widgets?.find(widget => widget.name === name);
+        if (own("reliabilities")) add(node, own("reliabilities"), own("meaning"));
+    },
+    setup() {
+        // While a weight is dragged, the canvas is drawn and nothing else is told.
+        chain(app.canvas, "onDrawForeground", () => pads.forEach(pad => pad.mix.refresh()));
     },
     afterConfigureGraph() {
         for (const pad of pads) {
-            pad.reliabilities.refresh();
+            pad.mix.refresh();
             mount(pad.node, pad.element, ".mcdm-pad");
         }
     },

@@ -1,5 +1,6 @@
 /** Where the values of a node's inputs are made, as the prompt will have it. */
 const NEVER = 2, BYPASS = 4;                                            // modes of a node
+const PRIMITIVE = /^Primitive(Float|Int|String|StringMultiline|Boolean)$/;
 const SUBGRAPH_INPUT = -10;                                             // the id of a subgraph's own input node
 
 /** The node on the root graph's way that shows this subgraph; undefined for the root graph. */
@@ -47,6 +48,7 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
         [from, slot] = [from.subgraph.getNodeById(inner.origin_id), inner.origin_slot];
     }
     if (!from || from.mode === NEVER) return;
+    if (from.type === "PrimitiveNode") return {widget: from.widgets?.[0]};  // the page's own: its value is put in here
     if (from.mode === BYPASS || from.isVirtualNode) {
         const through = passedInput(from, slot, type);
         return through < 0 ? undefined : further(from, through, path);
@@ -54,9 +56,13 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
     return {node: from, slot, path};
 }
 
-/** What stands in a widget, or arrives there from a subgraph's node; undefined where only a run can tell. */
+/**
+ * What stands in a widget, or arrives there from a primitive or a subgraph's node; undefined where only a run can tell.
+ */
 export function widgetValue(node, name, path) {
     const index = node.inputs?.findIndex(input => input.widget?.name === name) ?? -1;
-    if (node.inputs?.[index]?.link != null) return origin(node, index, path)?.widget?.value;
-    return node.widgets?.find(widget => widget.name === name)?.value;
+    if (node.inputs?.[index]?.link == null) return node.widgets?.find(widget => widget.name === name)?.value;
+    const at = origin(node, index, path);
+    if (PRIMITIVE.test(at?.node?.type)) return widgetValue(at.node, "value", at.path);
+    return at?.widget?.value;
 }

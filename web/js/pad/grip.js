@@ -17,27 +17,27 @@ function drag(element, event, follow, end) {
 }
 
 /**
- * Makes an element a slider of the reliabilities.
- * pointed(event, base): the shares where a pointer is, base being those before the drag.
- * keyed(key, step): the shares that a key leads to; undefined for a key that is not the slider's.
+ * Makes an element a slider of the numbers.
+ * pointed(event, base): the numbers where a pointer is, base being those before the drag.
+ * keyed(key, step): the numbers that a key leads to; undefined for a key that is not the slider's.
  */
-export function grip(element, reliabilities, pointed, keyed) {
+export function grip(element, mix, pointed, keyed) {
     element.tabIndex = 0;
     element.addEventListener("pointerdown", event => {
         if (event.button !== 0 || canvasIsLocked()) return;
         element.focus({preventScroll: true});
         event.preventDefault();
-        const base = reliabilities.shares;
-        drag(element, event, e => reliabilities.set(pointed(e, base)), () => reliabilities.commit());
+        const base = mix.numbers;
+        drag(element, event, e => mix.set(pointed(e, base)), () => mix.commit());
     });
     element.addEventListener("keydown", event => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         const big = event.shiftKey || event.key.startsWith("Page");
-        const shares = keyed(event.key, big ? BIG_STEP : STEP);
-        if (!shares) return;
+        const numbers = keyed(event.key, big ? BIG_STEP : STEP);
+        if (!numbers) return;
         event.preventDefault();
         event.stopPropagation();
-        reliabilities.set(shares);
+        mix.set(numbers);
     });
-    for (const type of ["keyup", "blur"]) element.addEventListener(type, () => reliabilities.commit());
+    for (const type of ["keyup", "blur"]) element.addEventListener(type, () => mix.commit());
 }

@@ -8,16 +8,16 @@ export function legend({label, color}, ...elements) {
     return make("label", attributes, make("i"), make("span", {}, label), ...elements);
 }
 
-/** The experts' colours, mixed by their shares. */
-export function mixedColor(experts, shares) {
+/** The experts' colours, mixed by their numbers. */
+export function mixedColor(experts, numbers) {
     const channel = k => {
         const values = experts.map(({color}) => parseInt(color.slice(1 + 2 * k, 3 + 2 * k), 16));
-        return Math.round(sum(values.map((value, i) => shares[i] * value)));
+        return Math.round(sum(values.map((value, i) => numbers[i] * value)));
     };
     return `rgb(${channel(0)} ${channel(1)} ${channel(2)})`;
 }
 
 /** "hair 75 %, skin 25 %", for those who hear the pad. */
-export function spoken(experts, shares) {
-    return experts.map(({label}, i) => `${label} ${percent(shares[i])}`).join(", ");
+export function spoken(experts, numbers) {
+    return experts.map(({label}, i) => `${label} ${percent(numbers[i])}`).join(", ");
 }

@@ -5,29 +5,29 @@ import { legend } from "./legend.js";
 import { numberField } from "./number_field.js";
 import { percent } from "./numbers.js";
 import { slider } from "./slider.js";
+import { TERMS } from "./terms.js";
 
 const BAR = 11, ROW = 24, GAP = 2;                                      // pixels, as reliability_pad.css has them
 
-function sharesBar(reliabilities) {
-    const parts = reliabilities.experts.map(({label, color}) =>
-        make("i", {style: `--mcdm-color: ${color}`, title: label}));
+function partsBar(mix) {
+    const parts = mix.experts.map(({label, color}) => make("i", {style: `--mcdm-color: ${color}`, title: label}));
     return {
         element: make("div", {class: "mcdm-pad-parts", "aria-hidden": "true"}, ...parts),
         show() {
-            const {shares} = reliabilities;
-            for (const [i, part] of parts.entries()) part.style.width = percent(shares[i]).replace(" ", "");
+            for (const [i, part] of parts.entries()) part.style.width = percent(mix.numbers[i]).replace(" ", "");
         },
     };
 }
 
-function row(reliabilities, i) {
-    const expert = reliabilities.experts[i];
-    const field = numberField(reliabilities, i);
-    const control = slider(reliabilities, i, {
+function row(mix, i) {
+    const expert = mix.experts[i];
+    const field = numberField(mix, i);
+    const control = slider(mix, i, {
         look: "mcdm-pad-slider",
-        label: say`Reliability of ${expert.label}`,
+        label: TERMS[mix.meaning].one(expert.label),
         title: say`${expert.label}: drag, or arrow keys (Shift: big steps)`,
-        valueText: () => percent(reliabilities.shares[i]),
+        valueText: () => percent(mix.numbers[i]),
+        limits: () => mix.limits?.[i],
     });
     control.element.style.setProperty("--mcdm-color", expert.color);
     return {
@@ -40,9 +40,9 @@ function row(reliabilities, i) {
 }
 
 /** {elements, height, show}; height in pixels. */
-export function linkedSliders(reliabilities) {
-    const rows = reliabilities.experts.map((_, i) => row(reliabilities, i));
-    const parts = [sharesBar(reliabilities), ...rows];
+export function linkedSliders(mix) {
+    const rows = mix.experts.map((_, i) => row(mix, i));
+    const parts = [partsBar(mix), ...rows];
     return {
         elements: parts.map(part => part.element),
         height: BAR + rows.length * (GAP + ROW),

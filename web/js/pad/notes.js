@@ -1,19 +1,32 @@
 /** What the pad says about the mixer that it stands on. */
 import { say } from "../words.js";
+import { SHARES } from "./numbers.js";
+import { balanced } from "./shares.js";
+import { TERMS } from "./terms.js";
 
 /** Why there is nothing to set here, if so. */
-function obstacle({experts, linked, error}) {
-    if (!experts.length) return say`Connect experts: the pad then sets how much each one's null prediction counts.`;
-    if (linked) return say`The reliabilities come in through a wire; the pad cannot know or set them.`;
+function obstacle({experts, linked, error, meaning}) {
+    const terms = TERMS[meaning];
+    if (!experts.length) return terms.none();
+    if (linked) return terms.linked();
     if (error) return error;
-    if (experts.length === 1)
-        return say`One expert, '${experts[0].name}': only its null prediction counts. Connect another to share.`;
+    if (experts.length === 1) return terms.single(experts[0].name);
 }
 
-function missingFirst({node, experts}) {
-    const asked = node.inputs?.some(input => input.name === "expert_1");
-    if (asked && experts.length && experts[0].slot !== 1)
-        return say`Nothing arrives at expert_1; connect it: the first expert leads.`;
+/** Where no null counts, and no number either. */
+function balance({experts, weights, meaning}) {
+    if (experts.length < 2 || !weights || !balanced(weights)) return;
+    return meaning === SHARES
+        ? say`The weights sum to 1, so no null counts and shares mean nothing: the share of each expert is its weight. \
+Change a weight.`
+        : say`The weights sum to 1, so no null counts and reliabilities change nothing.`;
+}
+
+/** Numbers without an expert. */
+function passedOver({experts, passed}) {
+    if (!passed.length) return;
+    const slots = passed.map(slot => say`expert_${slot}`).join(", ");
+    return say`${experts.length} of the numbers count, by slot; no expert arrives at ${slots}.`;
 }
 
 /** One sentence per expert that is wired more than once. */
@@ -29,6 +42,6 @@ function wiredTwice({experts}) {
 }
 
 /** Sentences, the most important first. */
-export function notes(reliabilities) {
-    return [obstacle(reliabilities), missingFirst(reliabilities), ...wiredTwice(reliabilities)].filter(Boolean);
+export function notes(mix) {
+    return [obstacle(mix), mix.note, balance(mix), passedOver(mix), ...wiredTwice(mix)].filter(Boolean);
 }

@@ -1,40 +1,40 @@
-/** The field in which the share of one expert is typed. */
+/** The field in which the number of one expert is typed. */
 import { make } from "../dom.js";
 import { undoOrRedo } from "../host.js";
-import { say } from "../words.js";
-import { BIG_STEP, STEP, readShare, toThousandth, withShare } from "./numbers.js";
+import { BIG_STEP, STEP, readNumber, toThousandth, withNumber } from "./numbers.js";
+import { TERMS } from "./terms.js";
 
-/** {element, show} for the share of expert i. A text field: one for numbers empties itself at a decimal comma. */
-export function numberField(reliabilities, i) {
+/** {element, show} for the number of expert i. A text field: one for numbers empties itself at a decimal comma. */
+export function numberField(mix, i) {
     const field = make("input", {
         type: "text", inputmode: "decimal", role: "spinbutton", autocomplete: "off", spellcheck: false,
-        "aria-label": say`Reliability of ${reliabilities.experts[i].label}`, "aria-valuemin": 0, "aria-valuemax": 1,
+        "aria-label": TERMS[mix.meaning].one(mix.experts[i].label), "aria-valuemin": 0, "aria-valuemax": 1,
     });
-    let before;             // the shares before the first key of a number, so that 0.5 does not pass through 0
+    let before;             // the numbers before the first key of a number, so that 0.5 does not pass through 0
 
     const show = () => {
-        const share = toThousandth(reliabilities.shares[i]);
-        field.setAttribute("aria-valuenow", share);
+        const number = toThousandth(mix.numbers[i]);
+        field.setAttribute("aria-valuenow", number);
         if (field === document.activeElement && before) return;         // do not write over what is being typed
-        field.value = share;
+        field.value = number;
         field.removeAttribute("aria-invalid");
     };
     const end = () => {
         before = undefined;
-        reliabilities.commit();
+        mix.commit();
         show();
     };
     const step = by => {
-        const {shares} = reliabilities;
+        const {numbers} = mix;
         before = undefined;
-        reliabilities.set(withShare(shares, i, shares[i] + by));
+        mix.set(withNumber(numbers, i, numbers[i] + by));
         show();
     };
     field.addEventListener("input", () => {
-        before ??= reliabilities.shares;
-        const share = readShare(field.value);
-        field.setAttribute("aria-invalid", share === undefined && field.value !== "");
-        if (share !== undefined) reliabilities.set(withShare(before, i, share));
+        before ??= mix.numbers;
+        const number = readNumber(field.value);
+        field.setAttribute("aria-invalid", number === undefined && field.value !== "");
+        if (number !== undefined) mix.set(withNumber(before, i, number));
     });
     field.addEventListener("blur", end);
     field.addEventListener("focus", () => field.select());
@@ -46,13 +46,13 @@ export function numberField(reliabilities, i) {
             end();
             field.select();                                             // the next number is typed over this one
         } else if (event.key === "Escape") {
-            if (before) reliabilities.set(before);
+            if (before) mix.set(before);
             end();
         } else if (undo && !before) undoOrRedo(event);
         else return;
         event.preventDefault();
         event.stopPropagation();
     });
-    field.addEventListener("keyup", () => before || reliabilities.commit());
+    field.addEventListener("keyup", () => before || mix.commit());
     return {element: field, show};
 }

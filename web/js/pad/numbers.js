@@ -1,76 +1,107 @@
-/** Reliabilities as text and as shares, which are numbers that sum to 1. Text is read as the nodes read it. */
+/** The numbers of a mixer, reliabilities or shares, as text and with the sum 1. Text is read as the nodes read it. */
 import { say } from "../words.js";
 
-/** What a key changes a share by, without and with Shift. */
+/** What the numbers of a mixer mean. */
+export const RELIABILITIES = "reliabilities", SHARES = "shares";
+
+/** What a key changes a number by, without and with Shift. */
 export const STEP = 0.01, BIG_STEP = 0.1;
 
 /** What mcdm/parsing.py takes for a number: not "0x1", "1_0", "inf". */
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 export const sum = numbers => numbers.reduce((a, b) => a + b, 0);
-export const toStep = share => Math.round(share / STEP) * STEP;
-export const toThousandth = share => Math.round(share * 1000) / 1000;
+export const toStep = number => Math.round(number / STEP) * STEP;
+export const toThousandth = number => Math.round(number * 1000) / 1000;
 
-/** A share as it is typed, with a point or a decimal comma; undefined for what is not a number. */
-export function readShare(typed) {
+/** A number as it is typed, with a point or a decimal comma; undefined for what is not a number. */
+export function readNumber(typed) {
     const word = typed.trim().replace(",", ".");
     if (NUMBER.test(word)) return Math.min(1, Math.max(0, Number(word)));
 }
 
-export const percent = share => `${Math.round(share * 1000) / 10} %`;
+export const percent = number => `${Math.round(number * 1000) / 10} %`;
 
-export function equalShares(count) {
+export function equal(count) {
     return Array(count).fill(1 / count);
 }
 
-/** {shares}, or {error}: the rules and the sentences of mcdm/parsing.py and mcdm/mixture.py. */
-export function parse(text, count) {
-    if (!text.trim()) return {shares: equalShares(count)};
+export function isEqual(numbers) {
+    return numbers.every(number => Math.abs(number - 1 / numbers.length) < 1e-12);
+}
+
+/** "0,5 0.5" is meant as two numbers, whatever its third would be. */
+function hasDecimalComma(text) {
+    return /\d,\d/.test(text) && /\s/.test(text.trim());
+}
+
+/**
+ * {numbers, all, passed}, or {error}: the rules and the sentences of mcdm/parsing.py and mcdm/mixture.py.
+ * slots: of the experts, in rising order. numbers: one per expert, with the sum 1.
+ * all, passed: where they are read by slot, every number of the text, and the slots that are passed over.
+ */
+export function parse(text, slots, meaning) {
+    const count = slots.length, what = meaning === SHARES ? say`Shares` : say`Reliabilities`;
+    if (!text.trim()) return {numbers: equal(count)};
     const example = Array(count).fill("1").join(", ");
-    const numbers = [];
+    const all = [];
     for (const field of text.split(",")) {
         const words = field.split(/\s+/).filter(Boolean);
         if (!words.length)
-            return {error: say`Reliabilities '${text}': an empty field between or beside commas; \
+            return {error: say`${what} '${text}': an empty field between or beside commas; \
 give ${count} numbers such as '${example}'.`};
         for (const word of words) {
             const number = NUMBER.test(word) ? Number(word) : NaN;
             if (!Number.isFinite(number) || number < 0)
-                return {error: say`Reliabilities '${text}': '${word}' is not a non-negative number; \
+                return {error: say`${what} '${text}': '${word}' is not a non-negative number; \
 give ${count} numbers such as '${example}'.`};
-            numbers.push(number);
+            all.push(number);
         }
     }
-    if (numbers.length !== count)
-        return {error: say`Reliabilities '${text}': ${numbers.length} numbers for ${count} experts; \
+    const bySlot = all.length !== count;
+    if (bySlot && (all.length < slots.at(-1) || hasDecimalComma(text)))
+        return {error: say`${what} '${text}': ${all.length} numbers for ${count} experts; \
 give one for each wired expert, in slot order, such as '${example}' (with a decimal point, not a decimal comma).`};
-    const total = sum(numbers);
+    const own = bySlot ? slots.map(slot => all[slot - 1]) : all;
+    const passed = bySlot ? all.map((_, i) => i + 1).filter(slot => !slots.includes(slot)) : [];
+    const total = sum(own);
+    if (bySlot && !total) return {numbers: equal(count), all, passed};
     if (!(total > 0 && total < Infinity))
-        return {error: say`Reliabilities must not all be zero: at least one expert's null prediction must count.`};
-    return {shares: numbers.map(number => number / total)};
+        return {error: meaning === SHARES
+            ? say`Shares must not all be zero: the picture has somebody's look.`
+            : say`Reliabilities must not all be zero: at least one expert's null prediction must count.`};
+    return {numbers: own.map(number => number / total), all, passed};
 }
 
-/** Whole numbers in proportion to shares; their sum is the total exactly, as by the method of largest remainders. */
-export function wholeParts(shares, total) {
-    const parts = shares.map(share => Math.floor(share * total + 1e-6));
-    const rests = shares.map((share, i) => ({i, rest: Math.round((share * total - parts[i]) * 1e6)}));
+/** Whole numbers in proportion to numbers; their sum is the total exactly, as by the method of largest remainders. */
+export function wholeParts(numbers, total) {
+    const parts = numbers.map(number => Math.floor(number * total + 1e-6));
+    const rests = numbers.map((number, i) => ({i, rest: Math.round((number * total - parts[i]) * 1e6)}));
     rests.sort((a, b) => b.rest - a.rest || a.i - b.i);
     const missing = total - sum(parts);
     for (const {i} of rests.slice(0, missing)) parts[i]++;              // to those whose rest is largest
     return parts;
 }
 
-/** Shares as the text that is saved: three places, and their sum is 1 exactly. */
-export function format(shares) {
-    return wholeParts(shares, 1000).map(part => part / 1000).join(", ");
+/** Numbers as the text that is saved: three places, or more, and their sum is 1 exactly. */
+export function format(numbers, places = 3) {
+    const total = 10 ** places;
+    return wholeParts(numbers, total).map(part => part / total).join(", ");
 }
 
-/** Share i set to a value; the others keep their proportions, or become equal where they are all zero. */
-export function withShare(shares, i, value) {
-    const share = Math.min(1, Math.max(0, value));
-    const others = sum(shares) - shares[i];
-    return shares.map((other, j) => {
-        if (j === i) return share;
-        return (1 - share) * (others > 1e-9 ? other / others : 1 / (shares.length - 1));
+/** With as many places as it takes, up to twelve. */
+export function formatExactly(numbers) {
+    const isExact = text => text.split(", ").every((word, i) => Math.abs(Number(word) - numbers[i]) < 1e-13);
+    const texts = [3, 6, 9, 12].map(places => format(numbers, places));
+    return texts.find(isExact) ?? texts.at(-1);
+}
+
+/** Number i set to a value; the others keep their proportions, or become equal where they are all zero. */
+export function withNumber(numbers, i, value) {
+    const number = Math.min(1, Math.max(0, value));
+    const others = sum(numbers) - numbers[i];
+    return numbers.map((other, j) => {
+        if (j === i) return number;
+        return (1 - number) * (others > 1e-9 ? other / others : 1 / (numbers.length - 1));
     });
 }

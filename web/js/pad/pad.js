@@ -1,4 +1,4 @@
-/** The pad: a heading, the control that suits the number of experts, and notes. */
+/** The pad: a heading, the control that suits the number of experts, small print, and notes. */
 import { make } from "../dom.js";
 import { vueNodes } from "../host.js";
 import { say } from "../words.js";
@@ -7,11 +7,13 @@ import { crossfader } from "./crossfader.js";
 import { linkedSliders } from "./linked_sliders.js";
 import { notes } from "./notes.js";
 import { sum } from "./numbers.js";
+import { smallPrint } from "./small_print.js";
+import { TERMS } from "./terms.js";
 import { triangle } from "./triangle.js";
 
 // Pixels, as reliability_pad.css has them; MARGIN is what the host leaves around the element.
 export const MARGIN = 8;
-const FRAME = 17, HEAD = 18, GAP = 4, LINE = 15, MAX_LINES = 5, MIN_WIDTH = 60;
+const FRAME = 17, HEAD = 18, FOOT = 18, GAP = 4, LINE = 15, MAX_LINES = 5, MIN_WIDTH = 60;
 const BESIDE_NOTES = 2 * MARGIN + 30;
 
 const pen = document.createElement("canvas").getContext("2d");
@@ -22,12 +24,12 @@ function lineCount(text, width) {
     return Math.ceil(pen.measureText(text).width * 1.1 / Math.max(MIN_WIDTH, width));
 }
 
-function controlFor(reliabilities) {
-    const count = reliabilities.experts.length;
+function controlFor(mix) {
+    const count = mix.experts.length;
     if (count < 2) return;
-    if (count === 2) return crossfader(reliabilities);
-    if (count === 3) return triangle(reliabilities);
-    return linkedSliders(reliabilities);
+    if (count === 2) return crossfader(mix);
+    if (count === 3) return triangle(mix);
+    return linkedSliders(mix);
 }
 
 export class Pad {
@@ -36,46 +38,51 @@ export class Pad {
     #notes = [];
     #fitted;                // the node's height that the pad has set
 
-    constructor(reliabilities) {
-        this.reliabilities = reliabilities;
-        this.node = reliabilities.node;
+    constructor(mix) {
+        this.mix = mix;
+        this.node = mix.node;
         this.title = make("span");
         const help = say`Empties the text: all experts count equally`;
         this.equalButton = make("button", {type: "button", title: help}, say`All equal`);
         this.head = make("div", {class: "mcdm-pad-head"}, this.title, this.equalButton);
         this.body = make("div", {class: "mcdm-pad-body", hidden: ""});
         this.note = make("div", {class: "mcdm-pad-note", role: "status"});
-        const attributes = {class: "mcdm-pad widget-expands", role: "group", "aria-label": say`Reliabilities`};
-        this.element = make("div", attributes, this.head, this.body, this.note);
+        this.print = smallPrint(mix);
+        this.foot = this.print.element;
+        const attributes = {class: "mcdm-pad widget-expands", role: "group"};
+        this.element = make("div", attributes, this.head, this.body, this.foot, this.note);
         this.equalButton.addEventListener("click", () => {
-            reliabilities.clear();
-            reliabilities.commit();
+            mix.clear();
+            mix.commit();
         });
         shareWithCanvas(this.element);
         for (const type of ["pointerenter", "focusin"])
-            this.element.addEventListener(type, () => reliabilities.refresh());
-        reliabilities.onChange = () => this.#draw();
+            this.element.addEventListener(type, () => mix.refresh());
+        mix.onChange = () => this.#draw();
     }
 
     #draw() {
-        const {reliabilities} = this;
-        const {experts, linked, error} = reliabilities;
-        this.#notes = notes(reliabilities);
-        if (reliabilities.wiring !== this.#wiring) {
-            this.#wiring = reliabilities.wiring;
-            this.#control = controlFor(reliabilities);
+        const {mix} = this;
+        const {experts, linked, error} = mix;
+        this.#notes = notes(mix);
+        if (mix.wiring !== this.#wiring) {
+            this.#wiring = mix.wiring;
+            this.#control = controlFor(mix);
             this.body.replaceChildren(...(this.#control?.elements ?? []));
         }
         this.body.hidden = experts.length < 2 || linked;
-        this.body.inert = !reliabilities.editable;
+        this.body.inert = !mix.editable;
         this.head.hidden = !experts.length || linked || (experts.length === 1 && !error);
-        this.title.textContent = error ? say`The text does not fit` : say`Whose null prediction counts`;
-        this.equalButton.disabled = !reliabilities.text.trim();
+        this.foot.hidden = this.body.hidden || Boolean(error);
+        this.title.textContent = error ? say`The text does not fit` : TERMS[mix.meaning].title();
+        this.element.setAttribute("aria-label", TERMS[mix.meaning].group());
+        this.equalButton.disabled = !mix.text.trim();
         this.note.hidden = !this.#notes.length;
         this.note.replaceChildren(...this.#notes.map(note => {
             return make("div", note === error ? {class: "mcdm-pad-wrong"} : {}, note);
         }));
         if (!this.body.hidden) this.#control.show();
+        if (!this.foot.hidden) this.print.show();
         this.fit();
     }
 
@@ -86,6 +93,7 @@ export class Pad {
         const parts = [];
         if (!this.head.hidden) parts.push(HEAD);
         if (!this.body.hidden) parts.push(this.#control.height);
+        if (!this.foot.hidden) parts.push(FOOT);
         if (lines) parts.push(LINE * lines + 2);
         return 2 * MARGIN + FRAME + sum(parts) + GAP * Math.max(0, parts.length - 1);
     }
