@@ -13,6 +13,16 @@ ExpertWire = io.Custom("MCDM_EXPERT")
 MixtureWire = io.Custom("MCDM_MIXTURE")
 
 
+class Least(float):
+    """The min of a Float input. The host asks `value < min`, of which NaN is not guilty; here it is.
+
+    Python asks the right side first where that is of a subclass.
+    """
+
+    def __gt__(self, value: float) -> bool:
+        return not value >= self
+
+
 def search(*words: str) -> dict[str, list[str]]:
     """More words by which the host's search finds a node, for its Schema; older hosts search names only."""
     return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}

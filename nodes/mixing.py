@@ -14,7 +14,7 @@ from ..mcdm.host.models import cells, check_spaces, latent_format, noise_levels_
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import MEANINGS, RELIABILITIES
-from .common import CATEGORY, ExpertWire, MixtureWire, choice, modalities, number, require, search
+from .common import CATEGORY, ExpertWire, Least, MixtureWire, choice, modalities, number, require, search
 
 logger = logging.getLogger("mcdm")
 
@@ -45,9 +45,9 @@ class ConditionExpert(io.ComfyNode):
                                        "scale. A negative weight moves away from the condition."),
                 io.Mask.Input("mask", optional=True, tooltip="Where this expert acts (white). Everywhere if not "
                                                              "connected."),
-                io.Float.Input("start_percent", optional=True, default=0.0, min=0.0, max=1.0, step=0.01,
+                io.Float.Input("start_percent", optional=True, default=0.0, min=Least(0.0), max=1.0, step=0.01,
                                tooltip="The point of the schedule from which this expert acts (0 = the first step)."),
-                io.Float.Input("end_percent", optional=True, default=1.0, min=0.0, max=1.0, step=0.01,
+                io.Float.Input("end_percent", optional=True, default=1.0, min=Least(0.0), max=1.0, step=0.01,
                                tooltip="The point of the schedule up to which this expert acts (1 = the last step)."),
                 io.String.Input("name", optional=True, default="",
                                 tooltip="The expert's name in messages. Empty = the type of the model."),

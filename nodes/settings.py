@@ -4,7 +4,7 @@ from __future__ import annotations
 import comfy.samplers
 from comfy_api.latest import io
 
-from .common import MixtureWire, choice, first_objection
+from .common import Least, MixtureWire, choice, first_objection
 
 MIXTURE = MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer.")
 CLIP_DENOISED = io.Boolean.Input(
@@ -23,7 +23,7 @@ def settings() -> list[io.Input]:
                        tooltip="Any of ComfyUI's samplers."),
         io.Combo.Input("scheduler", options=comfy.samplers.SCHEDULER_NAMES, default="karras",
                        tooltip="How the noise levels are spaced, over the first expert's range."),
-        io.Float.Input("denoise", optional=True, default=1.0, min=0.0, max=1.0, step=0.01,
+        io.Float.Input("denoise", optional=True, default=1.0, min=Least(0.0), max=1.0, step=0.01,
                        tooltip="Below 1: image to image; the share of the schedule that is run."),
         io.Latent.Input("latent_image", tooltip="An empty latent, or a picture's latent for image to image. "
                                                 "A noise mask in it means inpainting."),

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..mcdm.drawing.lettering import labels
 from ..mcdm.mixture import Mixture
 from ..mcdm.shares import RELIABILITIES, SHARES
-from .common import CATEGORY, choice, first_objection, require, search
+from .common import CATEGORY, Least, choice, first_objection, require, search
 from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
 from .settings import check_settings, settings
 
@@ -103,10 +103,10 @@ def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str,
                        tooltip=f"What changes {direction}. share: how much of the look comes from this expert."),
         io.String.Input(f"{letter}_expert", optional=True, default="1",
                         tooltip="The expert whose value changes: its number in the mixture, or its name."),
-        io.Float.Input(f"{letter}_from", optional=True, default=start, min=-1e9, max=1e9, step=0.05, round=False,
-                       tooltip="The first value."),
-        io.Float.Input(f"{letter}_to", optional=True, default=end, min=-1e9, max=1e9, step=0.05, round=False,
-                       tooltip="The last value."),
+        io.Float.Input(f"{letter}_from", optional=True, default=start, min=Least(-1e9), max=1e9, step=0.05,
+                       round=False, tooltip="The first value."),
+        io.Float.Input(f"{letter}_to", optional=True, default=end, min=Least(-1e9), max=1e9, step=0.05,
+                       round=False, tooltip="The last value."),
         io.Int.Input(f"{letter}_cells", optional=True, default=3, min=1, max=100000,
                      tooltip="How many values, evenly spaced."),
     ]

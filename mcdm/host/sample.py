@@ -39,6 +39,8 @@ def sample(
     callback: called after every step, instead of the host's progress bar and preview.
     Whatever the experts or the sampler raise goes through.
     """
+    if not 0.0 <= denoise <= 1.0:
+        raise ValueError(f"denoise must be a number from 0 to 1, not {denoise}.")
     patcher = guider.model_patcher
     latent = latent_image.copy()
     cells = {key: latent.pop(key) for key in CELLS if key in latent}
