@@ -11,13 +11,17 @@ logger = logging.getLogger("mcdm")
 DECIMAL_COMMA = re.compile(r"\d,\d")
 
 
-def parse_reliabilities(text: str, slots: Sequence[int], what: str = "Reliabilities") -> tuple[float, ...]:
-    """Non-negative numbers, read as parse_numbers does; equal ones where nothing is written, or nothing is left.
+def parse_reliabilities(
+    text: str, slots: Sequence[int], what: str = "Reliabilities", mixture: int = 0,
+) -> tuple[float, ...]:
+    """Non-negative numbers, read as parse_numbers does; where nothing is written, or nothing is left, all count equally.
 
-    what: they are, for an error. Raises ValueError.
+    what: they are, for an error. mixture: how many experts a mixture has that is one more part, after the slots; the
+    last number is then its own. It counts as many as it has experts where all count equally. Raises ValueError.
     """
-    equal = (1.0 / len(slots),) * len(slots)
-    numbers, passed = _read(text, slots, what, minimum=0.0)
+    count = len(slots) + mixture
+    equal = (*(1.0 / count for _ in slots), *([mixture / count] if mixture else []))
+    numbers, passed = _read(text, slots, what, 0.0, bool(mixture))
     if passed and not any(numbers):
         logger.info(f"MCDM: {what.lower()} '{text}': those that are left are all zero, so they count equally.")
         return equal
@@ -35,21 +39,25 @@ def parse_numbers(text: str, slots: Sequence[int], what: str, minimum: float = -
     return _read(text, slots, what, minimum)[0]
 
 
-def _read(text: str, slots: Sequence[int], what: str, minimum: float) -> tuple[tuple[float, ...], bool]:
-    """The numbers of parse_numbers, and whether others were passed over."""
-    count = len(slots)
+def _read(
+    text: str, slots: Sequence[int], what: str, minimum: float, mixture: bool = False,
+) -> tuple[tuple[float, ...], bool]:
+    """The numbers of parse_numbers, and whether others were passed over. mixture: the last number is that of one."""
+    count = len(slots) + mixture
     numbers = _numbers(text, count, what, minimum)
     if len(numbers) in (0, count):
         return numbers, False
     # "0,5 0.5" is meant as two numbers, whatever its third would be.
-    if len(numbers) < max(slots) or (DECIMAL_COMMA.search(text) and len(text.split()) > 1):
-        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {count} experts; give one for each wired "
-                         f"expert, in slot order, such as '{_example(count)}' (with a decimal point, not a decimal "
-                         "comma).")
-    passed = ", ".join(str(slot) for slot in range(1, len(numbers) + 1) if slot not in slots)
-    logger.info(f"MCDM: {what} '{text}': {len(numbers)} numbers for {count} experts are read by slot; no expert "
-                f"arrives at {passed}, so what is written there is passed over.")
-    return tuple(numbers[slot - 1] for slot in slots), True
+    if len(numbers) < max(slots, default=0) + mixture or (DECIMAL_COMMA.search(text) and len(text.split()) > 1):
+        whose = "experts and a mixture" if mixture else "experts"
+        order = "in slot order, the mixture's last," if mixture else "in slot order,"
+        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {len(slots)} {whose}; give one for each wired "
+                         f"expert, {order} such as '{_example(count)}' (with a decimal point, not a decimal comma).")
+    read = (*slots, len(numbers)) if mixture else slots
+    passed = ", ".join(str(slot) for slot in range(1, len(numbers) + 1) if slot not in read)
+    logger.info(f"MCDM: {what} '{text}': {len(numbers)} numbers, {count} in use, are read by slot; no expert arrives "
+                f"at {passed}, so what is written there is passed over.")
+    return tuple(numbers[slot - 1] for slot in read), True
 
 
 def _numbers(text: str, count: int, what: str, minimum: float) -> tuple[float, ...]:

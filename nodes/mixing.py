@@ -9,6 +9,7 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
+from ..mcdm.chaining import joined
 from ..mcdm.experts.modality import CONDITION, Conditioning, Modality
 from ..mcdm.host.models import cells, check_spaces, latent_format, noise_levels_of
 from ..mcdm.mixture import Expert, Mixture
@@ -140,6 +141,10 @@ class ReliabilityMixer(io.ComfyNode):
                                tooltip="What the numbers mean. shares: whose look the picture has; a larger share is "
                                        "more of that expert's look, and with 1 it is all its own. reliabilities: the "
                                        "paper's numbers, of which a larger one is mostly less of that look."),
+                MixtureWire.Input("mixture", optional=True,
+                                  tooltip="The experts of another Reliability Mixer, as one part more: any number of "
+                                          "experts, by mixers in a chain. Its number is the last one, and its experts "
+                                          "divide it in proportion to their own."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture",
                                         tooltip="For MCDM Sampler and every other node that takes a mixture.")],
@@ -155,15 +160,18 @@ class ReliabilityMixer(io.ComfyNode):
         reliabilities: str = "",
         allow_mixed_latents: bool = False,
         meaning: str = RELIABILITIES,
+        mixture: Mixture | None = None,
         **wired: Expert | None,
     ) -> io.NodeOutput:
         require(cls.validate_inputs(meaning))
         arrived = {i: expert for i in range(1, SLOTS + 1) if (expert := wired.get(f"expert_{i}")) is not None}
-        if not arrived:
+        slots, experts, inner = tuple(arrived), tuple(arrived.values()), mixture.experts if mixture else ()
+        if not experts and not inner:
             raise ValueError("No expert arrives at the Reliability Mixer; connect a Condition Expert.")
-        slots, experts = tuple(arrived), tuple(arrived.values())
-        check_spaces(experts, allow_mixed_latents)
-        numbers = parse_reliabilities(reliabilities, slots, meaning.capitalize())
+        check_spaces((*experts, *inner), allow_mixed_latents)
+        numbers = parse_reliabilities(reliabilities, slots, meaning.capitalize(), len(inner))
+        if mixture is not None:
+            return io.NodeOutput(joined(experts, numbers[:-1], numbers[-1], mixture, allow_mixed_latents, meaning))
         return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents, meaning=meaning, slots=slots))
 
 

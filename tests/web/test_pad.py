@@ -482,8 +482,10 @@ def test_saving_copying_and_queueing_see_nothing_new(page):
     saved = json.loads(page.page.evaluate("() => JSON.stringify(app.graph.serialize())"))
     mixer, = (node for node in saved["nodes"] if node["type"] == "ReliabilityMixer")
     assert mixer["widgets_values"] == ["0.2, 0.3, 0.5", False, "reliabilities"]
-    slots = [f"expert_{i}" for i in range(1, 9)]
-    assert [slot["name"] for slot in mixer["inputs"]] == [*slots, "reliabilities", "allow_mixed_latents", "meaning"]
+    wired = sum(name.startswith("expert_") for name in prompt["12"]["inputs"])
+    slots = [f"expert_{i}" for i in range(1, wired + 2)]
+    widgets = ["reliabilities", "allow_mixed_latents", "meaning"]
+    assert [slot["name"] for slot in mixer["inputs"]] == [*slots, "mixture", *widgets]
     page.load(saved)
     page.page.wait_for_function("() => document.querySelector('.mcdm-pad input')?.value === '0.2'")
     assert page.numbers == [0.2, 0.3, 0.5]
@@ -498,6 +500,118 @@ def test_saving_copying_and_queueing_see_nothing_new(page):
     both = page.page.evaluate("""() => app.graph.nodes.filter(node => node.type === "ReliabilityMixer").map(
         node => [node.widgets[0].value, node.widgets.at(-1).element.querySelector("input").value])""")
     assert both == [["0.2, 0.3, 0.5", "0.2"]] * 2
+
+
+# ------------------------------------------------------------------------------------------- slots and chains
+
+SLOTS = f"() => {MIXER}.inputs.filter(input => input.name.startsWith('expert_')).map(input => Number(input.name.at(-1)))"
+WIRES = """() => app.graph.nodes.filter(node => node.type === "ReliabilityMixer").map(node => node.inputs.flatMap(
+    (input, index) => {
+        const link = node.graph.getLink(input.link);
+        return link ? [[input.name, link.target_slot - index, link.origin_id]] : [];
+    }))"""
+
+
+def shows(page, slots):
+    """Waits until the mixer has these slots for experts, and sees that every wire knows where it ends."""
+    page.page.wait_for_function(f"slots => JSON.stringify(({SLOTS})()) === slots", arg=json.dumps(slots).replace(" ", ""))
+    assert all(off == 0 for wires in page.page.evaluate(WIRES) for _, off, _ in wires)
+    if page.vue:
+        names = page.page.locator("[data-node-id='100']").get_by_text(re.compile("^expert_[1-8]$"))
+        page.page.wait_for_timeout(200)
+        assert names.all_inner_texts() == [f"expert_{i}" for i in slots]
+
+
+def test_the_wired_slots_and_the_next_free_one_are_shown(page):
+    page.show([0, 1])
+    shows(page, [1, 2, 3])
+    page.page.evaluate(f"() => app.graph.getNodeById(1).connect(0, {MIXER}, 2)")
+    shows(page, [1, 2, 3, 4])
+    page.page.evaluate(f"() => app.graph.getNodeById(1).connect(0, {MIXER}, 3)")
+    shows(page, [1, 2, 3, 4, 5])
+    page.page.evaluate(f"() => {{ {MIXER}.disconnectInput(1); {MIXER}.disconnectInput(3) }}")
+    shows(page, [1, 2, 3])
+    page.show([0, None, None, None, None, None, 6])
+    shows(page, [1, 2, 3, 4, 5, 6, 7])                      # a wire to a high slot keeps it
+    page.show(range(8))
+    shows(page, [1, 2, 3, 4, 5, 6, 7, 8])
+    page.show([])
+    shows(page, [1])
+
+
+def test_wires_stay_through_saving_copying_undo_and_subgraphs(page):
+    page.show([0, 1, 2], "1, 1, 2")
+    page.page.evaluate(f"""() => {{
+        const text = LiteGraph.createNode("PrimitiveString"), mixer = {MIXER};
+        const inner = LiteGraph.createNode("ReliabilityMixer");
+        app.graph.add(text);
+        app.graph.add(inner);
+        app.graph.getNodeById(1).connect(0, inner, 0);
+        text.connect(0, mixer, mixer.inputs.findIndex(input => input.name === "reliabilities"));
+        inner.connect(0, mixer, mixer.inputs.findIndex(input => input.name === "mixture"));
+        app.graph.getNodeById(3).connect(0, mixer, 3);
+    }}""")
+    shows(page, [1, 2, 3, 4, 5])
+    page.page.evaluate(CHECK)
+    prompt = page.prompt()
+    wired = prompt["100"]["inputs"]
+    experts = [wired[f"expert_{i}"][0] for i in (1, 2, 3, 4)]
+    assert (experts, wired["mixture"][0] in prompt) == (["1", "2", "3", "3"], True)
+    saved = page.page.evaluate("() => JSON.stringify(app.graph.serialize())")
+    page.load(json.loads(saved))
+    shows(page, [1, 2, 3, 4, 5])
+    assert page.prompt() == prompt
+    page.page.evaluate(f"() => {{ {MIXER}.disconnectInput(3) }}")
+    shows(page, [1, 2, 3, 4])
+    page.page.evaluate(CHECK)
+    page.page.wait_for_timeout(100)
+    page.page.mouse.click(900, 700)
+    page.page.keyboard.press("Control+z", delay=100)
+    shows(page, [1, 2, 3, 4, 5])
+    assert page.prompt() == prompt
+    before = page.page.evaluate(WIRES)
+    page.page.evaluate("""() => {
+        app.canvas.selectItems(app.graph.nodes);
+        app.canvas.copyToClipboard();
+        app.canvas.pasteFromClipboard();
+    }""")
+    page.page.wait_for_function("() => document.querySelectorAll('.mcdm-pad').length === 4")
+    wires = page.page.evaluate(WIRES)
+    assert [[wire[:2] for wire in each] for each in wires] == [[wire[:2] for wire in each] for each in before * 2]
+    page.load(json.loads(saved))
+    page.page.evaluate(f"""() => {{
+        app.graph.convertToSubgraph(new Set([{MIXER}, app.graph.nodes.find(node => node.type === "PrimitiveString")]));
+    }}""")
+    inside, = (call for call in page.prompt().values() if "mixture" in call["inputs"])
+    assert [inside["inputs"][f"expert_{i}"][0] for i in (1, 2, 3, 4)] == experts
+
+
+def test_a_mixture_is_one_part(page):
+    """In the numbers' order the last; with the empty text it counts as many times as it has experts."""
+    page.show([0], weights=[2, 3, 4])
+    page.page.evaluate(f"""() => {{
+        const inner = LiteGraph.createNode("ReliabilityMixer"), mixer = {MIXER};
+        app.graph.add(inner);
+        for (const number of [2, 3]) {{
+            const expert = LiteGraph.createNode("ConditionExpert");
+            app.graph.add(expert);
+            expert.widgets.find(widget => widget.name === "weight").value = number;
+            expert.connect(0, inner, inner.inputs.findIndex(input => input.link == null));
+        }}
+        inner.connect(0, mixer, mixer.inputs.findIndex(input => input.name === "mixture"));
+    }}""")
+    slider = page.pad.first.get_by_role("slider", name="Crossfader from hair to mixture of 2")
+    assert slider.get_attribute("aria-valuetext") == "hair 33.3 %, mixture of 2 66.7 %"
+    page.pad.first.locator(".mcdm-pad-foot").get_by_text("shares 0, 1", exact=True).wait_for()      # 2 - 6 / 3
+    slider.press("Home")
+    assert page.text == "1, 0"
+    page.page.evaluate(f"() => {{ {TEXT}.value = '0.2, 7, 0.8' }}")
+    assert slider.get_attribute("aria-valuetext") == "hair 20 %, mixture of 2 80 %"
+    page.page.evaluate(f"() => {{ {TEXT}.value = '2' }}")
+    status = page.pad.first.get_by_role("status").inner_text()
+    with pytest.raises(ValueError) as said:
+        parse_reliabilities("2", (1,), mixture=2)
+    assert status == str(said.value)
 
 
 def test_a_queued_pad_is_the_headless_run(page, host):

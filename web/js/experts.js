@@ -8,6 +8,8 @@ import { say } from "./words.js";
  */
 export const COLORS = ["#0068ff", "#ff7480", "#00b9b9", "#a28b00", "#a22eae", "#c51723", "#00745d", "#ae8bff"];
 
+const MIXTURE_COLOR = "#8f8f8f";
+
 const FILE_WIDGETS = ["expert", "ckpt_name", "unet_name"];
 
 /** "faces_hair" of builtin/faces_hair.safetensors: the file at the end of the model wires. */
@@ -22,33 +24,63 @@ function fileName(at) {
     }
 }
 
-/** The node that makes an expert, behind those that only change it. */
-function maker(at) {
-    for (let steps = 0; at?.node && at.node.comfyClass !== "ConditionExpert" && steps < 20; steps++) {
-        const index = at.node.inputs?.findIndex(input => input.type === "MCDM_EXPERT") ?? -1;
-        if (index < 0) return at;
-        at = origin(at.node, index, at.path);
+/** Where an expert or a mixture is made, by a node of that class, behind nodes that only change it. */
+function maker(at, comfyClass, type) {
+    for (let steps = 0; at.node.comfyClass !== comfyClass && steps < 20; steps++) {
+        const index = at.node.inputs?.findIndex(input => input.type === type) ?? -1;
+        const before = index < 0 ? undefined : origin(at.node, index, at.path);
+        if (!before?.node) return at;
+        at = before;
     }
     return at;
+}
+
+function keyOf(at) {
+    return `${[...at.path, at.node].map(node => node.id).join(":")}/${at.slot}`;
 }
 
 /**
  * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
  * muted and bypassed ones): [{slot, name, color, key, weight}]; equal keys are one and the same expert, and the weight
- * is undefined where only a run can tell it.
+ * is NaN where only a run can tell it. path: see wires.js.
  */
-export function experts(node) {
+export function experts(node, path = []) {
     const found = [];
     for (const [index, input] of (node.inputs ?? []).entries()) {
         const slot = Number(/^expert_(\d)$/.exec(input.name)?.[1]);
-        const at = slot ? origin(node, index) : undefined;
+        const at = slot ? origin(node, index, path) : undefined;
         if (!at?.node) continue;
-        const made = maker(at) ?? at;
+        const made = maker(at, "ConditionExpert", "MCDM_EXPERT");
         const given = String(widgetValue(made.node, "name", made.path) ?? "").trim();
         const name = given || fileName(made) || made.node.title || say`expert ${slot}`;
-        const weight = widgetValue(made.node, "weight", made.path);
-        const place = [...at.path, at.node].map(node => node.id).join(":");
-        found.push({slot, name, color: COLORS[slot - 1], key: `${place}/${at.slot}`, weight: Number(weight ?? NaN)});
+        const weight = Number(widgetValue(made.node, "weight", made.path) ?? NaN);
+        found.push({slot, name, color: COLORS[slot - 1], key: keyOf(at), weight});
     }
     return found;
+}
+
+/** How many experts a mixer has with those of the mixtures in its chain, and their weights' sum. */
+function counted(node, path, depth = 0) {
+    const own = experts(node, path), inner = mixtureOf(node, path, depth + 1);
+    return {
+        count: own.length + (inner?.count ?? 0),
+        weight: own.reduce((sum, expert) => sum + expert.weight, inner?.weight ?? 0),
+    };
+}
+
+/** What arrives at a mixer's input `mixture`, as one part more: {name, color, key, weight, count}. */
+function mixtureOf(node, path = [], depth = 0) {
+    const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
+    const at = index < 0 || depth > 20 ? undefined : origin(node, index, path);
+    if (!at?.node) return;
+    const mixer = maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
+    const known = mixer.node.comfyClass === "ReliabilityMixer";
+    const {count, weight} = known ? counted(mixer.node, mixer.path, depth) : {count: 1, weight: NaN};
+    if (known && !count) return;
+    return {name: say`mixture of ${known ? count : "?"}`, color: MIXTURE_COLOR, key: keyOf(at), weight, count};
+}
+
+/** The experts of a mixer, and last, where one arrives, the mixture. */
+export function parts(node) {
+    return [...experts(node), mixtureOf(node)].filter(Boolean);
 }

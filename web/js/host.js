@@ -45,6 +45,13 @@ export function mount(node, element, selector) {
     if (shown && shown !== element) shown.replaceWith(element);
 }
 
+/** Says that a node has other inputs: the newer canvas of older frontends would not see it. */
+export function inputsChanged(node) {
+    const {INPUT = 1} = globalThis.LiteGraph ?? {};
+    node.graph.trigger?.("node:slot-links:changed", {nodeId: node.id, slotType: INPUT});
+    node.setDirtyCanvas(true, true);
+}
+
 /** Calls after(...values) whenever object[name](...values) has been called; the function may be missing so far. */
 export function chain(object, name, after) {
     const before = object[name];

@@ -1,5 +1,5 @@
 /** The numbers of one mixer: who is wired to it, what its text says, and the one way in which the pad sets it. */
-import { experts } from "../experts.js";
+import { parts } from "../experts.js";
 import { markUndoStep } from "../host.js";
 import { widgetValue } from "../wires.js";
 import { say } from "../words.js";
@@ -21,7 +21,7 @@ function weightsOf(list) {
 }
 
 export class Mix {
-    experts = [];           // [{slot, name, color, key, weight, label}] in slot order
+    experts = [];           // [{slot, name, color, key, weight, label}] in slot order; last a mixture, without a slot
     meaning = RELIABILITIES;
     numbers = [];           // reliabilities or shares, one per expert, with the sum 1; equal where the text is no good
     weights = undefined;    // one per expert, where they are known
@@ -68,15 +68,15 @@ export class Mix {
 
     /** Follows text, meaning, wires, names and weights; does nothing where none of them has changed. */
     refresh() {
-        const list = experts(this.node), text = this.text, linked = this.#isLinked(this.widget);
+        const list = parts(this.node), text = this.text, linked = this.#isLinked(this.widget);
         const meaning = widgetValue(this.node, "meaning") === SHARES ? SHARES : RELIABILITIES;
         const seen = JSON.stringify([list, linked, meaning, text]);
         if (seen === this.#seen) return;
         this.#seen = seen;
-        const {numbers, error, all, passed = []} = list.length ? parse(text, list.map(({slot}) => slot), meaning) : {};
+        const {numbers, error, all, passed = []} = list.length ? parse(text, list, meaning) : {};
         // The text holds three places: while it stands as written, go on from the numbers that it was written from.
         const own = text === this.#written?.text && !error && this.#written.numbers?.length === list.length;
-        this.numbers = own ? this.#written.numbers : numbers ?? equal(list.length);
+        this.numbers = own ? this.#written.numbers : numbers ?? equal(list);
         this.experts = labelled(list);
         this.wiring = JSON.stringify([list.map(({weight, ...expert}) => expert), linked, meaning]);
         this.#all = all;
@@ -119,7 +119,7 @@ export class Mix {
                 note = say`The picture changes: it had shares of ${told}, and only reliabilities say those below 0.`;
             }
         }
-        const text = this.text.trim() || !isEqual(turned) ? formatExactly(this.#inSlots(turned)) : "";
+        const text = this.text.trim() || !isEqual(turned, this.experts) ? formatExactly(this.#inSlots(turned)) : "";
         this.#edited = true;
         this.#put(this.meaningWidget, meaning);
         this.#write(text, turned, note);
@@ -128,11 +128,12 @@ export class Mix {
     /** A number for each slot of the text, where it is read by slot: those that are passed over keep their part. */
     #inSlots(numbers) {
         if (!this.passed.length) return numbers;
-        const total = sum(this.#all), own = new Map(this.experts.map(({slot}, i) => [slot, numbers[i]]));
-        const parts = this.#all.map((number, i) => (own.has(i + 1) ? 0 : number / total || 0));
-        const left = 1 - sum(parts), scale = left < 0.001 ? 0.5 : 1;    // nothing is left to those that are wired
-        const rest = 1 - scale * sum(parts);
-        return parts.map((part, i) => (own.has(i + 1) ? own.get(i + 1) * rest : part * scale));
+        const total = sum(this.#all), last = this.#all.length;
+        const own = new Map(this.experts.map(({slot = last}, i) => [slot, numbers[i]]));
+        const others = this.#all.map((number, i) => (own.has(i + 1) ? 0 : number / total || 0));
+        const scale = 1 - sum(others) < 0.001 ? 0.5 : 1;                // else nothing is left to those that are wired
+        const rest = 1 - scale * sum(others);
+        return others.map((other, i) => (own.has(i + 1) ? own.get(i + 1) * rest : other * scale));
     }
 
     #write(text, numbers, note) {

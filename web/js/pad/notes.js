@@ -10,6 +10,7 @@ function obstacle({experts, linked, error, meaning}) {
     if (!experts.length) return terms.none();
     if (linked) return terms.linked();
     if (error) return error;
+    if (experts[0].count) return say`Only a mixture arrives, with its own numbers. Connect experts to share.`;
     if (experts.length === 1) return terms.single(experts[0].name);
 }
 

@@ -22,12 +22,14 @@ export function readNumber(typed) {
 
 export const percent = number => `${Math.round(number * 1000) / 10} %`;
 
-export function equal(count) {
-    return Array(count).fill(1 / count);
+/** What the empty text says of experts: all count equally, a mixture as many times as it has experts. */
+export function equal(experts) {
+    const counts = experts.map(({count = 1}) => count), total = sum(counts);
+    return counts.map(count => count / total);
 }
 
-export function isEqual(numbers) {
-    return numbers.every(number => Math.abs(number - 1 / numbers.length) < 1e-12);
+export function isEqual(numbers, experts) {
+    return equal(experts).every((number, i) => Math.abs(number - numbers[i]) < 1e-12);
 }
 
 /** "0,5 0.5" is meant as two numbers, whatever its third would be. */
@@ -37,12 +39,13 @@ function hasDecimalComma(text) {
 
 /**
  * {numbers, all, passed}, or {error}: the rules and the sentences of mcdm/parsing.py and mcdm/mixture.py.
- * slots: of the experts, in rising order. numbers: one per expert, with the sum 1.
+ * experts: as mix.js has them, the last one without a slot where it is a mixture. numbers: one each, with the sum 1.
  * all, passed: where they are read by slot, every number of the text, and the slots that are passed over.
  */
-export function parse(text, slots, meaning) {
-    const count = slots.length, what = meaning === SHARES ? say`Shares` : say`Reliabilities`;
-    if (!text.trim()) return {numbers: equal(count)};
+export function parse(text, experts, meaning) {
+    const count = experts.length, slots = experts.map(({slot}) => slot).filter(Boolean), mixture = count - slots.length;
+    const what = meaning === SHARES ? say`Shares` : say`Reliabilities`;
+    if (!text.trim()) return {numbers: equal(experts)};
     const example = Array(count).fill("1").join(", ");
     const all = [];
     for (const field of text.split(",")) {
@@ -59,13 +62,16 @@ give ${count} numbers such as '${example}'.`};
         }
     }
     const bySlot = all.length !== count;
-    if (bySlot && (all.length < slots.at(-1) || hasDecimalComma(text)))
-        return {error: say`${what} '${text}': ${all.length} numbers for ${count} experts; \
+    if (bySlot && (all.length < (slots.at(-1) ?? 0) + mixture || hasDecimalComma(text)))
+        return {error: mixture ? say`${what} '${text}': ${all.length} numbers for ${slots.length} experts and a mixture; \
+give one for each wired expert, in slot order, the mixture's last, such as '${example}' (with a decimal point, not a \
+decimal comma).` : say`${what} '${text}': ${all.length} numbers for ${count} experts; \
 give one for each wired expert, in slot order, such as '${example}' (with a decimal point, not a decimal comma).`};
-    const own = bySlot ? slots.map(slot => all[slot - 1]) : all;
-    const passed = bySlot ? all.map((_, i) => i + 1).filter(slot => !slots.includes(slot)) : [];
+    const read = mixture ? [...slots, all.length] : slots;
+    const own = bySlot ? read.map(slot => all[slot - 1]) : all;
+    const passed = bySlot ? all.map((_, i) => i + 1).filter(slot => !read.includes(slot)) : [];
     const total = sum(own);
-    if (bySlot && !total) return {numbers: equal(count), all, passed};
+    if (bySlot && !total) return {numbers: equal(experts), all, passed};
     if (!(total > 0 && total < Infinity))
         return {error: meaning === SHARES
             ? say`Shares must not all be zero: the picture has somebody's look.`
