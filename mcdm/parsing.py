@@ -14,7 +14,7 @@ DECIMAL_COMMA = re.compile(r"\d,\d")
 def parse_reliabilities(
     text: str, slots: Sequence[int], what: str = "Reliabilities", mixture: int = 0,
 ) -> tuple[float, ...]:
-    """Non-negative numbers, read as parse_numbers does; where nothing is written, or nothing is left, all count equally.
+    """Non-negative numbers, read as parse_numbers does; where nothing is written, or nothing left, all count equally.
 
     what: they are, for an error. mixture: how many experts a mixture has that is one more part, after the slots; the
     last number is then its own. It counts as many as it has experts where all count equally. Raises ValueError.

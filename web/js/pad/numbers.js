@@ -37,6 +37,14 @@ function hasDecimalComma(text) {
     return /\d,\d/.test(text) && /\s/.test(text.trim());
 }
 
+function wrongCount(what, text, given, count, mixture, example) {
+    return mixture
+        ? say`${what} '${text}': ${given} numbers for ${count} experts and a mixture; give one for each wired expert, \
+in slot order, the mixture's last, such as '${example}' (with a decimal point, not a decimal comma).`
+        : say`${what} '${text}': ${given} numbers for ${count} experts; give one for each wired expert, \
+in slot order, such as '${example}' (with a decimal point, not a decimal comma).`;
+}
+
 /**
  * {numbers, all, passed}, or {error}: the rules and the sentences of mcdm/parsing.py and mcdm/mixture.py.
  * experts: as mix.js has them, the last one without a slot where it is a mixture. numbers: one each, with the sum 1.
@@ -63,10 +71,7 @@ give ${count} numbers such as '${example}'.`};
     }
     const bySlot = all.length !== count;
     if (bySlot && (all.length < (slots.at(-1) ?? 0) + mixture || hasDecimalComma(text)))
-        return {error: mixture ? say`${what} '${text}': ${all.length} numbers for ${slots.length} experts and a mixture; \
-give one for each wired expert, in slot order, the mixture's last, such as '${example}' (with a decimal point, not a \
-decimal comma).` : say`${what} '${text}': ${all.length} numbers for ${count} experts; \
-give one for each wired expert, in slot order, such as '${example}' (with a decimal point, not a decimal comma).`};
+        return {error: wrongCount(what, text, all.length, slots.length, mixture, example)};
     const read = mixture ? [...slots, all.length] : slots;
     const own = bySlot ? read.map(slot => all[slot - 1]) : all;
     const passed = bySlot ? all.map((_, i) => i + 1).filter(slot => !read.includes(slot)) : [];
