@@ -24,7 +24,10 @@ class Expert:
     mask: [B, H, W] or [H, W] in pixels, None = everywhere.
     start, end: the part of the schedule in which it is active, in [0, 1].
     place: where it was placed: HERE, or a device by name, on which its model runs.
-    Raises ValueError for a weight that is not finite, a window that is empty, a mask that is not finite.
+    vae: the host's VAE of its latent space, needed where that is not the lead's. scale: the size at which it works, as
+    a share of the picture's.
+    Raises ValueError for a weight that is not finite, a window that is empty, a mask that is not finite, a scale that
+    is not positive.
     """
     model: Any
     condition: list[Any]
@@ -35,6 +38,8 @@ class Expert:
     end: float = 1.0
     name: str = "expert"
     place: str = HERE
+    vae: Any = None
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
@@ -42,6 +47,8 @@ class Expert:
         if not 0.0 <= self.start < self.end <= 1.0:
             raise ValueError(f"Expert '{self.name}': its window must have 0 <= start < end <= 1, "
                              f"not {self.start} to {self.end}; swap or change the two.")
+        if not 0.0 < self.scale < math.inf:
+            raise ValueError(f"Expert '{self.name}': the scale must be a positive number, not {self.scale}.")
         if self.mask is not None and not torch.isfinite(self.mask).all():
             raise ValueError(f"Expert '{self.name}': its mask holds values that are not finite; connect another mask.")
 

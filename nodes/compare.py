@@ -1,11 +1,13 @@
 """From one seed, the fused picture and what each expert alone makes of it."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..mcdm.drawing.lettering import labels
+from ..mcdm.host.spaces import groups_of
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, require, search
 from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
@@ -43,7 +45,18 @@ class CompareExperts(io.ComfyNode):
         require(cls.validate_inputs(sampler_name, scheduler))
         names = labels([e.name for e in mixture.experts])
         titles = Titles(rows=[""], columns=["united", *(f"{name} alone" for name in names)])
-        mixtures = [mixture, *(mixture.alone(i) for i in range(len(names)))]
+        mixtures = [mixture, *_each_alone(mixture)]
         run = {"seed": seed, "steps": steps, "sampler_name": sampler_name, "scheduler": scheduler, "denoise": denoise,
                "latent_image": latent_image}
         return sample_grid(cls, "compare", [mixtures], titles, run, vae, clip_denoised)
+
+
+def _each_alone(mixture: Mixture) -> Iterator[Mixture | None]:
+    """Each expert alone; one of another latent space in that of the first, whose latent this is, by itself there."""
+    of_the_first = groups_of(mixture.experts, mixture.mixed_spaces)[0].members
+    everybody = range(len(mixture.experts))
+    for i in everybody:
+        if i in of_the_first:
+            yield mixture.alone(i)
+        else:
+            yield mixture.varied({j: 0.0 for j in everybody if j != i}, {i: 1.0})

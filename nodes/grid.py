@@ -13,6 +13,7 @@ from comfy_execution.utils import get_executing_context
 from PIL import Image
 
 from ..mcdm.drawing import sheets
+from ..mcdm.host.bridged import guider_of
 from ..mcdm.host.guider import MixtureGuider
 from ..mcdm.host.models import is_pixel
 from ..mcdm.host.sample import sample
@@ -116,7 +117,7 @@ def _guiders(mixtures: Sequence[Sequence[Mixture | None]], clip_denoised: bool) 
     for r, row in enumerate(mixtures):
         for c, mixture in enumerate(row):
             if mixture is not None:
-                runs.append(_Run(r, c, MixtureGuider(mixture, clip_denoised)))
+                runs.append(_Run(r, c, guider_of(mixture, clip_denoised)))
     return runs
 
 

@@ -12,15 +12,28 @@ from comfy_api.latest import io
 from ..mcdm.chaining import joined
 from ..mcdm.experts.modality import CONDITION, Conditioning, Modality
 from ..mcdm.host.models import cells, check_spaces, latent_format, noise_levels_of
+from ..mcdm.host.spaces import Spaces, groups_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import MEANINGS, RELIABILITIES
-from .common import CATEGORY, ExpertWire, Least, MixtureWire, choice, modalities, number, require, search
+from .common import (
+    CATEGORY,
+    ExpertWire,
+    Least,
+    MixtureWire,
+    choice,
+    first_objection,
+    modalities,
+    number,
+    require,
+    search,
+)
 
 logger = logging.getLogger("mcdm")
 
 SLOTS = 8
 LARGEST_WEIGHT = 1e9
+SMALLEST_SCALE, LARGEST_SCALE = 0.05, 8.0
 
 
 class ConditionExpert(io.ComfyNode):
@@ -52,13 +65,23 @@ class ConditionExpert(io.ComfyNode):
                                tooltip="The point of the schedule up to which this expert acts (1 = the last step)."),
                 io.String.Input("name", optional=True, default="",
                                 tooltip="The expert's name in messages. Empty = the type of the model."),
+                io.Vae.Input("vae", optional=True,
+                             tooltip="The VAE of this model. Needed only where experts of different latent spaces are "
+                                     "united, such as SDXL and SD 1.5, and then once per space; experts that draw "
+                                     "pixels need none."),
+                io.Float.Input("scale", optional=True, default=1.0, min=SMALLEST_SCALE, max=LARGEST_SCALE, step=0.05,
+                               round=False,
+                               tooltip="The size at which this expert works, as a share of the picture's: 0.5 for an "
+                                       "SD 1.5 at 512 beside an SDXL at 1024. The first expert's is 1; experts that "
+                                       "draw one size only know theirs."),
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
         )
 
     @classmethod
-    def validate_inputs(cls, weight: float | None = 1.0) -> bool | str:
-        return number(weight, -LARGEST_WEIGHT, LARGEST_WEIGHT, "weight")
+    def validate_inputs(cls, weight: float | None = 1.0, scale: float | None = 1.0) -> bool | str:
+        return first_objection(number(weight, -LARGEST_WEIGHT, LARGEST_WEIGHT, "weight"),
+                               number(scale, SMALLEST_SCALE, LARGEST_SCALE, "scale"))
 
     @classmethod
     def execute(
@@ -71,6 +94,8 @@ class ConditionExpert(io.ComfyNode):
         start_percent: float = 0.0,
         end_percent: float = 1.0,
         name: str = "",
+        vae: Any = None,
+        scale: float = 1.0,
     ) -> io.NodeOutput:
         own = modalities(model)
         name = name.strip() or "+".join(own) or type(model.model).__name__
@@ -89,7 +114,8 @@ class ConditionExpert(io.ComfyNode):
                 _announce(model.model, name)
             condition, null_condition = model.model.pair(condition, null_condition)
         return io.NodeOutput(Expert(
-            model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name))
+            model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name,
+            vae=vae, scale=float(scale)))
 
 
 def _check_made_for(name: str, own: dict[str, Modality], given: Conditioning | None, what: str) -> None:
@@ -122,8 +148,9 @@ class ReliabilityMixer(io.ComfyNode):
         return io.Schema(
             node_id="ReliabilityMixer", display_name="Reliability Mixer", category=CATEGORY,
             **search("combine models", "mix models", "merge models", "fuse", "ensemble"),
-            description="Unites several models that share a latent space, the experts, in every denoising step; no "
-                        "weights are merged. The first one leads: the sampler runs on its noise schedule.",
+            description="Unites several models, the experts, in every denoising step; no weights are merged. The first "
+                        "one leads: the sampler runs on its noise schedule. Models of different latent spaces each "
+                        "need their VAE.",
             inputs=[
                 *(ExpertWire.Input(f"expert_{i}", optional=True,
                                    tooltip="An expert; the first one leads. Empty slots are skipped.")
@@ -168,7 +195,8 @@ class ReliabilityMixer(io.ComfyNode):
         slots, experts, inner = tuple(arrived), tuple(arrived.values()), mixture.experts if mixture else ()
         if not experts and not inner:
             raise ValueError("No expert arrives at the Reliability Mixer; connect a Condition Expert.")
-        check_spaces((*experts, *inner), allow_mixed_latents)
+        if len(groups_of((*experts, *inner), allow_mixed_latents)) == 1:
+            check_spaces((*experts, *inner), allow_mixed_latents)
         numbers = parse_reliabilities(reliabilities, slots, meaning.capitalize(), len(inner))
         if mixture is not None:
             return io.NodeOutput(joined(experts, numbers[:-1], numbers[-1], mixture, allow_mixed_latents, meaning))
@@ -204,7 +232,10 @@ class EmptyExpertLatent(io.ComfyNode):
             raise ValueError(f"Width and height must be multiples of {cell} in the latent space "
                              f"{type(space).__name__}, not {width} x {height}.")
         rows, columns = height // cell, width // cell
-        for expert in mixture.experts:
+        groups = groups_of(mixture.experts, mixture.mixed_spaces)
+        if len(groups) > 1:
+            Spaces(groups, mixture.experts, (batch_size, space.latent_channels, rows, columns))     # raises early
+        for expert in (mixture.experts[i] for i in groups[0].members):
             size = getattr(expert.model.model, "fixed_size", None)
             if size is not None and (rows, columns) != tuple(size):
                 raise ValueError(f"Expert '{expert.name}' draws {size[1] * cell} x {size[0] * cell} only, "

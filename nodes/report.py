@@ -16,7 +16,7 @@ from ..mcdm.drawing import sheets
 from ..mcdm.drawing.lettering import labels
 from ..mcdm.drawing.previews import previewer
 from ..mcdm.drawing.report import Map, first_frame, report_page
-from ..mcdm.host.guider import MixtureGuider
+from ..mcdm.host.bridged import guider_of
 from ..mcdm.host.lanes import Clock
 from ..mcdm.host.places import where
 from ..mcdm.host.sample import sample
@@ -71,7 +71,7 @@ class MixtureReport(io.ComfyNode):
     ) -> io.NodeOutput:
         require(cls.validate_inputs(sampler_name, scheduler))
         chosen = _steps(map_steps, steps)
-        guider = MixtureGuider(mixture, clip_denoised)
+        guider = guider_of(mixture, clip_denoised)
         guider.all_nulls, guider.clock = True, Clock()
         recorder = Recorder(len(mixture.experts))
         space = guider.model_patcher.get_model_object("latent_format")

@@ -6,7 +6,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..mcdm.drawing.previews import observer
-from ..mcdm.host.guider import MixtureGuider
+from ..mcdm.host.bridged import guider_of
 from ..mcdm.host.sample import sample
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, require, search
@@ -27,7 +27,7 @@ class MCDMGuider(io.ComfyNode):
 
     @classmethod
     def execute(cls, mixture: Mixture, clip_denoised: bool = False) -> io.NodeOutput:
-        return io.NodeOutput(MixtureGuider(mixture, clip_denoised))
+        return io.NodeOutput(guider_of(mixture, clip_denoised))
 
 
 class MCDMSampler(io.ComfyNode):
@@ -69,7 +69,7 @@ class MCDMSampler(io.ComfyNode):
         expert_previews: bool = True,
     ) -> io.NodeOutput:
         require(cls.validate_inputs(sampler_name, scheduler))
-        fused = MixtureGuider(mixture, clip_denoised)
+        fused = guider_of(mixture, clip_denoised)
         observe = observer(fused) if expert_previews else None
         latent, denoised = sample(fused, seed, steps, sampler_name, scheduler, denoise, latent_image, observe)
         if observe:

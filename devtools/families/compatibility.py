@@ -21,9 +21,9 @@ FIGURES = ROOT / "devtools" / "families" / "measured.json"
 HEAD = """\
 # What mixes with what
 
-Experts unite where they share a latent space. Each family of networks that ComfyUI knows was built at toy size, by
-ComfyUI's own code with random weights, and measured. `python3 dev.py compatibility` writes this page, and a test
-compares it with the ComfyUI that runs it.
+Experts unite as they are where they share a latent space; elsewhere they need [their VAEs](latent_spaces.md). Each
+family of networks that ComfyUI knows was built at toy size, by ComfyUI's own code with random weights, and measured.
+`python3 dev.py compatibility` writes this page, and a test compares it with the ComfyUI that runs it.
 """
 SPACES = """\
 ## Latent spaces

@@ -36,3 +36,22 @@ class Combiner:
         if self.options.rescale:
             fused = fusion.rescale(fused, [denoised[i] for i in contributions], self.options.rescale)
         return fused
+
+    def across(
+        self, plan: Plan, x: torch.Tensor, level: float, fused: torch.Tensor, null: torch.Tensor | None,
+        weights: Mapping[int, Coefficient], like: torch.Tensor,
+    ) -> torch.Tensor:
+        """The same for an estimate of several latent spaces, already fused in the lead's.
+
+        null: D_0 there. weights: {expert: w_i m_i}. like: what the lead's own experts say, for the rescale.
+        """
+        if not weights:
+            return fused
+        if plan.guided and null is not None and (self.options.apg or self.options.cfg_zero):
+            masks = [plan.coefficients.masks[i] for i in weights]
+            united = unite(null, [null] * len(masks), [*weights.values()], masks)
+            condition = null + (fused - null) / united.scale        # the one that leads to D by eq. 18
+            fused = self._cures(x, level, fused, united._replace(condition=condition))
+        if self.options.rescale:
+            fused = fusion.rescale(fused, [like], self.options.rescale)
+        return fused

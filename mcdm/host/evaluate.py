@@ -143,11 +143,11 @@ class Evaluator:
             equal = (j for j in range(i + 1) if models[i] == models[j] and deep_equal(null, nulls[j]))
             self._first_equal.append(next(equal))
 
-    def _served_by(self, i: int) -> tuple[int, int | None]:
-        """The MODEL that serves an expert, and its index where what hooks add to the options is its own."""
+    def _served_by(self, i: int) -> tuple[int, int, int | None]:
+        """The MODEL that serves an expert, its latent, and its index where what hooks add to the options is its own."""
         run = self.runs[i]
         hooked = "sampler_calc_cond_batch_function" in run.options or any("hooks" in cond for cond in _rows(run))
-        return id(run.expert.model), i if hooked else None
+        return id(run.expert.model), run.space, i if hooked else None
 
 
 def _rows(run: ExpertRun) -> list[dict[str, Any]]:

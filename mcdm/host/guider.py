@@ -50,7 +50,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
 
     def __init__(self, mixture: Mixture, clip_denoised: bool = False) -> None:
         lead = mixture.experts[0]
-        check_spaces(mixture.experts, mixture.mixed_spaces)
+        self._check_spaces(mixture)
         self.patchers = own_patchers(mixture.experts)
         super().__init__(self.patchers[0])
         self.mixture, self.clip_denoised = mixture, clip_denoised
@@ -69,11 +69,15 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self.latent_shapes: Shapes | None = None        # of the parts of a packed latent: picture, sound
         check_nulls(mixture)
 
+    def _check_spaces(self, mixture: Mixture) -> None:
+        check_spaces(mixture.experts, mixture.mixed_spaces)
+        self.together = mixture.experts         # those that work on the latent as it is given
+
     # -- one sampling --------------------------------------------------------------------------------------------------
 
     def sample(self, noise: torch.Tensor, latent_image: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Denoises `latent_image` + `noise` as the host's guiders do; both [B, C, H, W] or [B, C, T, H, W]."""
-        check_latent(self.mixture.experts, latent_image)
+        check_latent(self.together, latent_image)
         with contextlib.ExitStack() as afterwards:
             afterwards.enter_context(threads_that_pay(self.patchers, latent_image))
             self.sampling = self._begin()

@@ -27,11 +27,12 @@ MEMORY = torch.device("cpu")        # the one device on which the host never unl
 class Loader:
     """The loading of one sampling. Networks go by the id of their model, for several experts may share one.
 
-    models: all that was loaded so far beside the lead, for the host to clean up.
+    companions: patchers of what every step needs beside the networks, such as VAEs. models: all that was loaded so far
+    beside the lead, for the host to clean up.
     """
 
-    def __init__(self, planner: Planner, lead: LeadRun) -> None:
-        self.planner, self.runs, self.lead = planner, planner.runs, lead
+    def __init__(self, planner: Planner, lead: LeadRun, companions: Sequence[Any] = ()) -> None:
+        self.planner, self.runs, self.lead, self.companions = planner, planner.runs, lead, companions
         self.models: list[Any] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
         self._loaded: set[int] = set()
@@ -61,7 +62,7 @@ class Loader:
         self, executor: Callable, patcher: Any, noise_shape: Sequence[int], conds: Any, *args: Any, **kwargs: Any,
     ) -> tuple[Any, Any, list[Any]]:
         """The host's prepare_sampling for the networks that come first, instead of the lead's."""
-        self._load = functools.partial(load_together, executor, noise_shape, args, kwargs)
+        self._load = functools.partial(load_together, executor, noise_shape, args, kwargs, self.companions)
         self._bring(self._first)
         if self._later:
             logger.info(f"MCDM: {self._names(self._first)} loaded; {self._names(self._later)} when a step asks.")
@@ -120,7 +121,7 @@ class Loader:
 
 def load_together(
     executor: Callable, noise_shape: Sequence[int], rest: Sequence[Any], options: dict[str, Any],
-    runs: Sequence[ExpertRun],
+    companions: Sequence[Any], runs: Sequence[ExpertRun],
 ) -> list[Any]:
     """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`; returns their patchers.
 
@@ -129,16 +130,16 @@ def load_together(
     carriers = {id(run.model): run.patcher for run in reversed(runs)}   # the first patcher of each network
 
     def working_memory(run: ExpertRun) -> float:
-        return comfy.sampler_helpers.estimate_memory(run.patcher, noise_shape, run.conds)[0]
+        return comfy.sampler_helpers.estimate_memory(run.patcher, run.shape or noise_shape, run.conds)[0]
     hungriest = max(runs, key=working_memory)
     hungry = carriers.pop(id(hungriest.model))
-    others = list(carriers.values())
+    others = [*carriers.values(), *companions]
     for run in runs:
         others += run.additional_models()
     everything = {f"{kind}{i}": rows for i, run in enumerate(runs) for kind, rows in run.conds.items()}
     hungry.set_additional_models(KEY, others)
     try:
-        _, _, models = executor(hungry, noise_shape, everything, *rest, **options)
+        _, _, models = executor(hungry, hungriest.shape or noise_shape, everything, *rest, **options)
     finally:
         hungry.remove_additional_models(KEY)
     return models

@@ -83,8 +83,9 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
                  f"expert '{lead.name}' in {type(ours).__name__}")
         if not mixed or ours.latent_channels != theirs.latent_channels:
             fitting = ", ".join(families_of(ours)[:5]) or "other models of its kind"
-            raise ValueError(f"These cannot be united: {names}. Use experts of one latent space; with '{lead.name}' go "
-                             f"for example {fitting}.")
+            raise ValueError(f"These cannot be united as they are: {names}. Connect the VAE of each checkpoint to vae "
+                             f"of its Condition Expert, or use experts of one latent space; with '{lead.name}' go for "
+                             f"example {fitting}.")
         logger.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
 
 

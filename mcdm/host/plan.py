@@ -43,6 +43,10 @@ class Schedule:
         """For each expert, whether its window is open."""
         return tuple(highest >= level > lowest for highest, lowest in self._windows)
 
+    def is_over(self, i: int, level: float) -> bool:
+        """Whether the window of an expert is closed at this level and below."""
+        return level <= self._windows[i][1]
+
     def percent(self, level: float) -> float:
         """Where a level lies, from 0 (all noise) to 1: percent_to_sigma backwards, by bisection."""
         low, high = 0.0, 1.0

@@ -77,6 +77,7 @@ class ExpertRun:
         self.options: dict[str, Any] = {}
         self.mask: fusion.Coefficient = 1.0
         self.finite = torch.ones(())
+        self.space, self.shape = 0, torch.Size()    # of several latents, which is its own, and the shape of that
         self.stateless = is_stateless(expert, patcher)
         self._masked: torch.Size | None = None      # the shape of the image that the mask fits
         self._hook_mode = patcher.hook_mode
