@@ -79,8 +79,12 @@ def mixture(comfy: Any, experts: Sequence[Built], shape: Shape, weights: Sequenc
     return comfy.call("ReliabilityMixer", **slots, reliabilities=reliabilities)[0]
 
 
-def asked(guider: Any, x: torch.Tensor, level: float) -> torch.Tensor:
-    """What a guider of the host answers at one point, through the whole of the host's sampling."""
+def asked(guider: Any, x: torch.Tensor, level: float, noise: torch.Tensor | None = None,
+          latent: torch.Tensor | None = None, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """What a guider of the host answers at one point, through the whole of the host's sampling.
+
+    mask: a noise mask; where it is 0, the host keeps the latent, and shows it with this noise.
+    """
     import comfy.samplers
     answers = []
 
@@ -89,7 +93,9 @@ def asked(guider: Any, x: torch.Tensor, level: float) -> torch.Tensor:
         answers.append(model(x, sigmas[0] * x.new_ones(len(x)), **extra_args))
         return x
     empty = torch.zeros_like(x)
-    guider.sample(empty, empty, comfy.samplers.KSAMPLER(probe), torch.tensor([level, 0.0]), disable_pbar=True, seed=0)
+    noise, latent = (empty if given is None else given for given in (noise, latent))
+    guider.sample(noise, latent, comfy.samplers.KSAMPLER(probe), torch.tensor([level, 0.0]), denoise_mask=mask,
+                  disable_pbar=True, seed=0)
     return answers[0]
 
 
@@ -98,8 +104,11 @@ def framed(one: Built, z: torch.Tensor) -> tuple[torch.Tensor, float]:
     return (z / (1 + LEVEL), LEVEL / (1 + LEVEL)) if one.flow else (z, LEVEL)
 
 
-def estimates(one: Built, shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
-    """D of the condition and of the null by the host's own guider, in the expert's own frame, in float64."""
+def estimates(one: Built, shape: Shape, **kept: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """D of the condition and of the null by the host's own guider, in the expert's own frame, in float64.
+
+    kept: noise, latent and mask of `asked`.
+    """
     import comfy.model_patcher
     import comfy.samplers
     seen: dict[str, torch.Tensor] = {}
@@ -112,7 +121,7 @@ def estimates(one: Built, shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
         guider.model_options, note, disable_cfg1_optimization=True)
     guider.set_conds(*one.conditions(shape))
     guider.set_cfg(2.0)
-    asked(guider, *framed(one, point(shape)))
+    asked(guider, *framed(one, point(shape)), **kept)
     return seen["condition"], seen["null"]
 
 

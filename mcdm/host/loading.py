@@ -15,8 +15,9 @@ import comfy.model_management
 import comfy.sampler_helpers
 import torch
 
+from .inpainting import Start
 from .plan import Plan, Planner
-from .run import ExpertRun, LeadRun, Start, log_failing_expert
+from .run import ExpertRun, LeadRun, log_failing_expert
 
 logger = logging.getLogger("mcdm")
 

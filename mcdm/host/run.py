@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import comfy.hooks
 import comfy.model_management
@@ -22,6 +22,7 @@ from .. import fusion
 from ..mixture import Expert
 from ..noise_levels import NoiseLevels, translate
 from .conds import Conds, Shapes, copy_controls, copy_hooks, host_conds, is_stateless
+from .inpainting import Kept, Start, kept_part, latent_in
 from .models import noise_levels_of
 
 logger = logging.getLogger("mcdm")
@@ -29,19 +30,6 @@ logger = logging.getLogger("mcdm")
 AROUND_THE_RUN = ("outer_sample", "sampler_sample", "predict_noise")        # wrappers that only the lead's may be
 CFG_HOOKS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function")
 Place = tuple[torch.Tensor, torch.Tensor]       # the image [B, ...] and the level [B] at which an expert is asked
-
-
-class Start(NamedTuple):
-    """What the host gives its inner_sample.
-
-    latent_shapes: of the parts of a packed latent [B, 1, n], such as picture and sound.
-    """
-    noise: torch.Tensor
-    latent_image: torch.Tensor | None
-    denoise_mask: torch.Tensor | None
-    seed: int | None
-    sigmas: torch.Tensor
-    latent_shapes: Shapes | None
 
 
 def wants_null(options: dict[str, Any]) -> bool:
@@ -67,7 +55,7 @@ class ExpertRun:
 
     patcher: its ModelPatcher. levels, lead_levels: the frames of its network and of the sampler. conds, options: what
     its network is asked with. mask: in latent cells, 1.0 everywhere without one. finite: on the device, 1 while all its
-    answers were finite.
+    answers were finite. kept: what a noise mask keeps, where it wants that otherwise than the lead.
     """
 
     def __init__(self, expert: Expert, patcher: Any, lead_levels: NoiseLevels) -> None:
@@ -78,6 +66,7 @@ class ExpertRun:
         self.mask: fusion.Coefficient = 1.0
         self.finite = torch.ones(())
         self.space, self.shape = 0, torch.Size()    # of several latents, which is its own, and the shape of that
+        self.kept: Kept | None = None
         self.stateless = is_stateless(expert, patcher)
         self._masked: torch.Size | None = None      # the shape of the image that the mask fits
         self._hook_mode = patcher.hook_mode
@@ -139,21 +128,19 @@ class ExpertRun:
         if hasattr(self.model, "latent_shapes"):        # of newer hosts
             self.model.latent_shapes = start.latent_shapes
         self.encode(start)
+        self.kept = kept_part(self.model, start)
         own_sigmas = [self._own_level(s) if s > 0 else 0.0 for s in start.sigmas.tolist()]
         transformer_options = self.options.setdefault("transformer_options", {})
         transformer_options["sample_sigmas"] = torch.tensor(own_sigmas, device=device)
 
     def encode(self, start: Start) -> None:
         """Conditions as the network wants them: the host's inner_sample."""
-        device, (noise, latent_image, denoise_mask, seed, _, latent_shapes) = self.device, start
-        noise = noise.to(device)
-        denoise_mask = None if denoise_mask is None else denoise_mask.to(device)
-        if latent_image is not None:
-            latent_image = latent_image.to(device)
-            if torch.count_nonzero(latent_image) > 0:
-                latent_image = self.model.process_latent_in(latent_image)
+        device = self.device
+        mask = None if start.denoise_mask is None else start.denoise_mask.to(device)
+        latent = None if start.latent_image is None else latent_in(self.model, start.latent_image.to(device))
         self.conds = comfy.samplers.process_conds(
-            self.model, noise, self.conds, device, latent_image, denoise_mask, seed, latent_shapes=latent_shapes)
+            self.model, start.noise.to(device), self.conds, device, latent, mask, start.seed,
+            latent_shapes=start.latent_shapes)
 
     def close(self) -> None:
         """Gives everything back, however far the run came."""
@@ -185,6 +172,8 @@ class ExpertRun:
         gain, own_level = translate(level, self.lead_levels, self.levels)
         own_x = x if gain == 1.0 else x * gain
         own_timestep = timestep if own_level == level else torch.full_like(timestep, own_level)
+        if self.kept is not None:
+            own_x = self.kept.refilled(x, timestep, own_x, own_timestep, gain)
         return own_x.to(self.device), own_timestep.to(self.device)
 
     def take_over(self) -> None:
