@@ -16,13 +16,14 @@ from ..fusion import Coefficient
 from ..mixture import Mixture
 from ..observation import Observation
 from .combine import Combiner
+from .conds import Start
 from .evaluate import Estimates, Evaluator, check_finite
 from .guider import MixtureGuider, Sampling
 from .hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
 from .loading import Loader
 from .plan import Plan
 from .plan_groups import BridgedPlan, BridgedPlanner
-from .run import ExpertRun, LeadRun, Place, Start, wants_null
+from .run import ExpertRun, LeadRun, Place, wants_null
 from .spaces import Spaces, groups_of
 from .union import Across, Union, Weighted
 

@@ -14,10 +14,9 @@ from ..fusion import Coefficient
 from ..mixture import Mixture
 from ..observation import Observation, picture_of
 from .combine import Combiner
-from .conds import Conds, Shapes, check_parts, host_conds
+from .conds import Conds, Shapes, Start, check_parts, host_conds
 from .evaluate import Estimates, Evaluator, check_finite
 from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
-from .inpainting import Start
 from .lanes import Clock
 from .loading import KEY, Loader
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
@@ -120,8 +119,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool, seed: int | None,
         **kwargs: Any,
     ) -> torch.Tensor:
-        self.sampling.loader.begin(Start(
-            self.inner_model, noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes))
+        self.sampling.loader.begin(Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes))
         if self.sampling.lead.late:
             self.conds: Conds = {}      # which keeps the host from beginning it
         plans = self.sampling.planner.describe(sigmas.tolist(), wants_null(self.model_options))

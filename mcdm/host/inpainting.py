@@ -5,25 +5,11 @@ Cosmos-Predict2), and where lead and expert differ each gets its own.
 """
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from .conds import Shapes
-
-
-class Start(NamedTuple):
-    """What the host gives its inner_sample, beside the lead's BaseModel.
-
-    latent_shapes: of the parts of a packed latent [B, 1, n], such as picture and sound.
-    """
-    lead: Any
-    noise: torch.Tensor
-    latent_image: torch.Tensor | None
-    denoise_mask: torch.Tensor | None
-    seed: int | None
-    sigmas: torch.Tensor
-    latent_shapes: Shapes | None
+from .conds import Start
 
 
 def latent_in(model: Any, latent: torch.Tensor) -> torch.Tensor:
@@ -34,11 +20,11 @@ def latent_in(model: Any, latent: torch.Tensor) -> torch.Tensor:
 class Kept:
     """The kept part of one sampling, for one expert. On the lead's device."""
 
-    def __init__(self, model: Any, start: Start) -> None:
+    def __init__(self, model: Any, lead: Any, start: Start) -> None:
         assert start.denoise_mask is not None and start.latent_image is not None
         self._share = 1.0 - start.denoise_mask
-        self._asked = [(start.lead, {"noise": start.noise, "denoise_mask": start.denoise_mask,
-                                     "latent_image": latent_in(start.lead, start.latent_image)})]
+        self._asked = [(lead, {"noise": start.noise, "denoise_mask": start.denoise_mask,
+                                     "latent_image": latent_in(lead, start.latent_image)})]
         self._asked.append((model, self._asked[0][1] | {"latent_image": latent_in(model, start.latent_image)}))
 
     def refilled(self, x: torch.Tensor, timestep: torch.Tensor, own_x: torch.Tensor, own_timestep: torch.Tensor,
@@ -50,7 +36,7 @@ class Kept:
         return own_x + (own - gain * lead) * self._share
 
 
-def kept_part(model: Any, start: Start) -> Kept | None:
+def kept_part(model: Any, lead: Any, start: Start) -> Kept | None:
     """The part of a picture that a noise mask keeps, where a network wants it otherwise than the lead's."""
-    same = type(model).scale_latent_inpaint is type(start.lead).scale_latent_inpaint
-    return None if same or start.denoise_mask is None or start.latent_image is None else Kept(model, start)
+    same = type(model).scale_latent_inpaint is type(lead).scale_latent_inpaint
+    return None if same or start.denoise_mask is None or start.latent_image is None else Kept(model, lead, start)

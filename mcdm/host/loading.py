@@ -15,7 +15,8 @@ import comfy.model_management
 import comfy.sampler_helpers
 import torch
 
-from .inpainting import Start
+from .conds import Start
+from .inpainting import kept_part
 from .plan import Plan, Planner
 from .run import ExpertRun, LeadRun, log_failing_expert
 
@@ -115,6 +116,8 @@ class Loader:
                 self._begun.add(id(run))
                 with log_failing_expert(run.expert):
                     run.begin(self._start)
+                if run.space == self.lead.space:
+                    run.kept = kept_part(run.model, self.lead.model, self._start)
 
     def _names(self, networks: Collection[int]) -> str:
         return " and ".join(f"'{run.expert.name}'" for run in self.runs if id(run.model) in networks)

@@ -21,8 +21,8 @@ import torch
 from .. import fusion
 from ..mixture import Expert
 from ..noise_levels import NoiseLevels, translate
-from .conds import Conds, Shapes, copy_controls, copy_hooks, host_conds, is_stateless
-from .inpainting import Kept, Start, kept_part, latent_in
+from .conds import Conds, Shapes, Start, copy_controls, copy_hooks, host_conds, is_stateless
+from .inpainting import Kept, latent_in
 from .models import noise_levels_of
 
 logger = logging.getLogger("mcdm")
@@ -128,7 +128,6 @@ class ExpertRun:
         if hasattr(self.model, "latent_shapes"):        # of newer hosts
             self.model.latent_shapes = start.latent_shapes
         self.encode(start)
-        self.kept = kept_part(self.model, start)
         own_sigmas = [self._own_level(s) if s > 0 else 0.0 for s in start.sigmas.tolist()]
         transformer_options = self.options.setdefault("transformer_options", {})
         transformer_options["sample_sigmas"] = torch.tensor(own_sigmas, device=device)
