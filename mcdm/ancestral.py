@@ -26,8 +26,9 @@ def sample(
     flow = isinstance(guider.inner_model.model_sampling, comfy.model_sampling.CONST)
     if noise_sampler is None:
         noise_sampler = comfy.k_diffusion.sampling.default_noise_sampler(x, seed=extra_args.get("seed"))
-    levels = [((1.0 - s, s) if flow else (1.0, s)) for s in sigmas.tolist()]
-    _check_falling(levels, eta)
+    levels = [frame(s, flow) for s in sigmas.tolist()]
+    if eta > 0:
+        check_falling(levels, "MCDM Ancestral")
     rows = x.new_ones(x.shape[0])
     for i in comfy.k_diffusion.sampling.trange(len(levels) - 1, disable=disable):
         denoised = model(x, sigmas[i] * rows, **extra_args)
@@ -40,12 +41,18 @@ def sample(
     return x
 
 
-def _check_falling(levels: list[AlphaBeta], eta: float) -> None:
+def frame(level: float, flow: bool) -> AlphaBeta:
+    """The alpha and beta of a noise level."""
+    return (1.0 - level, level) if flow else (1.0, level)
+
+
+def check_falling(levels: list[AlphaBeta], sampler: str) -> None:
     """Raises ValueError where an ancestral step would go up: there is no noise to remove then, but some to add."""
     for (alpha, beta), (alpha_next, beta_next) in zip(levels, levels[1:], strict=False):
-        if eta > 0 and beta_next * alpha > beta * alpha_next:
-            raise ValueError("MCDM Ancestral needs noise levels that fall from step to step, and these rise; use a "
-                             "schedule that falls, or eta 0.")
+        if beta_next * alpha > beta * alpha_next:
+            remedy = ", or eta 0" if sampler == "MCDM Ancestral" else ""
+            raise ValueError(f"{sampler} needs noise levels that fall from step to step, and these rise; use a "
+                             f"schedule that falls{remedy}.")
 
 
 def step(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from .fusion import Coefficient
+from .fusion import Coefficient, Coefficients
 
 
 class Observation(NamedTuple):
@@ -16,6 +16,7 @@ class Observation(NamedTuple):
     sigma: the noise level in the frame z = x0 + sigma n. denoised: D_i of the experts whose condition counts.
     contributions: (w_i m_i, D_i as it is fused): an expert's own CFG hooks have acted on it.
     null: D_0, None where it is not needed. nulls: D of the experts' nulls that were evaluated.
+    coefficients: of all these in eq. 10, with masks and windows; None where nobody was asked.
     """
     sigma: float
     denoised: dict[int, torch.Tensor]
@@ -23,6 +24,17 @@ class Observation(NamedTuple):
     null: torch.Tensor | None
     fused: torch.Tensor
     nulls: dict[int, torch.Tensor] = {}
+    coefficients: Coefficients | None = None
+
+    def parts(self) -> list[tuple[Coefficient, torch.Tensor]]:
+        """All (c_k, D_k) of eq. 10, sum_k c_k = 1: conditions, then nulls."""
+        if self.coefficients is None:
+            return []
+        c = self.coefficients
+        found = [(c.weights[i], d) for i, d in self.denoised.items()]
+        if self.null is not None:
+            found += [(c.null * c.reliabilities[i], d) for i, d in self.nulls.items()]
+        return found
 
 
 def picture_of(seen: Observation, latent_shapes: Sequence[Sequence[int]] | None) -> Observation:

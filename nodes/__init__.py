@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .compare import CompareExperts
 from .conditions import ClassCondition, MapCondition, TextCondition
+from .corrected import MCDMCorrected
 from .embedding import EmbeddingCondition
 from .loading import LoadExpert
 from .mixing import ConditionExpert, EmptyExpertLatent, ReliabilityMixer
@@ -20,6 +21,6 @@ class UniteAndConquer(ComfyExtension):
         return [
             LoadExpert, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
             ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, EmptyExpertLatent,
-            MCDMGuider, MCDMSampler, MCDMAncestral,
+            MCDMGuider, MCDMSampler, MCDMAncestral, MCDMCorrected,
             ReliabilitySweep, MixtureReport, CompareExperts,
         ]

@@ -179,10 +179,10 @@ def mixture_options(at: Stage) -> Image.Image:
     changes: dict[str, dict[str, dict[str, Any]]] = {
         "no options": {"options": off},
         "weights_end\n0.5, 0.5, 4": {},
-        "reliabilities_end\n0, 0, 1": {"options": off | {"reliabilities_end": "0, 0, 1"}},
         "high weights": high | {"options": off},
         "high weights\nand rescale 0.7": high | {"options": off | {"rescale": 0.7}},
         "high weights and\nsigma_low 2": high | {"options": off | {"sigma_low": 2.0}},
+        "high weights and\napg, eta 0": high | {"options": off | {"apg": True, "apg_eta": 0.0}},
     }
     cells = [(title, at.drawn(edited(graph, inputs))) for title, inputs in changes.items()]
     at.stage(graph, run=False)
@@ -243,6 +243,26 @@ def mcdm_ancestral(at: Stage) -> Image.Image:
     return below(at.shot({"ancestral": (0, 0, 300), "sample": (360, 0, 300)}), row(cells))
 
 
+def mcdm_corrected(at: Stage) -> Image.Image:
+    """One particle, and one drawn from eight, each with three seeds."""
+    graph = one("faces_text", "TextCondition", 2.5, text="long red hair, glasses, smiling, blue background") | {
+        "guider": node("MCDMGuider", mixture=["mix", 0], clip_denoised=False),
+        "noise": node("RandomNoise", noise_seed=1),
+        "corrected": node("MCDMCorrected", method="Feynman-Kac", particles=0, keep="one per picture", threshold=0.5,
+                          langevin_steps=0, langevin_size=0.1),
+        "sigmas": node("BasicScheduler", model=["load", 0], scheduler="karras", steps=50, denoise=1.0),
+        "sample": node("SamplerCustomAdvanced", noise=["noise", 0], guider=["guider", 0], sampler=["corrected", 0],
+                       sigmas=["sigmas", 0], latent_image=["latent", 0]),
+    }
+    cells = []
+    for title, batch in (("1 particle", 1), ("8 particles", 8)):
+        for seed in (1, 2, 3):
+            changes: dict[str, dict[str, Any]] = {"latent": {"batch_size": batch}, "noise": {"noise_seed": seed}}
+            cells.append((f"{title},\nseed {seed}", at.drawn(edited(graph, changes))))
+    at.stage(graph, run=False)
+    return below(at.shot({"corrected": (0, 0, 300), "sample": (360, 0, 300)}), row(cells))
+
+
 def sheet_node(kind: str, place: Place, at: Stage, **inputs: Any) -> Image.Image:
     """A node that draws the face and gives a sheet, after its run."""
     sampler = {name: value for name, value in FACE[SAMPLER]["inputs"].items() if name != "expert_previews"}
@@ -270,6 +290,7 @@ PICTURES: dict[str, Callable[[Stage], Image.Image]] = {
     "MCDMGuider": mcdm_guider,
     "MCDMSampler": mcdm_sampler,
     "MCDMAncestral": mcdm_ancestral,
+    "MCDMCorrected": mcdm_corrected,
     "ReliabilitySweep": partial(sheet_node, "ReliabilitySweep", (0, 0, 620, 800), x_expert="text", x_cells=4),
     "CompareExperts": partial(sheet_node, "CompareExperts", (0, 0, 620, 440)),
     "MixtureReport": partial(sheet_node, "MixtureReport", (0, 0, 700, 870)),

@@ -21,7 +21,7 @@ from .lanes import Clock
 from .loading import KEY, Loader
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
-from .plan import Plan, Planner, Schedule, check_nulls
+from .plan import Divide, Plan, Planner, Schedule, check_nulls
 from .run import ExpertRun, LeadRun, Place, log_failing_expert, wants_null
 from .threads import threads_that_pay
 
@@ -44,6 +44,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
     clip_denoised: clamp the fused estimate to [-1, 1] (pixel experts only).
     learned_variance: after an evaluation, the variance channels of the lead's condition row, as the authors take them.
     observer: called with an Observation of every evaluation, before the sampler's own hooks; None costs nothing.
+    divide: decides from the answers of an evaluation what part of its action each expert has; None: all of it.
     all_nulls: evaluate D_0 and the null of every expert whose condition counts, for an observer that compares them.
     shared, clock: see Evaluator. Raises ValueError for experts that do not fit together.
     """
@@ -64,6 +65,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self.learned_variance: torch.Tensor | None = None
         self.observer: Callable[[Observation], None] | None = None
         self.all_nulls = False
+        self.divide: Divide | None = None
         self.shared: dict[Any, Any] | None = None
         self.clock: Clock | None = None
         self.latent_shapes: Shapes | None = None        # of the parts of a packed latent: picture, sound
@@ -151,6 +153,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             check_parts(runs[i].expert, runs[i].conds, self.latent_shapes)
         places = [run.place(x, timestep, level) for run in runs]
         denoised, nulls = evaluator.evaluate(plan, places)
+        if self.divide is not None and denoised:
+            plan = planner.divided(plan, self.divide(denoised, nulls, plan))
         self.learned_variance = variances.row(0) if 0 in denoised else None
         null = self.schedule.levels.at_rest(x, level) if plan.resting else plan.null_blend(nulls)
         contributions = self._contributions(plan, places, denoised, null)
@@ -158,7 +162,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         if self.clip_denoised and not plan.resting:
             fused = fused.clamp(-1.0, 1.0)
         if self.observer is not None:
-            seen = Observation(self.schedule.levels.sigma(level), denoised, contributions, null, fused, nulls)
+            sigma, c = self.schedule.levels.sigma(level), plan.coefficients
+            seen = Observation(sigma, denoised, contributions, null, fused, nulls, c)
             self.observer(picture_of(seen, self.latent_shapes))
         return apply_sampler_hooks(self, sampler_hooks, fused, denoised, null, x, timestep, model_options)
 

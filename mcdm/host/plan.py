@@ -5,7 +5,7 @@ import copy
 import dataclasses
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -62,11 +62,13 @@ class Schedule:
 class Plan(NamedTuple):
     """The work of an evaluation while one set of experts is active. Experts go by index.
 
-    guided: whether the noise level lies in the guidance interval. weights: w_i at this point of the schedule.
+    guided: whether the noise level lies in the guidance interval. percent: where in the schedule it lies, if weights or
+    reliabilities change there. weights: w_i at this point.
     conditions, nulls: the experts whose condition, whose null counts. No null: D_0 is not needed.
     resting: the picture is to stay as it is, and nobody is asked.
     """
     guided: bool
+    percent: float
     weights: tuple[float, ...]
     coefficients: fusion.Coefficients
     conditions: list[int]
@@ -81,11 +83,28 @@ class Plan(NamedTuple):
         return fusion.null_blend([nulls[i] for i in self.nulls], reliabilities)
 
 
+class Division(NamedTuple):
+    """How what is to be done is divided among the experts, {expert: its part of w_i m_i}.
+
+    looks: their reliabilities follow, as under masks.
+    """
+    parts: Mapping[int, fusion.Coefficient]
+    looks: bool = True
+
+
+Divide = Callable[[dict[int, torch.Tensor], dict[int, torch.Tensor], Plan], Division]
+
+
 class Planner:
-    """The plans of one sampling. all_nulls: nulls of all experts whose condition counts, needed or not."""
+    """The plans of one sampling.
+
+    all_nulls: nulls of all experts whose condition counts, needed or not.
+    divides: what the experts have to do is divided among them after their answers, see `divided`.
+    """
 
     def __init__(self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], all_nulls: bool) -> None:
         self.mixture, self.schedule, self.runs, self.all_nulls = mixture, schedule, runs, all_nulls
+        self.divides = False
         self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
         self._plans: dict[Any, Plan] = {}
         self._complained = False        # about shares that are not met: once a run
@@ -93,11 +112,11 @@ class Planner:
     def plan(self, level: float, null_wanted: bool) -> Plan:
         """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero."""
         if level > self._rests_above:
-            return Plan(False, (), fusion.Coefficients((), (), ()), [], [], resting=True)
+            return Plan(False, 0.0, (), fusion.Coefficients((), (), ()), [], [], resting=True)
         active = self.schedule.active(level)
         guided = self._in_interval(level)
         sizes = tuple(run.mask.shape for run in self.runs if isinstance(run.mask, torch.Tensor))
-        key = active, null_wanted, guided, level if self.mixture.scheduled else None, sizes
+        key = active, null_wanted, guided, self.divides, level if self.mixture.scheduled else None, sizes
         if key not in self._plans:
             self._plans[key] = self._make(level, active, guided, null_wanted)
         return self._plans[key]
@@ -109,13 +128,9 @@ class Planner:
 
     def _make(self, level: float, active: Sequence[bool], guided: bool, null_wanted: bool) -> Plan:
         percent = self.schedule.percent(level) if self.mixture.scheduled else 0.0
-        weights, numbers = self.mixture.at(percent)
+        weights, _ = self.mixture.at(percent)
         masks = [run.mask if on else 0.0 for run, on in zip(self.runs, active, strict=True)]
-        c = fusion.coefficients(weights, numbers, masks)
-        if self.mixture.meaning == shares.SHARES:
-            c = self._from_shares(c)
-        if not guided:
-            c = fusion.without_guidance(c)
+        c = self._coefficients(percent, masks, guided)
         hooked = []         # even at weight 0: their functions may do anything with the condition's estimate
         for i, run in enumerate(self.runs):
             if guided and run.has_cfg_hooks and not fusion.vanishes(masks[i]):
@@ -123,18 +138,44 @@ class Planner:
         conditions = [i for i, w in enumerate(c.weights) if i in hooked or not fusion.vanishes(w)]
         asking = [i for i in conditions if self.runs[i].wants_null]
         looking = [i for i in asking if self.runs[i].looks_at_null]
-        needed = (null_wanted or self.all_nulls or not conditions or bool(asking) or not fusion.vanishes(c.null)
-                  or (guided and self.mixture.options.apg is not None)
+        needed = (null_wanted or self.all_nulls or not conditions or bool(asking)
+                  or self._null_counts(c, weights, guided) or (guided and self.mixture.options.apg is not None)
                   or any(not math.isclose(weights[i], 1.0) for i in hooked))
         compared = conditions if self.all_nulls else []
         nulls = []
         for i, a in enumerate(c.reliabilities):
             own_null = i in looking or (i in compared and self.runs[i].expert.null is not None)
-            if needed and (own_null or not fusion.vanishes(a)):
+            shifts = self.divides and self.mixture.meaning == shares.SHARES     # any reliability may come of a share
+            if needed and (own_null or shifts or not fusion.vanishes(a)):
                 nulls.append(i)
         for i in nulls:
             require_null(self.runs[i].expert)
-        return Plan(guided, weights, c, conditions, nulls)
+        return Plan(guided, percent, weights, c, conditions, nulls)
+
+    def _coefficients(self, percent: float, masks: Sequence[fusion.Coefficient], guided: bool) -> fusion.Coefficients:
+        weights, numbers = self.mixture.at(percent)
+        c = fusion.coefficients(weights, numbers, masks)
+        if self.mixture.meaning == shares.SHARES:
+            c = self._from_shares(c)
+        return c if guided else fusion.without_guidance(c)
+
+    def _null_counts(self, c: fusion.Coefficients, weights: Sequence[float], guided: bool) -> bool:
+        """Whether D_0 has a coefficient. Divided weights of 1 have the sum 1, as those outside the interval."""
+        if not self.divides or not guided:
+            return not fusion.vanishes(c.null)
+        masked = any(isinstance(m, torch.Tensor) for m in c.masks)
+        return masked or any(m and not math.isclose(w, 1.0) for m, w in zip(c.masks, weights, strict=True))
+
+    def divided(self, plan: Plan, division: Division) -> Plan:
+        """The plan with masks m_i times the part of each expert."""
+        masks = [m * division.parts.get(i, 0.0) for i, m in enumerate(plan.coefficients.masks)]
+        if division.looks:
+            c = self._coefficients(plan.percent, masks, plan.guided)
+        else:
+            c = dataclasses.replace(
+                plan.coefficients, weights=tuple(w * m for w, m in zip(plan.weights, masks, strict=True)))
+            c = c if plan.guided else fusion.without_guidance(c)
+        return plan._replace(coefficients=c)
 
     def _from_shares(self, c: fusion.Coefficients) -> fusion.Coefficients:
         """Coefficients whose reliabilities are shares, with the reliabilities that give these shares."""

@@ -55,6 +55,35 @@ def test_an_expert_in_another_place_gives_the_same_picture(host):
     assert np.array_equal(pixels(elsewhere), pixels(here))
 
 
+def corrected(seed=5, **inputs):
+    """Two pictures of three particles, image to image under a mask, by MCDM Corrected with cures or without."""
+    left = {"mask": ["half", 0]}
+    graph = face() | {
+        "half": node("SolidMask", value=0.5, width=64, height=64),
+        "six": node("EmptyExpertLatent", mixture=["mix", 0], width=64, height=64, batch_size=6),
+        "guider": node("MCDMGuider", mixture=["mix", 0]),
+        "corrected": node("MCDMCorrected", particles=3, **inputs),
+        "noise": node("RandomNoise", noise_seed=seed),
+        "sigmas": node("BasicScheduler", model=["text", 0], scheduler="karras", steps=4, denoise=0.7),
+        "walked": node("SamplerCustomAdvanced", noise=["noise", 0], guider=["guider", 0], sampler=["corrected", 0],
+                       sigmas=["sigmas", 0], latent_image=["six", 0]),
+    }
+    return edited({k: v for k, v in graph.items() if k != "sample"}, {"a": left, "decode": {"samples": ["walked", 0]}})
+
+
+def test_particles_come_back_and_what_happened_is_shown_on_the_node(host):
+    pictures = host.images(host.run(corrected()))
+    assert len(pictures) == 6
+    first, second = host.images(host.run(corrected(keep="one per picture")))
+    assert not np.array_equal(pixels(first), pixels(second))
+    words = [data for kind, data in host.events if kind == "binary" and b"Feynman-Kac, 3 particles" in data]
+    assert words and b"ancestors of the rows" in words[0]
+    with pytest.raises(Refused, match="method 'magic' is not one of"):
+        host.post_prompt(corrected(method="magic"))
+    assert "4 particles per picture do not fit" in fails(host, edited(corrected(), {"corrected": {"particles": 4}}))
+    works(host, 9)
+
+
 def test_unknown_words_are_named_in_the_history(host):
     entry = host.run(face("red hair and a monocle", seed=8))
     text = json.dumps(entry["outputs"])
@@ -193,7 +222,7 @@ def test_every_node_is_described(host):
     ours = {k: v for k, v in info.items() if v["category"] == "unite and conquer"}
     assert {
         "LoadExpert", "ClassCondition", "MapCondition", "TextCondition", "ConditionExpert", "ReliabilityMixer",
-        "EmptyExpertLatent", "MCDMGuider", "MCDMSampler", "MixtureOptions", "MCDMAncestral",
+        "EmptyExpertLatent", "MCDMGuider", "MCDMSampler", "MixtureOptions", "MCDMAncestral", "MCDMCorrected",
     } <= ours.keys()
     for name, described in ours.items():
         assert described["display_name"] != name and described["description"]

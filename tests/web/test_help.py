@@ -36,6 +36,7 @@ SEARCHES = {        # what a user types, and a node that the search then lists
     "compare": "CompareExperts",
     "report": "MixtureReport",
     "ancestral": "MCDMAncestral",
+    "corrected": "MCDMCorrected",
     "two checkpoints": BLUEPRINT,
 }
 

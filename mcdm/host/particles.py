@@ -1,0 +1,77 @@
+"""What MCDM Corrected is set to, what it takes, and what it tells: see mcdm/host/walk.py."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from .guider import MixtureGuider
+
+METHODS = FEYNMAN_KAC, OR, AND, PLAIN = "Feynman-Kac", "SuperDiff OR", "SuperDiff AND", "none"
+KEEPS = ALL, ONE = "all particles", "one per picture"
+TOLD = 16       # ancestors
+
+
+class Settings(NamedTuple):
+    """method, keep: of METHODS, of KEEPS. particles: K, 0 = the whole batch is one picture's.
+
+    threshold: particles are resampled where their effective size falls below this share of K.
+    langevin_steps, langevin_size: at each noise level after the first; the size in variances of the noise.
+    """
+    method: str = FEYNMAN_KAC
+    particles: int = 0
+    keep: str = ALL
+    threshold: float = 0.5
+    langevin_steps: int = 0
+    langevin_size: float = 0.1
+
+
+DEFAULT = Settings()
+
+
+class Record(NamedTuple):
+    """What happened at a noise level: the effective size of each picture's particles, who was resampled, kappa."""
+    sigma: float
+    effective: list[float]
+    resampled: list[bool]
+    kappa: dict[int, float]         # SuperDiff: {expert: mean over all rows}
+
+
+def in_words(settings: Settings, size: int, names: Sequence[str], records: Sequence[Record], ancestors: torch.Tensor,
+             ) -> str:
+    """What a run did, for the log and the page. size: particles per picture. names: of the experts."""
+    words = [f"{settings.method}, {size} particles per picture"]
+    weighed = [r for r in records if r.effective]
+    if settings.method == FEYNMAN_KAC:
+        least = min((min(r.effective) for r in weighed), default=float(size))
+        times = sum(any(r.resampled) for r in weighed[:-1])
+        words.append(f"effective size at least {least:.3g}, resampled at {times} of {len(weighed)} levels")
+    divided = [r for r in records if r.kappa]
+    for what, record in (("first", divided[:1]), ("last", divided[-1:])):
+        for r in record:
+            kappa = ", ".join(f"'{names[i]}' {k:.2g}" for i, k in r.kappa.items())
+            words.append(f"kappa at the {what} level: {kappa}")
+    told = " ".join(map(str, ancestors[:TOLD].tolist()))
+    return "; ".join([*words, f"ancestors of the rows: {told}{' ...' if len(ancestors) > TOLD else ''}"])
+
+
+def checked(guider: Any, settings: Settings) -> MixtureGuider:
+    """The guider, if it is that of a mixture and gives what eq. 10 gives. Raises ValueError."""
+    if not isinstance(guider, MixtureGuider):
+        raise ValueError("MCDM Corrected is for the guider of a mixture; connect an MCDM Guider.")
+    if guider.latent_shapes is not None and len(guider.latent_shapes) > 1:
+        raise ValueError("MCDM Corrected does not take nested latents (picture and sound in one); use an ordinary "
+                         "latent.")
+    if settings.method != PLAIN:
+        options = guider.mixture.options
+        changed = [name for name, on in (
+            ("rescale", options.rescale), ("APG", options.apg), ("CFG-Zero*", options.cfg_zero)) if on]
+        changed += [f"the CFG functions of '{run.expert.name}'" for run in guider.sampling.runs if run.has_cfg_hooks]
+        if changed:
+            raise ValueError(f"MCDM Corrected follows eq. 10 itself, which {changed[0]} would change; turn that off, "
+                             "or set method to none.")
+    if settings.method in (OR, AND) and (settings.langevin_steps or guider.divide is not None):
+        what = "Langevin steps" if settings.langevin_steps else "automatic masks"
+        raise ValueError(f"{settings.method} decides by itself who acts how much, and does not go with {what}.")
+    return guider

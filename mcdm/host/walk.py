@@ -1,0 +1,205 @@
+"""MCDM Corrected, a sampler of the host on particles: K rows of a batch for each picture. See mcdm/corrected.py."""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from comfy.k_diffusion.sampling import trange
+
+from .. import corrected
+from ..ancestral import AlphaBeta, check_falling, frame, step
+from ..fusion import Coefficient
+from ..observation import Observation
+from .particles import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Record, Settings, checked, in_words
+from .plan import Division, Plan
+from .superdiff import Estimates, Stand, SuperDiff
+
+logger = logging.getLogger("mcdm")
+
+
+def sample(
+    model: Any, x: torch.Tensor, sigmas: torch.Tensor, extra_args: dict[str, Any] | None = None,
+    callback: Callable[[dict[str, Any]], None] | None = None, disable: bool | None = None,
+    settings: Settings = DEFAULT, tell: Callable[[str], object] | None = None,
+) -> torch.Tensor:
+    """A sampler of the host for the guider of a mixture. Rows come back as `settings.keep` says, all equally likely.
+
+    tell: gets what happened, in words. Raises ValueError for what eq. 10 alone does not describe.
+    """
+    walk = Walk(model, x, sigmas.tolist(), extra_args or {}, settings)
+    with walk.watching():
+        for k in trange(len(sigmas) - 1, disable=disable):
+            denoised = walk.step(k)
+            if callback is not None:
+                callback({"x": walk.x, "i": k, "sigma": sigmas[k], "sigma_hat": sigmas[k], "denoised": denoised})
+    rows = walk.finish()
+    words = in_words(settings, walk.size, walk.names, walk.records, walk.ancestors)
+    logger.info(f"MCDM Corrected: {words}.")
+    if tell is not None:
+        tell(words)
+    return walk.x[rows]
+
+
+class Walk:
+    """Particles on their way through the noise levels."""
+
+    def __init__(
+        self, model: Any, x: torch.Tensor, levels: list[float], extra_args: dict[str, Any], settings: Settings,
+    ) -> None:
+        self.model, self.x, self.settings, self.extra_args = model, x, settings, extra_args
+        self.guider = checked(getattr(model, "inner_model", None), settings)
+        frames = self.guider.schedule.levels
+        self.levels, self.sigmas = levels, [frames.sigma(level) for level in levels]
+        self.places = [frame(level, frames.flow) for level in levels]
+        check_falling(self.places, "MCDM Corrected")
+        self.cells: Coefficient = 1.0 if extra_args.get("denoise_mask") is None else extra_args["denoise_mask"]
+        self.size = settings.particles or len(x)
+        if len(x) % self.size:
+            raise ValueError(f"MCDM Corrected: {self.size} particles per picture do not fit a batch of {len(x)}; make "
+                             "batch_size a multiple of particles.")
+        self.names = [e.name for e in self.guider.mixture.experts]
+        self.ancestors = torch.arange(len(x))
+        self.log_weights = torch.zeros(len(x), dtype=torch.float64)
+        self.records: list[Record] = []
+        self.superdiff: SuperDiff | None = None
+        if settings.method in (OR, AND):
+            self.superdiff = SuperDiff(settings.method == AND, frames.sigma_data, self.cells)
+        self._k = 0
+        self._noise = x
+        self._seen: Observation | None = None
+        self._gap = torch.zeros(len(x), dtype=torch.float64)
+        self._before: torch.Tensor | None = None                # the fused estimate of the step before
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """The guider shows it every evaluation, and whoever else watches; for SuperDiff it asks for kappa."""
+        guider, others = self.guider, self.guider.observer
+
+        def observe(seen: Observation) -> None:
+            self._seen = seen
+            if others is not None:
+                others(seen)
+        guider.observer = observe
+        if self.superdiff is not None:
+            guider.divide, guider.sampling.planner.divides = self._divide, True
+        try:
+            yield
+        finally:
+            guider.observer, guider.divide = others, None
+
+    # -- one step ------------------------------------------------------------------------------------------------------
+
+    def step(self, k: int) -> torch.Tensor:
+        """From level k to the next one. Returns the fused estimate at level k."""
+        self._k = k
+        here, there = self.places[k], self.places[k + 1]
+        self._noise = self._drawn(k, "step")
+        denoised = self._asked()
+        if self.settings.method == FEYNMAN_KAC:
+            denoised = self._weighted(denoised)
+        change = 0.0 if self._before is None else (denoised - self._before) * corrected.ahead(*self._around())
+        for i in range(self.settings.langevin_steps if k else 0):
+            noise = self._drawn(k, f"langevin {i}")
+            self.x = corrected.langevin(self.x, denoised, *here, self.settings.langevin_size, noise)
+            denoised = self._asked()
+        if self.settings.langevin_steps and self.settings.method == FEYNMAN_KAC:
+            self._gap = self._measured()
+        x, self.x = self.x, step(self.x, denoised + change, here, there, noise=self._noise)
+        self._before = denoised
+        if self.superdiff is not None and self._seen is not None:
+            self.superdiff.follow(self._stand(x), self._image(self.x, there), self._seen.denoised)
+        return denoised
+
+    def _around(self) -> tuple[float, float, float]:
+        """The sigmas of the level before, of this and of the next one."""
+        return self.sigmas[max(self._k - 1, 0)], self.sigmas[self._k], self.sigmas[self._k + 1]
+
+    def _stand(self, x: torch.Tensor) -> Stand:
+        """Where SuperDiff is asked for kappa."""
+        sigmas = self._around()
+        more = 0.0 if self._before is None else corrected.ahead(*sigmas)
+        return Stand(self._image(x, self.places[self._k]), sigmas[1], sigmas[2], self._noise, self._before, more)
+
+    def _image(self, x: torch.Tensor, place: AlphaBeta) -> torch.Tensor:
+        """x in the frame z = x0 + sigma n, exactly."""
+        return corrected.exact(x) / place[0] if place[0] else x
+
+    def _divide(self, denoised: Estimates, nulls: dict[int, torch.Tensor], plan: Plan) -> Division:
+        assert self.superdiff is not None
+        kappa = self.superdiff.kappa(self._stand(self.x), denoised, plan.null_blend(nulls), plan)
+        means = {i: float(k.mean()) for i, k in kappa.items()}
+        self.records.append(Record(self.sigmas[self._k], [], [], means))
+        shape = [-1, *[1] * (self.x.ndim - 1)]
+        parts = {i: k.to(self.x).reshape(shape) for i, k in kappa.items()}
+        return Division(parts, looks=self.settings.method == OR)
+
+    def _asked(self) -> torch.Tensor:
+        level = self.x.new_full((len(self.x),), self.levels[self._k])
+        return self.model(self.x, level, **self.extra_args)
+
+    def _drawn(self, k: int, what: str) -> torch.Tensor:
+        """Noise for all rows. A picture's noise is its own: it does not depend on the other pictures of the batch."""
+        pictures = range(len(self.x) // self.size)
+        shape = self.size, *self.x.shape[1:]
+        drawn = [torch.randn(shape, generator=self._generator(k, what, i)) for i in pictures]
+        return torch.cat(drawn).to(self.x)
+
+    def _generator(self, k: int, what: str, picture: int) -> torch.Generator:
+        words = f"{self.extra_args.get('seed')} {k} {what} {picture}".encode()
+        seed = int.from_bytes(hashlib.blake2b(words, digest_size=7).digest(), "big")
+        return torch.Generator().manual_seed(seed)
+
+    # -- Feynman-Kac ---------------------------------------------------------------------------------------------------
+
+    def _measured(self) -> torch.Tensor:
+        """The gap of each particle where it is."""
+        parts, sigma = self._seen.parts() if self._seen else [], self.sigmas[self._k]
+        if not parts or sigma == math.inf:
+            return torch.zeros(len(self.x), dtype=torch.float64)
+        return corrected.gap(parts, sigma, self.cells)
+
+    def _weighted(self, denoised: torch.Tensor) -> torch.Tensor:
+        """Weighs the particles that have come to this level, and resamples where few of them count."""
+        before, self._gap = self._gap, self._measured()
+        if self._k == 0:
+            return denoised
+        self.log_weights += corrected.growth(before, self._gap, *self._around()[:2])
+        rows, effective, resampled = [], [], []
+        for picture, weights in enumerate(self.log_weights.split(self.size)):
+            effective.append(corrected.effective_size(weights))
+            resampled.append(effective[-1] < self.settings.threshold * self.size)
+            chosen = torch.arange(self.size)
+            if resampled[-1]:
+                chosen = corrected.systematic(weights, self._uniform(picture))
+                weights.zero_()
+            rows.append(chosen + picture * self.size)
+        self.records.append(Record(self.sigmas[self._k], effective, resampled, {}))
+        order = torch.cat(rows)
+        if any(resampled):
+            self.ancestors, self._gap = self.ancestors[order], self._gap[order]
+            self.x, denoised = self.x[order], denoised[order]
+            self._before = None if self._before is None else self._before[order]
+        return denoised
+
+    def _uniform(self, picture: int) -> float:
+        return float(torch.rand((), generator=self._generator(self._k, "resampling", picture), dtype=torch.float64))
+
+    def finish(self) -> torch.Tensor:
+        """The rows to give back, resampled so that all are equally likely."""
+        self._k = len(self.sigmas) - 1
+        if self.settings.method == FEYNMAN_KAC and self._k > 0:
+            self.log_weights += corrected.growth(self._gap, self._gap, *self.sigmas[-2:])
+        count = self.size if self.settings.keep == ALL else 1
+        rows = []
+        for picture, weights in enumerate(self.log_weights.split(self.size)):
+            rows.append(corrected.systematic(weights, self._uniform(picture), count) + picture * self.size)
+        order = torch.cat(rows)
+        effective = [corrected.effective_size(weights) for weights in self.log_weights.split(self.size)]
+        self.records.append(Record(self.sigmas[-1], effective, [True] * len(effective), {}))
+        self.ancestors = self.ancestors[order]
+        return order
