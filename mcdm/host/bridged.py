@@ -97,7 +97,7 @@ class BridgedGuider(MixtureGuider):
                                       self.model_patcher.load_device)
         evaluator = Evaluator(runs, self.shared, self.clock)
         loader = Loader(planner, first, self.spaces.patchers())
-        return Sampling(first, runs, planner, evaluator, loader, Combiner(self.mixture.options))
+        return Sampling(first, runs, planner, evaluator, loader, Combiner(self.mixture.options, runs, evaluator))
 
     def inner_sample(
         self, noise: torch.Tensor, latent_image: torch.Tensor, device: torch.device, sampler: Any, sigmas: torch.Tensor,
@@ -176,7 +176,7 @@ class BridgedGuider(MixtureGuider):
                 reliabilities = [own.coefficients.reliabilities[j] for j in own.nulls]
                 within = fusion.coefficients([0.0] * len(own.nulls), [1.0] * len(own.nulls), reliabilities)
                 null = fusion.null_blend([nulls[j] for j in own.nulls], within.reliabilities)
-            terms |= {i: d for i, (_, d) in self._contributions(own, places, denoised, null).items()}
+            terms |= {i: d for i, (_, d) in self.sampling.combine.contributions(own, places, denoised, null).items()}
         return terms
 
     def _weights(self, own: Plan, conditions: Sequence[int]) -> dict[int, Coefficient]:

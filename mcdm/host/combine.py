@@ -1,7 +1,7 @@
 """From the answers of the networks to the fused estimate: eq. 18, and what a mixture's options do on top of it."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -9,21 +9,40 @@ from .. import fusion
 from ..cures import Cures, unite
 from ..fusion import Coefficient
 from ..options import Options
+from .evaluate import Estimates, Evaluator
+from .hooks import apply_cfg_hooks
 from .plan import Plan
+from .run import ExpertRun, Place, log_failing_expert
 
-Contributions = Mapping[int, tuple[Coefficient, torch.Tensor]]      # {index of the expert: (w_i m_i, D_i)}
+Contributions = dict[int, tuple[Coefficient, torch.Tensor]]      # {index of the expert: (w_i m_i, D_i)}
 
 
 class Combiner:
     """The fused estimates of one sampling."""
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def __init__(self, options: Options, runs: Sequence[ExpertRun], evaluator: Evaluator) -> None:
+        self.options, self.runs, self.evaluator = options, runs, evaluator
         self._cures = Cures(options.apg, options.cfg_zero)
+
+    def contributions(
+        self, plan: Plan, places: Sequence[Place], denoised: Estimates, null: torch.Tensor | None,
+    ) -> Contributions:
+        """(w_i m_i, D_i) of each condition that counts; an expert's own CFG hooks answer for w_i, so m_i is left."""
+        found: Contributions = {}
+        for i in plan.conditions:
+            run = self.runs[i]
+            if plan.guided and run.has_cfg_hooks:
+                with log_failing_expert(run.expert):
+                    self.evaluator.refresh(i, plan, places)
+                    hooked = apply_cfg_hooks(run, plan.weights[i], denoised[i], null, places[i])
+                found[i] = plan.coefficients.masks[i], hooked.to(denoised[i].device)
+            else:
+                found[i] = plan.coefficients.weights[i], denoised[i]
+        return found
 
     def __call__(
         self, plan: Plan, x: torch.Tensor, level: float, null: torch.Tensor | None, contributions: Contributions,
-        denoised: Mapping[int, torch.Tensor],
+        denoised: Estimates,
     ) -> torch.Tensor:
         """The fused estimate [B, ...] of x [B, ...] at the sampler's level. denoised: what the networks answered."""
         weights, terms = zip(*contributions.values(), strict=True) if contributions else ((), ())

@@ -3,26 +3,25 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import comfy.patcher_extension
 import comfy.samplers
 import torch
 
-from ..fusion import Coefficient
 from ..mixture import Mixture
 from ..observation import Observation, picture_of
 from .combine import Combiner
 from .conds import Conds, Shapes, Start, check_parts, host_conds
-from .evaluate import Estimates, Evaluator, check_finite
-from .hooks import Variances, apply_cfg_hooks, apply_sampler_hooks, keep_variances, split_hooks
+from .evaluate import Evaluator, check_finite
+from .hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
 from .lanes import Clock
 from .loading import KEY, Loader
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
-from .plan import Divide, Plan, Planner, Schedule, check_nulls
-from .run import ExpertRun, LeadRun, Place, log_failing_expert, wants_null
+from .plan import Divide, Planner, Schedule, check_nulls
+from .run import ExpertRun, LeadRun, log_failing_expert, wants_null
 from .threads import threads_that_pay
 
 logger = logging.getLogger("mcdm")
@@ -99,7 +98,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         runs = [lead, *(ExpertRun(*other, lead.levels) for other in rest)]
         planner = Planner(self.mixture, self.schedule, runs, self.all_nulls)
         evaluator = Evaluator(runs, self.shared, self.clock)
-        return Sampling(lead, runs, planner, evaluator, Loader(planner, lead), Combiner(self.mixture.options))
+        combine = Combiner(self.mixture.options, runs, evaluator)
+        return Sampling(lead, runs, planner, evaluator, Loader(planner, lead), combine)
 
     def outer_sample(
         self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Any, sigmas: torch.Tensor, *args: Any,
@@ -157,7 +157,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             plan = planner.divided(plan, self.divide(denoised, nulls, plan))
         self.learned_variance = variances.row(0) if 0 in denoised else None
         null = self.schedule.levels.at_rest(x, level) if plan.resting else plan.null_blend(nulls)
-        contributions = self._contributions(plan, places, denoised, null)
+        contributions = combine.contributions(plan, places, denoised, null)
         fused = combine(plan, x, level, null, contributions, denoised)
         if self.clip_denoised and not plan.resting:
             fused = fused.clamp(-1.0, 1.0)
@@ -166,19 +166,3 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             seen = Observation(sigma, denoised, contributions, null, fused, nulls, c)
             self.observer(picture_of(seen, self.latent_shapes))
         return apply_sampler_hooks(self, sampler_hooks, fused, denoised, null, x, timestep, model_options)
-
-    def _contributions(
-        self, plan: Plan, places: Sequence[Place], denoised: Estimates, null: torch.Tensor | None,
-    ) -> dict[int, tuple[Coefficient, torch.Tensor]]:
-        """(w_i m_i, D_i) of each condition that counts; an expert's own CFG hooks answer for w_i, so m_i is left."""
-        contributions: dict[int, tuple[Coefficient, torch.Tensor]] = {}
-        for i in plan.conditions:
-            run = self.sampling.runs[i]
-            if plan.guided and run.has_cfg_hooks:
-                with log_failing_expert(run.expert):
-                    self.sampling.evaluator.refresh(i, plan, places)
-                    hooked = apply_cfg_hooks(run, plan.weights[i], denoised[i], null, places[i])
-                contributions[i] = plan.coefficients.masks[i], hooked.to(denoised[i].device)
-            else:
-                contributions[i] = plan.coefficients.weights[i], denoised[i]
-        return contributions

@@ -60,6 +60,9 @@ def checked(guider: Any, settings: Settings) -> MixtureGuider:
     """The guider, if it is that of a mixture and gives what eq. 10 gives. Raises ValueError."""
     if not isinstance(guider, MixtureGuider):
         raise ValueError("MCDM Corrected is for the guider of a mixture; connect an MCDM Guider.")
+    if hasattr(guider, "groups"):
+        raise ValueError("MCDM Corrected is for experts that share a latent space, and these do not; use another "
+                         "sampler.")
     if guider.latent_shapes is not None and len(guider.latent_shapes) > 1:
         raise ValueError("MCDM Corrected does not take nested latents (picture and sound in one); use an ordinary "
                          "latent.")
