@@ -12,19 +12,21 @@ DECIMAL_COMMA = re.compile(r"\d,\d")
 
 
 def parse_reliabilities(
-    text: str, slots: Sequence[int], what: str = "Reliabilities", mixture: int = 0,
+    text: str, slots: Sequence[int], what: str = "Reliabilities", mixture: int = 0, quiet: bool = False,
 ) -> tuple[float, ...]:
     """Non-negative numbers, read as parse_numbers does; where nothing is written, or nothing left, all count equally.
 
     what: they are, for an error. mixture: how many experts a mixture has that is one more part, after the slots; the
-    last number is then its own. It counts as many as it has experts where all count equally. Raises ValueError.
+    last number is then its own. It counts as many as it has experts where all count equally. quiet: nothing is logged.
+    Raises ValueError.
     """
     count = len(slots) + mixture
     equal = (*(1.0 / count for _ in slots), *([mixture / count] if mixture else []))
-    numbers, passed = _read(text, slots, what, 0.0, bool(mixture))
-    if passed and not any(numbers):
-        logger.info(f"MCDM: {what.lower()} '{text}': those that are left are all zero, so they count equally.")
-        return equal
+    numbers, told = _read(text, slots, what, 0.0, bool(mixture))
+    if told and not any(numbers):
+        told, numbers = f"{told} Those that are left are all zero, so they count equally.", equal
+    if told and not quiet:
+        logger.info(told)
     return numbers or equal
 
 
@@ -36,17 +38,20 @@ def parse_numbers(text: str, slots: Sequence[int], what: str, minimum: float = -
     bypassed one, are passed over, which the log says.
     what: the name of the field, with which an error begins. Raises ValueError.
     """
-    return _read(text, slots, what, minimum)[0]
+    numbers, told = _read(text, slots, what, minimum)
+    if told:
+        logger.info(told)
+    return numbers
 
 
 def _read(
     text: str, slots: Sequence[int], what: str, minimum: float, mixture: bool = False,
-) -> tuple[tuple[float, ...], bool]:
-    """The numbers of parse_numbers, and whether others were passed over. mixture: the last number is that of one."""
+) -> tuple[tuple[float, ...], str]:
+    """The numbers of parse_numbers, and a sentence on others. mixture: the last number is that of a mixture."""
     count = len(slots) + mixture
     numbers = _numbers(text, count, what, minimum)
     if len(numbers) in (0, count):
-        return numbers, False
+        return numbers, ""
     # "0,5 0.5" is meant as two numbers, whatever its third would be.
     if len(numbers) < max(slots, default=0) + mixture or (DECIMAL_COMMA.search(text) and len(text.split()) > 1):
         whose = "experts and a mixture" if mixture else "experts"
@@ -55,9 +60,9 @@ def _read(
                          f"expert, {order} such as '{_example(count)}' (with a decimal point, not a decimal comma).")
     read = (*slots, len(numbers)) if mixture else slots
     passed = ", ".join(str(slot) for slot in range(1, len(numbers) + 1) if slot not in read)
-    logger.info(f"MCDM: {what} '{text}': {len(numbers)} numbers, {count} in use, are read by slot; no expert arrives "
-                f"at {passed}, so what is written there is passed over.")
-    return tuple(numbers[slot - 1] for slot in read), True
+    told = (f"MCDM: {what} '{text}': {len(numbers)} numbers, {count} in use, are read by slot; no expert arrives "
+            f"at {passed}, so what is written there is passed over.")
+    return tuple(numbers[slot - 1] for slot in read), told
 
 
 def _numbers(text: str, count: int, what: str, minimum: float) -> tuple[float, ...]:

@@ -23,6 +23,13 @@ class Least(float):
         return not value >= self
 
 
+class Choice(io.Combo.Input):
+    """A combo whose value every version of the host checks, and tells once: older ones check those that are lists."""
+
+    def get_io_type(self) -> Any:
+        return self.options
+
+
 def search(*words: str) -> dict[str, list[str]]:
     """More words by which the host's search finds a node, for its Schema; older hosts search names only."""
     return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}

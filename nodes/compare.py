@@ -26,10 +26,6 @@ class CompareExperts(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, sampler_name: str, scheduler: str) -> bool | str:
-        return check_settings(sampler_name, scheduler)
-
-    @classmethod
     def execute(
         cls,
         mixture: Mixture,
@@ -42,7 +38,7 @@ class CompareExperts(io.ComfyNode):
         clip_denoised: bool = False,
         vae: Any = None,
     ) -> io.NodeOutput:
-        require(cls.validate_inputs(sampler_name, scheduler))
+        require(check_settings(sampler_name, scheduler))
         names = labels([e.name for e in mixture.experts])
         titles = Titles(rows=[""], columns=["united", *(f"{name} alone" for name in names)])
         mixtures = [mixture, *_each_alone(mixture)]

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts.files import EXTENSIONS, files_of, is_folder
-from .common import CATEGORY, choice, require, search
+from .common import CATEGORY, Choice, choice, require, search
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILTIN = os.path.join(ROOT, "mcdm", "builtin")
@@ -83,9 +83,9 @@ class LoadExpert(io.ComfyNode):
                 io.Combo.Input("expert", options=names, default=names[0] if names else None,
                                tooltip="An embedded expert (builtin/...), or a file or diffusers folder in "
                                        "models/experts. Stable Diffusion and the like come from their own loaders."),
-                io.Combo.Input("weight_dtype", optional=True, options=list(DTYPES), default="default",
-                               tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
-                                       "the device."),
+                Choice("weight_dtype", optional=True, options=list(DTYPES), default="default",
+                       tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
+                               "the device."),
             ],
             outputs=[
                 io.Model.Output(display_name="model",
@@ -94,10 +94,10 @@ class LoadExpert(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, expert: str, weight_dtype: str = "default") -> bool | str:
+    def validate_inputs(cls, expert: str) -> bool | str:
         if expert not in _files():
             return f"Expert '{expert}' is neither embedded nor in models/experts; choose one from the list."
-        return choice(weight_dtype, DTYPES, "weight_dtype")
+        return True
 
     @classmethod
     def fingerprint_inputs(cls, expert: str, weight_dtype: str = "default") -> str:
@@ -107,6 +107,7 @@ class LoadExpert(io.ComfyNode):
     @classmethod
     def execute(cls, expert: str, weight_dtype: str = "default") -> io.NodeOutput:
         from ..mcdm.experts.load import load_expert
-        require(cls.validate_inputs(expert, weight_dtype))
+        require(cls.validate_inputs(expert))
+        require(choice(weight_dtype, DTYPES, "weight_dtype"))
         fast_fp8 = weight_dtype == "fp8_e4m3fn_fast"
         return io.NodeOutput(load_expert(_files()[expert], expert, DTYPES[weight_dtype], fast_fp8))

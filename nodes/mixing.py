@@ -16,18 +16,8 @@ from ..mcdm.host.spaces import Spaces, groups_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import MEANINGS, RELIABILITIES
-from .common import (
-    CATEGORY,
-    ExpertWire,
-    Least,
-    MixtureWire,
-    choice,
-    first_objection,
-    modalities,
-    number,
-    require,
-    search,
-)
+from .common import CATEGORY, Choice, ExpertWire, Least, MixtureWire, choice, modalities, require, search
+from .queued import missing_null
 
 logger = logging.getLogger("mcdm")
 
@@ -53,7 +43,7 @@ class ConditionExpert(io.ComfyNode):
                 io.Conditioning.Input("null_condition", optional=True,
                                       tooltip="What 'no condition' means to this expert; for Stable Diffusion, an "
                                               "empty prompt. Experts from LoadExpert know theirs."),
-                io.Float.Input("weight", optional=True, default=1.0, min=-LARGEST_WEIGHT, max=LARGEST_WEIGHT,
+                io.Float.Input("weight", optional=True, default=1.0, min=Least(-LARGEST_WEIGHT), max=LARGEST_WEIGHT,
                                step=0.05, round=False,
                                tooltip="w: how strictly the condition is enforced. With one expert this is the CFG "
                                        "scale. A negative weight moves away from the condition."),
@@ -69,19 +59,19 @@ class ConditionExpert(io.ComfyNode):
                              tooltip="The VAE of this model. Needed only where experts of different latent spaces are "
                                      "united, such as SDXL and SD 1.5, and then once per space; experts that draw "
                                      "pixels need none."),
-                io.Float.Input("scale", optional=True, default=1.0, min=SMALLEST_SCALE, max=LARGEST_SCALE, step=0.05,
-                               round=False,
+                io.Float.Input("scale", optional=True, default=1.0, min=Least(SMALLEST_SCALE), max=LARGEST_SCALE,
+                               step=0.05, round=False,
                                tooltip="The size at which this expert works, as a share of the picture's: 0.5 for an "
                                        "SD 1.5 at 512 beside an SDXL at 1024. The first expert's is 1; experts that "
                                        "draw one size only know theirs."),
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
-    def validate_inputs(cls, weight: float | None = 1.0, scale: float | None = 1.0) -> bool | str:
-        return first_objection(number(weight, -LARGEST_WEIGHT, LARGEST_WEIGHT, "weight"),
-                               number(scale, SMALLEST_SCALE, LARGEST_SCALE, "scale"))
+    def validate_inputs(cls, model: Any = None) -> bool | str:
+        return missing_null(getattr(cls.hidden, "unique_id", None))
 
     @classmethod
     def execute(
@@ -164,10 +154,10 @@ class ReliabilityMixer(io.ComfyNode):
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
-                io.Combo.Input("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
-                               tooltip="What the numbers mean. shares: whose look the picture has; a larger share is "
-                                       "more of that expert's look, and with 1 it is all its own. reliabilities: the "
-                                       "paper's numbers, of which a larger one is mostly less of that look."),
+                Choice("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
+                       tooltip="What the numbers mean. shares: whose look the picture has; a larger share is more of "
+                               "that expert's look, and with 1 it is all its own. reliabilities: the paper's numbers, "
+                               "of which a larger one is mostly less of that look."),
                 MixtureWire.Input("mixture", optional=True,
                                   tooltip="The experts of another Reliability Mixer, as one part more: any number of "
                                           "experts, by mixers in a chain. Its number is the last one, and its experts "
@@ -178,10 +168,6 @@ class ReliabilityMixer(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, meaning: str | None = RELIABILITIES) -> bool | str:
-        return choice(meaning, MEANINGS, "meaning")
-
-    @classmethod
     def execute(
         cls,
         reliabilities: str = "",
@@ -190,7 +176,7 @@ class ReliabilityMixer(io.ComfyNode):
         mixture: Mixture | None = None,
         **wired: Expert | None,
     ) -> io.NodeOutput:
-        require(cls.validate_inputs(meaning))
+        require(choice(meaning, MEANINGS, "meaning"))
         arrived = {i: expert for i in range(1, SLOTS + 1) if (expert := wired.get(f"expert_{i}")) is not None}
         slots, experts, inner = tuple(arrived), tuple(arrived.values()), mixture.experts if mixture else ()
         if not experts and not inner:

@@ -53,10 +53,6 @@ class MixtureReport(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, sampler_name: str, scheduler: str) -> bool | str:
-        return check_settings(sampler_name, scheduler)
-
-    @classmethod
     def execute(
         cls,
         mixture: Mixture,
@@ -69,7 +65,7 @@ class MixtureReport(io.ComfyNode):
         clip_denoised: bool = False,
         map_steps: str = MAP_STEPS,
     ) -> io.NodeOutput:
-        require(cls.validate_inputs(sampler_name, scheduler))
+        require(check_settings(sampler_name, scheduler))
         chosen = _steps(map_steps, steps)
         guider = guider_of(mixture, clip_denoised)
         guider.all_nulls, guider.clock = True, Clock()

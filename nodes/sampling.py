@@ -52,10 +52,6 @@ class MCDMSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, sampler_name: str, scheduler: str) -> bool | str:
-        return check_settings(sampler_name, scheduler)
-
-    @classmethod
     def execute(
         cls,
         mixture: Mixture,
@@ -68,7 +64,7 @@ class MCDMSampler(io.ComfyNode):
         clip_denoised: bool = False,
         expert_previews: bool = True,
     ) -> io.NodeOutput:
-        require(cls.validate_inputs(sampler_name, scheduler))
+        require(check_settings(sampler_name, scheduler))
         fused = guider_of(mixture, clip_denoised)
         observe = observer(fused) if expert_previews else None
         latent, denoised = sample(fused, seed, steps, sampler_name, scheduler, denoise, latent_image, observe)

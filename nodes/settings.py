@@ -4,7 +4,7 @@ from __future__ import annotations
 import comfy.samplers
 from comfy_api.latest import io
 
-from .common import Least, MixtureWire, choice, first_objection
+from .common import Choice, Least, MixtureWire, choice, first_objection
 
 MIXTURE = MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer.")
 CLIP_DENOISED = io.Boolean.Input(
@@ -19,10 +19,10 @@ def settings() -> list[io.Input]:
         io.Int.Input("seed", default=0, min=0, max=0xffffffffffffffff, control_after_generate=True,
                      tooltip="Seed of the noise."),
         io.Int.Input("steps", default=24, min=1, max=10000, tooltip="Number of denoising steps."),
-        io.Combo.Input("sampler_name", options=comfy.samplers.SAMPLER_NAMES, default="euler",
-                       tooltip="Any of ComfyUI's samplers."),
-        io.Combo.Input("scheduler", options=comfy.samplers.SCHEDULER_NAMES, default="karras",
-                       tooltip="How the noise levels are spaced, over the first expert's range."),
+        Choice("sampler_name", options=comfy.samplers.SAMPLER_NAMES, default="euler",
+               tooltip="Any of ComfyUI's samplers."),
+        Choice("scheduler", options=comfy.samplers.SCHEDULER_NAMES, default="karras",
+               tooltip="How the noise levels are spaced, over the first expert's range."),
         io.Float.Input("denoise", optional=True, default=1.0, min=Least(0.0), max=1.0, step=0.01,
                        tooltip="Below 1: image to image; the share of the schedule that is run."),
         io.Latent.Input("latent_image", tooltip="An empty latent, or a picture's latent for image to image. "

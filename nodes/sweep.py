@@ -9,8 +9,9 @@ from comfy_api.latest import io
 from ..mcdm.drawing.lettering import labels
 from ..mcdm.mixture import Mixture
 from ..mcdm.shares import RELIABILITIES, SHARES
-from .common import CATEGORY, Least, choice, first_objection, require, search
+from .common import CATEGORY, Choice, Least, choice, first_objection, require, search
 from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
+from .queued import values
 from .settings import check_settings, settings
 
 KINDS = ("reliability", "weight", "share")
@@ -46,22 +47,9 @@ class ReliabilitySweep(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls,
-        sampler_name: str,
-        scheduler: str,
-        x_vary: str | None = "reliability",
-        x_cells: int | None = 3,
-        y_vary: str | None = "nothing",
-        y_cells: int | None = 3,
-        max_cells: int | None = 64,
-    ) -> bool | str:
-        return first_objection(
-            check_settings(sampler_name, scheduler),
-            choice(x_vary, KINDS, "x_vary"),
-            choice(y_vary, ROW_KINDS, "y_vary"),
-            _check_size(x_cells, y_vary, y_cells, max_cells),
-        )
+    def validate_inputs(cls, max_cells: int | None = 64) -> bool | str:
+        given = values(getattr(cls.hidden, "unique_id", None))
+        return _check_size(given.get("x_cells", 3), given.get("y_vary", "nothing"), given.get("y_cells", 3), max_cells)
 
     @classmethod
     def execute(
@@ -87,7 +75,12 @@ class ReliabilitySweep(io.ComfyNode):
         max_cells: int = 64,
         vae: Any = None,
     ) -> io.NodeOutput:
-        require(cls.validate_inputs(sampler_name, scheduler, x_vary, x_cells, y_vary, y_cells, max_cells))
+        require(first_objection(
+            check_settings(sampler_name, scheduler),
+            choice(x_vary, KINDS, "x_vary"),
+            choice(y_vary, ROW_KINDS, "y_vary"),
+            _check_size(x_cells, y_vary, y_cells, max_cells),
+        ))
         x = _axis(mixture, x_vary, x_expert, x_from, x_to, x_cells)
         y = None if y_vary == "nothing" else _axis(mixture, y_vary, y_expert, y_from, y_to, y_cells)
         mixtures = _mixtures(mixture, x, y)
@@ -99,8 +92,8 @@ class ReliabilitySweep(io.ComfyNode):
 def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str, start: float, end: float) -> list[Any]:
     """The inputs of one axis."""
     return [
-        io.Combo.Input(f"{letter}_vary", optional=True, options=list(kinds), default=kind,
-                       tooltip=f"What changes {direction}. share: how much of the look comes from this expert."),
+        Choice(f"{letter}_vary", optional=True, options=list(kinds), default=kind,
+               tooltip=f"What changes {direction}. share: how much of the look comes from this expert."),
         io.String.Input(f"{letter}_expert", optional=True, default="1",
                         tooltip="The expert whose value changes: its number in the mixture, or its name."),
         io.Float.Input(f"{letter}_from", optional=True, default=start, min=Least(-1e9), max=1e9, step=0.05,
@@ -115,8 +108,8 @@ def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str,
 # ------------------------------------------------------------------------------------------------ checks
 
 def _check_size(columns: int | None, y_vary: str | None, y_cells: int | None, most: int | None) -> bool | str:
-    """True, or a sentence for the user. None comes from a wire: it is checked when the node runs."""
-    if columns is None or y_vary is None or y_cells is None or most is None:
+    """True, or a sentence for the user. None comes from a wire, and what is no number is told by the host."""
+    if not isinstance(columns, int) or y_vary is None or not isinstance(y_cells, int) or most is None:
         return True
     rows = 1 if y_vary == "nothing" else y_cells
     if min(columns, rows) < 1:

@@ -454,6 +454,25 @@ def test_turning_keeps_the_picture(page):
     assert values(page) == ["", "shares"], "equal is equal"
 
 
+def test_a_null_that_a_run_would_miss(page):
+    page.load(prompts.drawing("two_stable_diffusion_prompts"))
+    status = page.pad.get_by_role("status")
+    assert not status.is_visible()
+    page.page.evaluate("""() => {
+        const expert = app.graph.nodes.find(node => node.type === "ConditionExpert");
+        expert.disconnectInput(expert.inputs.findIndex(input => input.name === "null_condition"));
+        app.canvas.setDirty(true, true);
+    }""")
+    status.get_by_text("has no null condition").wait_for()
+    numbers = page.page.evaluate(f"""() => {{
+        const [first, second] = [1, 2].map(i => {MIXER}.inputs.find(input => input.name === `expert_${{i}}`).link);
+        const lacks = app.graph.nodes.find(node => node.type === "ConditionExpert").id;
+        return app.graph.getLink(first).origin_id === lacks ? "0, 1" : "1, 0" }}""")
+    page.page.evaluate(f"numbers => {{ {MIXER}.widgets[2].value = 'reliabilities'; {TEXT}.value = numbers }}", numbers)
+    status.wait_for(state="hidden")
+    page.show([])                                           # closes the dialog on checkpoints that are not there
+
+
 def test_through_reroutes_and_subgraphs(page):
     page.show([0, 1], "0.9, 0.1")
     names = "async () => (await import('/extensions/PACK/js/experts.js')).experts(NODE).map(e => e.name + e.slot)"

@@ -24,6 +24,20 @@ function fileName(at) {
     }
 }
 
+/** Whether an expert has no null: none is connected, and its model is none of LoadExpert, which knows its own. */
+function lacksNull(at) {
+    const inputOf = (node, fits) => node.inputs?.findIndex(fits) ?? -1;
+    const own = inputOf(at.node, input => input.name === "null_condition");
+    if (own < 0 || origin(at.node, own, at.path)) return false;
+    for (let steps = 0; steps < 20; steps++) {
+        const index = inputOf(at.node, input => input.type === "MODEL");
+        if (index < 0) return at.node.comfyClass !== "LoadExpert";
+        at = origin(at.node, index, at.path);
+        if (!at?.node) return false;
+    }
+    return false;
+}
+
 /** Where an expert or a mixture is made, by a node of that class, behind nodes that only change it. */
 function maker(at, comfyClass, type) {
     for (let steps = 0; at.node.comfyClass !== comfyClass && steps < 20; steps++) {
@@ -41,8 +55,8 @@ function keyOf(at) {
 
 /**
  * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
- * muted and bypassed ones): [{slot, name, color, key, weight}]; equal keys are one and the same expert, and the weight
- * is NaN where only a run can tell it. path: see wires.js.
+ * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull}]; equal keys are one and the same expert, and
+ * the weight is NaN where only a run can tell it. path: see wires.js.
  */
 export function experts(node, path = []) {
     const found = [];
@@ -54,7 +68,7 @@ export function experts(node, path = []) {
         const given = String(widgetValue(made.node, "name", made.path) ?? "").trim();
         const name = given || fileName(made) || made.node.title || say`expert ${slot}`;
         const weight = Number(widgetValue(made.node, "weight", made.path) ?? NaN);
-        found.push({slot, name, color: COLORS[slot - 1], key: keyOf(at), weight});
+        found.push({slot, name, color: COLORS[slot - 1], key: keyOf(at), weight, lacksNull: lacksNull(made)});
     }
     return found;
 }

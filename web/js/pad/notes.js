@@ -23,6 +23,14 @@ Change a weight.`
         : say`The weights sum to 1, so no null counts and reliabilities change nothing.`;
 }
 
+/** One sentence per expert whose null would be missed by the run. */
+function missingNulls({experts, error, linked, weights, meaning, numbers, reliabilities}) {
+    if (error || linked || (weights && balanced(weights))) return [];
+    const counts = reliabilities ?? (meaning === SHARES ? [] : numbers);
+    return experts.filter((expert, i) => expert.lacksNull && counts[i] > 0).map(({label}) =>
+        say`'${label}' has no null condition, and this mixture needs it: connect the conditioning of an empty prompt.`);
+}
+
 /** Numbers without an expert. */
 function passedOver({experts, passed}) {
     if (!passed.length) return;
@@ -44,5 +52,7 @@ function wiredTwice({experts}) {
 
 /** Sentences, the most important first. */
 export function notes(mix) {
-    return [obstacle(mix), mix.note, balance(mix), passedOver(mix), ...wiredTwice(mix)].filter(Boolean);
+    return [
+        obstacle(mix), ...missingNulls(mix), mix.note, balance(mix), passedOver(mix), ...wiredTwice(mix),
+    ].filter(Boolean);
 }

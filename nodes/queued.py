@@ -1,0 +1,146 @@
+"""Checks of what is being queued that need more than the values of one parameter.
+
+The host repeats the sentence of validate_inputs for every parameter that the function names. So ours name the culprit
+alone, and read what else they need in the prompt, which the host hands to whoever listens before it checks it.
+"""
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from ..mcdm.chaining import joined
+from ..mcdm.host.plan import check_nulls
+from ..mcdm.mixture import Expert, Mixture
+from ..mcdm.parsing import parse_reliabilities
+from ..mcdm.shares import RELIABILITIES
+
+Prompt = dict[str, dict[str, Any]]
+LONGEST_CHAIN = 50
+
+_queued: contextvars.ContextVar[Prompt] = contextvars.ContextVar("mcdm_queued")      # by the task of each request
+
+
+def listen() -> None:
+    """Keeps every prompt that is queued, for the checks of its nodes."""
+    from server import PromptServer
+    host = getattr(PromptServer, "instance", None)
+    if host is not None:
+        host.add_on_prompt_handler(_keep)
+
+
+def _keep(request: dict[str, Any]) -> dict[str, Any]:
+    prompt = request.get("prompt")
+    _queued.set(prompt if isinstance(prompt, dict) else {})
+    return request
+
+
+def values(node_id: str | None) -> dict[str, Any]:
+    """What is queued for the parameters of a node; None for those that come by a wire."""
+    inputs = _queued.get({}).get(str(node_id), {}).get("inputs", {})
+    return {name: None if isinstance(value, list) else value for name, value in inputs.items()}
+
+
+def missing_null(node_id: str | None) -> bool | str:
+    """True, or a sentence for the user: a ConditionExpert has no null, and a mixer that it is wired to needs it.
+
+    Only what is certain before anything has run; the sampler asks again.
+    """
+    prompt, node_id = _queued.get({}), str(node_id)
+    inputs = prompt.get(node_id, {}).get("inputs", {})
+    try:
+        if _is_wire(inputs.get("null_condition")) or _loader(prompt, inputs.get("model")) == "LoadExpert":
+            return True
+        for mixer in _last_mixers(prompt):
+            mixture = _mixture(prompt, mixer, node_id)
+            if mixture is not None and any(expert.null is None for expert in mixture.experts):
+                check_nulls(mixture)
+    except (_NotNow, KeyError, IndexError, TypeError):      # the last three: what is queued is no prompt at all
+        return True
+    except ValueError as error:
+        return str(error) if "null" in str(error) else True         # other mistakes are their own nodes' to tell
+    return True
+
+
+class _NotNow(Exception):
+    """Only a run can tell."""
+
+
+def _is_wire(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _call(prompt: Prompt, wire: Any) -> dict[str, Any]:
+    """The node at the other end of a wire."""
+    if not _is_wire(wire) or wire[0] not in prompt:
+        raise _NotNow
+    return prompt[wire[0]]
+
+
+def _loader(prompt: Prompt, wire: Any) -> str:
+    """The class of the node that a MODEL comes from, behind LoRAs and patches."""
+    from nodes import NODE_CLASS_MAPPINGS as classes
+    for _ in range(LONGEST_CHAIN):
+        call = _call(prompt, wire)
+        models = [value for value in call["inputs"].values() if _is_wire(value) and value[0] in prompt
+                  and classes[prompt[value[0]]["class_type"]].RETURN_TYPES[value[1]] == "MODEL"]
+        if not models:
+            return call["class_type"]
+        wire = models[0]
+    raise _NotNow
+
+
+def _last_mixers(prompt: Prompt) -> Iterator[str]:
+    """The mixers whose mixture goes to something else than the next one of a chain."""
+    goes = {(value[0], call["class_type"] == "ReliabilityMixer" and name == "mixture")
+            for call in prompt.values() for name, value in call["inputs"].items() if _is_wire(value)}
+    for key, call in prompt.items():
+        if call["class_type"] == "ReliabilityMixer" and (key, False) in goes:
+            yield key
+
+
+def _mixture(prompt: Prompt, key: str, node_id: str) -> Mixture | None:
+    """What a mixer will make, without models; of all experts that of node_id alone has no null. None: not in there."""
+    inputs = prompt[key]["inputs"]
+    slots = tuple(i for i in range(1, 10) if _is_wire(inputs.get(f"expert_{i}")))
+    experts = tuple(_expert(prompt, inputs[f"expert_{i}"], node_id) for i in slots)
+    inner = _inner(prompt, inputs.get("mixture"), node_id)
+    meaning, text = _value(inputs, "meaning", RELIABILITIES), _value(inputs, "reliabilities", "")
+    numbers = parse_reliabilities(text, slots, mixture=len(inner.experts) if inner else 0, quiet=True)
+    if inner is not None:
+        return joined(experts, numbers[:-1], numbers[-1], inner, True, meaning)
+    return Mixture(experts, numbers, meaning=meaning) if experts else None
+
+
+def _inner(prompt: Prompt, wire: Any, node_id: str) -> Mixture | None:
+    """The mixture that a mixer takes as one part."""
+    if not _is_wire(wire):
+        return None
+    if _call(prompt, wire)["class_type"] != "ReliabilityMixer":
+        raise _NotNow
+    return _mixture(prompt, wire[0], node_id)
+
+
+def _expert(prompt: Prompt, wire: Any, node_id: str) -> Expert:
+    """What a ConditionExpert will make, behind nodes that only change it."""
+    for _ in range(LONGEST_CHAIN):
+        call, key = _call(prompt, wire), wire[0]
+        if call["class_type"] == "ConditionExpert":
+            break
+        wire = call["inputs"].get("expert")
+    inputs = call["inputs"]
+    name = _value(inputs, "name", "").strip() or call.get("_meta", {}).get("title") or f"node {key}"
+    return Expert(
+        None, [], None if key == node_id else [],
+        weight=float(_value(inputs, "weight", 1.0)), start=float(_value(inputs, "start_percent", 0.0)),
+        end=float(_value(inputs, "end_percent", 1.0)), mask=torch.ones(1, 1) if "mask" in inputs else None, name=name)
+
+
+def _value(inputs: dict[str, Any], name: str, default: Any) -> Any:
+    """What stands in a field."""
+    value = inputs.get(name, default)
+    if isinstance(value, list):
+        raise _NotNow
+    return value
