@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from . import prompts
 from .host import Host
+from .versions import COMPLAINTS, UNDO_STEP
 
 QUIET = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -64,7 +65,7 @@ class Page:
     def complaints(self) -> list[str]:
         """Dialogs, toasts, nodes drawn in red, and errors in the console but for those of a closed network."""
         red = self.page.evaluate("() => app.graph.nodes.filter(node => node.has_errors).map(node => node.type)")
-        said = self.page.locator(".p-dialog, .p-toast-message").all_inner_texts()
+        said = self.page.locator(COMPLAINTS).all_inner_texts()
         network = ("Failed to load resource", "Content Security Policy")
         return red + said + [error for error in self.errors if not any(words in error for words in network)]
 
@@ -81,7 +82,7 @@ class Page:
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
         self.page.get_by_test_id("queue-button").click()
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)
-        assert self.page.evaluate("() => [app.lastNodeErrors ?? {}, app.lastExecutionError ?? null]") == [{}, None]
+        assert not any(self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]"))
         assert self.complaints() == []
         picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
         return picture
@@ -130,6 +131,7 @@ def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = Non
 NAMES = ["hair", "skin", "text", "sketch", "edges", "depth", "pose", "style"]
 MIXER = "app.graph.nodes.find(node => node.type === 'ReliabilityMixer')"
 TEXT = MIXER + ".widgets.find(widget => widget.name === 'reliabilities')"
+RESTORING = "app.extensionManager.workflow.activeWorkflow?.changeTracker._restoringState"
 TEXT_FIELD = f"""() => {{
     const widget = {TEXT}, [x, y] = widget.node.pos;
     const box = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds;
@@ -155,8 +157,8 @@ class Pad(Page):
             slot["link"] = None
         nodes, links = [mixer], []
         for number in sorted({wired for wired in wires if wired is not None}):
-            place = {"id": number + 1, "pos": [90, 60 + 100 * number], "flags": {"collapsed": True}}
-            expert = copy.deepcopy(cards["ConditionExpert"]) | place
+            place = {"id": number + 1, "pos": [90, 60 + 100 * number], "flags": {"collapsed": not self.vue}}
+            expert = copy.deepcopy(cards["ConditionExpert"]) | place        # the newer canvas resizes collapsed ones
             expert["widgets_values"] = [weights[number] if number < len(weights) else 1, 0, 1, NAMES[number]]
             for slot in expert["inputs"]:
                 slot["link"] = None
@@ -191,8 +193,8 @@ class Pad(Page):
         return [float(field.input_value()) for field in self.pad.get_by_role("spinbutton").all()]
 
     def becomes(self, text: str) -> None:
-        """Waits until the mixer's widget holds the text."""
-        self.page.wait_for_function(f"text => {TEXT}.value === text", arg=text, timeout=60_000)
+        """Waits until the mixer's widget holds the text, and until the undo that brought it is done."""
+        self.page.wait_for_function(f"text => {TEXT}?.value === text && !({RESTORING})", arg=text, timeout=60_000)
 
     def drag(self, *points: Any) -> None:
         """The mouse goes from point to point, its button held down."""
@@ -201,6 +203,7 @@ class Pad(Page):
         for point in points[1:]:
             self.page.mouse.move(*point, steps=4)
         self.page.mouse.up()
+        self.page.wait_for_timeout(UNDO_STEP)
 
     def type(self, text: str) -> None:
         """Into the node's own text field, as a user does."""

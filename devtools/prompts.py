@@ -49,6 +49,11 @@ def prompt(name: str) -> Prompt:
     return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text("utf-8"))
 
 
+def bare(graph: Prompt) -> dict[str, tuple[str, dict[str, Any]]]:
+    """A prompt without titles, which newer hosts have changed for some of their nodes: {key: (class, inputs)}."""
+    return {key: (call["class_type"], call["inputs"]) for key, call in graph.items()}
+
+
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
     """One node of a prompt. A wire is [key of the node it comes from, number of its output]."""
     return {"class_type": class_type, "inputs": inputs}

@@ -27,3 +27,19 @@ def tells_every_step() -> bool:
     Newer hosts leave out a step without a preview that follows the last one at once; the first and the last are told.
     """
     return "PROGRESS_THROTTLE_MIN_INTERVAL" not in source("comfy/utils.py")
+
+
+# ------------------------------------------------------------------------------------------------------------ the page
+
+# Selectors, of the older page (frontend 1.32) and the newer one (1.49): of a page each finds what it has.
+# What went wrong is told by toasts, dialogs, and on newer pages by one overlay.
+COMPLAINTS = ".p-dialog, .p-toast-message, [data-testid=error-overlay]"
+# The library of nodes was rewritten. Its leaves show a node each.
+LIBRARY_LEAF = ".side-bar-panel .tree-leaf, .side-bar-panel [role=treeitem]:not([aria-expanded])"
+# So was the search that a double click on the canvas opens.
+SEARCH_FIELD = ".comfy-vue-node-search-container input, input[aria-controls=results-list]"
+SEARCH_RESULT = ".p-autocomplete-option, #results-list [role=option]"
+
+# Milliseconds after which a change is a step of undo for itself: newer pages add what changes within 50 to the step
+# before, which only a test is fast enough for.
+UNDO_STEP = 100

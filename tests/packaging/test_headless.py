@@ -18,6 +18,7 @@ from support.stand_ins import SIDES
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.places import WORKFLOWS
+from unite_and_conquer.devtools.prompts import bare
 from unite_and_conquer.devtools.setup import venv_python
 from unite_and_conquer.devtools.terminal import clean_env
 from unite_and_conquer.devtools.tools import comfy_cli
@@ -68,11 +69,6 @@ def test_the_host_lists_the_example_pictures(host):
     for name in named:
         older = host.base / "input" / "mcdm" / name.removeprefix("mcdm_")
         assert older.read_bytes() == (host.base / "input" / name).read_bytes()
-
-
-def bare(graph):
-    """A workflow in API format without titles: {key: (class, inputs)}."""
-    return {key: (node["class_type"], node["inputs"]) for key, node in graph.items()}
 
 
 CONVERT = """

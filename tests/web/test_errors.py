@@ -5,6 +5,7 @@ import pytest
 
 from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.prompts import drawing
+from unite_and_conquer.devtools.versions import COMPLAINTS
 
 SENTENCE = "Expert 'hair' works at 64 x 64 only, but the latent is 32 x 32; use EmptyExpertLatent with that size."
 SEND = """async ([kind, type, sentence]) => {
@@ -35,7 +36,7 @@ def test_the_node_says_it_until_the_next_run(page):
     assert note.inner_text() == SENTENCE
     assert note.evaluate("note => note.scrollHeight <= note.clientHeight + 1"), "all of it is seen"
     page.page.wait_for_timeout(700)
-    said = page.page.locator(".p-dialog:visible, .p-toast-message:visible").all_inner_texts()
+    said = page.page.locator(COMPLAINTS).filter(visible=True).all_inner_texts()
     assert sum(SENTENCE in text for text in said) == 1, "by the host's dialog or by a toast, not by both"
     page.page.evaluate(SEND, ["execution_error", "MCDMSampler", "Another."])
     page.page.wait_for_function("() => document.querySelector('.mcdm-error')?.innerText === 'Another.'")

@@ -9,6 +9,7 @@ import pytest
 from support.stand_ins import SIDES
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.places import PACK, WORKFLOWS
+from unite_and_conquer.devtools.versions import COMPLAINTS, LIBRARY_LEAF
 
 
 def test_the_page_starts_without_an_error_of_the_pack(page):
@@ -29,16 +30,16 @@ def test_workflow_loads_and_is_what_the_api_file_says(page, name):
     page.load(prompts.drawing(name))
     assert page.complaints() == []
     remedy = "a node has changed: load the drawing, save it anew, and export it as example_workflows/api/..."
-    assert page.prompt() == prompts.prompt(name), remedy
+    assert prompts.bare(page.prompt()) == prompts.bare(prompts.prompt(name)), remedy
 
 
 def test_complaints_are_seen(page):
     drawing = prompts.drawing("face_from_three_experts")
     drawing["nodes"][0]["type"] = "NoSuchExpert"
     page.load(drawing)
-    red, dialog, *_ = page.complaints()
-    assert red == "NoSuchExpert"
-    assert "NoSuchExpert" in dialog
+    page.page.locator(COMPLAINTS).get_by_text("NoSuchExpert").first.wait_for()
+    red, *said = page.complaints()
+    assert red == "NoSuchExpert" and any("NoSuchExpert" in words for words in said)
 
 
 @pytest.mark.parametrize("name", prompts.names())
@@ -93,18 +94,15 @@ def test_text_condition_says_what_it_understood(page):
         widget => String(widget.value).includes("not known: purple elephant"))""", arg=words)
 
 
-def test_the_node_library_shows_every_node_and_its_help(page, pack_nodes):
+def test_the_node_library_shows_every_node(page, pack_nodes):
     category, = {info["category"] for info in pack_nodes.values()}
     page.load(prompts.drawing("one_expert_stock_ksampler"))
     page.page.locator(".node-library-tab-button").click()
     page.page.get_by_text(category, exact=True).click()
-    leaves = page.page.locator(".side-bar-panel .tree-leaf")
+    leaves = page.page.locator(LIBRARY_LEAF)
     leaves.first.wait_for()
     assert sorted(leaves.all_inner_texts()) == sorted(info["display_name"] for info in pack_nodes.values())
-    leaf = leaves.filter(has_text="MCDM Sampler")
-    leaf.hover()
-    leaf.locator(".help-button").click()
-    page.page.get_by_role("heading", name="If it goes wrong").wait_for()
+    page.page.locator(".node-library-tab-button").click()
 
 
 def test_every_node_has_a_help_page(host, pack_nodes):

@@ -178,10 +178,11 @@ SHOWN = """() => {
         category: sampler.constructor.category,
     };
 }"""
-# What vue-i18n makes of every text, a syntax error included.
-COMPILED = """([language, keys]) => {
+# What vue-i18n makes of every text, a syntax error included. Newer pages fetch a language when it is chosen.
+COMPILED = """async ([language, keys]) => {
     const page = document.getElementById("vue-app").__vue_app__;
     const messages = page._context.provides[page.__VUE_I18N_SYMBOL__].global;
+    messages.mergeLocaleMessage(language, (await (await fetch("/i18n")).json())[language]);
     const shown = key => {
         try {
             return messages.t(key, {}, {locale: language});

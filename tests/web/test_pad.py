@@ -14,6 +14,7 @@ from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.browser import MIXER, TEXT, Pad, opened
 from unite_and_conquer.devtools.places import PACK, ROOT
+from unite_and_conquer.devtools.versions import UNDO_STEP
 from unite_and_conquer.mcdm.parsing import parse_reliabilities
 
 FACE = prompts.drawing("face_from_three_experts")
@@ -168,6 +169,7 @@ def test_a_number_is_typed_over_the_one_before(page):
     for typed, text in [("0.3", "0.7, 0.3"), (".8", "0.2, 0.8"), ("1", "0, 1")]:
         page.page.keyboard.type(typed)
         page.page.keyboard.press("Enter")
+        page.page.wait_for_timeout(UNDO_STEP)
         assert page.text == text
         assert field.get_attribute("aria-valuenow") == field.input_value() == text.split(", ")[1]
     for text in ("0.2, 0.8", "0.7, 0.3", ""):

@@ -1,7 +1,11 @@
 /** Where the values of a node's inputs are made, as the prompt will have it. */
 const NEVER = 2, BYPASS = 4;                                            // modes of a node
 const PRIMITIVE = /^Primitive(Float|Int|String|StringMultiline|Boolean)$/;
-const SUBGRAPH_INPUT = -10;                                             // the id of a subgraph's own input node
+
+/** Whether an id is that of a subgraph's own input node: a number in older frontends, a text in newer ones. */
+function isSubgraphInput(id) {
+    return Number(id) === -10;
+}
 
 /** The node on the root graph's way that shows this subgraph; undefined for the root graph. */
 function instance(graph) {
@@ -31,7 +35,7 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
     const link = node.graph?.getLink?.(node.inputs[index]?.link);
     if (!link || depth > 100) return;                   // a wire in a circle: the host says so when it is queued
     const further = (next, input, way) => origin(next, input, way, type, depth + 1);
-    if (link.origin_id === SUBGRAPH_INPUT) {
+    if (isSubgraphInput(link.origin_id)) {
         const outer = path.at(-1) ?? instance(node.graph);
         if (!outer) return;
         const input = outer.inputs[link.origin_slot];
@@ -43,7 +47,7 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
     while (from?.subgraph && from.mode !== NEVER && from.mode !== BYPASS) {
         const inner = from.subgraph.getLink(from.subgraph.outputNode.slots[slot]?.linkIds[0]);
         if (!inner) return;
-        if (inner.origin_id === SUBGRAPH_INPUT) return further(from, inner.origin_slot, path);
+        if (isSubgraphInput(inner.origin_id)) return further(from, inner.origin_slot, path);
         path = [...path, from];
         [from, slot] = [from.subgraph.getNodeById(inner.origin_id), inner.origin_slot];
     }
