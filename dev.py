@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set-up, demo, tests and benchmarks of the pack, with nothing but Python's standard library (3.10 to 3.13).
+"""Set-up, demo, tests and benchmarks of the pack, with nothing but Python's standard library (3.10 to 3.14).
 
     python3 dev.py demo         the shipped workflows through a real, headless ComfyUI: pictures in output/demo/
     python3 dev.py test         the linter, the type checker and the whole test suite

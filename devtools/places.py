@@ -17,7 +17,9 @@ def cache_root() -> Path:
     if "MCDM_CACHE" in os.environ:
         return Path(os.environ["MCDM_CACHE"]).expanduser().absolute()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / PACK
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches" / PACK
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / PACK
+        caches = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    elif sys.platform == "darwin":
+        caches = Path.home() / "Library/Caches"
+    else:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / PACK

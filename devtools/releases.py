@@ -50,6 +50,8 @@ def fetch(name: str) -> Path:
         return stamped(stamp, commit) and (tree / "main.py").is_file() and runs(python, "-c", "")
 
     def make() -> None:
+        for file in (tree / ".git").rglob("*"):
+            file.chmod(0o700)                       # git writes read-only files, which Windows does not delete
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         run(f"Fetching ComfyUI {branch}", "git", "clone", "--depth", "1", "--branch", branch, REPOSITORY, tree)

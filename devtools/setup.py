@@ -89,13 +89,14 @@ def comfy_in(tree: Path) -> Comfy:
 # -------------------------------------------------------------------------------------------------- the pack's own
 
 def base_python() -> str:
-    """The Python for a virtual environment: 3.11 or 3.12 (most wheels), else the running one."""
-    supported = "(3, 10) <= sys.version_info[:2] <= (3, 13)"
+    """The Python for a virtual environment: MCDM_PYTHON, else 3.11 or 3.12 (most wheels), else the running one."""
+    supported = "(3, 10) <= sys.version_info[:2] <= (3, 14)"
     probe = f"import sys, venv, ensurepip; print(sys.executable); sys.exit(not {supported})"
-    for python in filter(None, [shutil.which("python3.11"), shutil.which("python3.12"), sys.executable]):
+    names = [os.environ.get("MCDM_PYTHON", ""), "python3.11", "python3.12", sys.executable]
+    for python in filter(None, map(shutil.which, names)):
         if runs(python, "-c", probe):
             return python
-    raise Trouble("No Python 3.10 to 3.13 that can make a virtual environment: "
+    raise Trouble("No Python 3.10 to 3.14 that can make a virtual environment: "
                   "install one (on Debian and Ubuntu also python3-venv).")
 
 

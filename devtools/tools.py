@@ -92,6 +92,11 @@ def find_browser() -> str | None:
     return os.environ.get("CHROME") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def is_root() -> bool:
+    """Whether this user may install packages of the system; never on Windows."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def missing(programs: tuple[str, ...]) -> list[str]:
     """Those of the programs that this machine does not have; any browser counts as chromium."""
     return [name for name in programs if not (find_browser() if name == "chromium" else shutil.which(name))]
@@ -101,7 +106,7 @@ def system_packages(python: Path, *programs: str) -> None:
     """What pip does not have: these programs, and the libraries that skia loads. Root on Debian gets them."""
     libraries = ["libegl1", "libgl1"] if sys.platform == "linux" and not runs(python, "-c", "import skia") else []
     wanted = missing(programs) + libraries
-    if wanted and shutil.which("apt-get") and os.geteuid() == 0:
+    if wanted and shutil.which("apt-get") and is_root():
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         try:
             run("Refreshing the package lists", "apt-get", "update")

@@ -185,7 +185,7 @@ def no_browser_here(monkeypatch):
 def test_a_missing_browser_is_one_sentence(no_browser_here, monkeypatch, who, apt):
     ran, machine = no_browser_here
     machine["apt"] = apt
-    monkeypatch.setattr(tools.os, "geteuid", lambda: 0 if who == "root" else 1000)
+    monkeypatch.setattr(tools, "is_root", lambda: who == "root")
     with pytest.raises(Trouble, match=r"^There is no browser: .* CHROME, .* --no-browser\.$"):
         commands.test(WHOLE, ["-x"])
     assert not [command for command in ran if "pytest" in command] and bool(ran) == (who == "root")
@@ -194,7 +194,7 @@ def test_a_missing_browser_is_one_sentence(no_browser_here, monkeypatch, who, ap
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no root")
 def test_root_gets_debians_browser(no_browser_here, monkeypatch):
     ran, _ = no_browser_here
-    monkeypatch.setattr(tools.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(tools, "is_root", lambda: True)
     assert commands.test(WHOLE, ["-x"]) == 0
     assert [command[:2] for command in ran[:2]] == [("apt-get", "update"), ("apt-get", "install")]
     assert ran[1][-1] == "chromium"

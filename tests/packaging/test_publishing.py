@@ -106,7 +106,13 @@ def test_the_workflow_runs_the_readmes_command():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8"))
     jobs = workflow["jobs"]
     command, = re.findall(r"^    (python3 dev\.py test)\b.*$", README, re.MULTILINE)
-    assert command in [step.get("run") for step in jobs["test"]["steps"]]
+    assert command + " ${{ matrix.comfyui }}" in [step.get("run") for step in jobs["test"]["steps"]]
+    assert jobs["test"]["strategy"]["matrix"]["comfyui"] == ["", "--comfyui newest", "--comfyui master"]
+    fast = jobs["fast"]["strategy"]["matrix"]
+    assert fast["os"] == ["ubuntu-latest", "windows-latest", "macos-latest"]
+    assert fast["python"][0] == PYPROJECT["project"]["requires-python"].removeprefix(">=")
+    first, last = re.findall(r"Python (\S+) to (\S+) and", README)[0]
+    assert [first, last] == [fast["python"][0], fast["python"][-1]]
     assert workflow["permissions"] == {"contents": "read"} and not any("permissions" in job for job in jobs.values())
     assert set(workflow[True]) == {"push", "pull_request", "workflow_dispatch"}              # YAML reads `on` as true
     actions = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
