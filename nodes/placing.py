@@ -1,13 +1,18 @@
-"""PlaceExpert: which device of this machine an expert runs on."""
+"""PlaceExpert: which device of this machine, or which worker, an expert runs on."""
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from comfy_api.latest import io
 
 from ..mcdm.host.places import devices, placed
 from ..mcdm.mixture import HERE, Expert
-from .common import CATEGORY, ExpertWire, choice, require, search
+from ..mcdm.workers import cluster
+from .common import CATEGORY, ExpertWire, choice, first_objection, number, require, search
+
+DEVICE = re.compile(r"(cpu|cuda|xpu|mps|npu|mlu|gpu)(:\d+)?")
+TIMEOUT, LONGEST = 120.0, 86400.0       # seconds
 
 
 class PlaceExpert(io.ComfyNode):
@@ -15,26 +20,63 @@ class PlaceExpert(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="PlaceExpert", display_name="Place Expert", category=CATEGORY,
-            **search("multi GPU", "two graphics cards", "device", "offload"),
-            description="Where an expert runs: on another graphics card, or on the processor. Experts in different "
-                        "places are asked at the same time, so that a step takes as long as the slowest of them.",
+            **search("multi GPU", "two graphics cards", "device", "offload", "Ray", "distributed", "cluster"),
+            description="Where an expert runs: on another graphics card, on the processor, or on another machine. "
+                        "Experts in different places are asked at the same time, so that a step takes as long as the "
+                        "slowest of them.",
             inputs=[
-                ExpertWire.Input("expert", tooltip="From a Condition Expert."),
-                io.Combo.Input("place", options=[HERE, *devices()], default=HERE,
-                               tooltip="here: as it is, without this node. Else a device of this machine; cpu is the "
-                                       "processor, beside the graphics card."),
+                ExpertWire.Input("expert", lazy=True, tooltip="From a Condition Expert."),
+                io.Combo.Input("place", options=[HERE, *devices(), *cluster.workers()], default=HERE,
+                               tooltip="here: as it is, without this node. Else a device of this machine (cpu is the "
+                                       "processor, beside the graphics card), or a worker by its name: a machine of a "
+                                       "Ray cluster."),
+                io.Float.Input("timeout", optional=True, default=TIMEOUT, min=1.0, max=LONGEST, step=1.0,
+                               tooltip="How many seconds a worker may take for a step before the run ends; ten times "
+                                       "as long for loading."),
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="The same expert, for a slot of Reliability "
                                                                       "Mixer.")],
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
         )
 
     @classmethod
-    def validate_inputs(cls, place: str | None = HERE) -> bool | str:
-        return choice(place, [HERE, *devices()], "place")
+    def validate_inputs(cls, place: str | None = HERE, timeout: float | None = TIMEOUT) -> bool | str:
+        return first_objection(_check(place), number(timeout, 1.0, LONGEST, "timeout"))
 
     @classmethod
-    def execute(cls, expert: Expert, place: str = HERE) -> io.NodeOutput:
-        require(cls.validate_inputs(place))
+    def check_lazy_status(cls, expert: Expert | None = None, place: str = HERE, timeout: float = TIMEOUT) -> list[str]:
+        """A worker makes the expert itself, so that nothing of it is loaded here."""
+        return ["expert"] if expert is None and not _is_worker(place) else []
+
+    @classmethod
+    def execute(cls, expert: Expert | None = None, place: str = HERE, timeout: float = TIMEOUT) -> io.NodeOutput:
+        require(cls.validate_inputs(place, timeout))
+        if _is_worker(place):
+            return io.NodeOutput(cls._on_worker(place, timeout))
+        if expert is None:
+            raise ValueError("Place Expert has no expert; connect a Condition Expert.")
         if place == HERE:
             return io.NodeOutput(expert)
         return io.NodeOutput(dataclasses.replace(expert, model=placed(expert.model, place), place=place))
+
+    @classmethod
+    def _on_worker(cls, worker: str, timeout: float) -> Expert:
+        from ..mcdm.workers.remote import RemoteExpert
+        prompt, node = cls.hidden.prompt, cls.hidden.unique_id
+        if not prompt or node not in prompt:
+            raise ValueError("A worker needs the workflow that makes its expert, and this node is not in it.")
+        cluster.dismiss({cluster.Seat(card["inputs"].get("place"), key) for key, card in prompt.items()
+                         if card["class_type"] == cls.define_schema().node_id})
+        seat = cluster.Seat(worker, node)
+        return RemoteExpert(prompt, prompt[node]["inputs"].get("expert"), seat, timeout).expert()
+
+
+def _is_worker(place: str) -> bool:
+    return place != HERE and not DEVICE.fullmatch(place)
+
+
+def _check(place: str | None) -> bool | str:
+    """True, or a sentence; whether there is such a worker is found out when it is asked."""
+    if place and _is_worker(place):
+        return True
+    return choice(place, [HERE, *devices()], "place")

@@ -4,14 +4,18 @@ from __future__ import annotations
 import collections
 import contextlib
 import contextvars
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 Answer = TypeVar("Answer")
+
+# Set when another lane of the same step has failed: whoever waits for a worker need not wait any longer.
+GIVEN_UP: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("mcdm_given_up", default=None)
 
 
 class Lane(NamedTuple):
@@ -34,6 +38,8 @@ class Lanes:
         """
         elsewhere: dict[int, Future] = {}
         here: dict[int, Answer] = {}
+        given_up = threading.Event()
+        GIVEN_UP.set(given_up)
         for number, (lane, question) in enumerate(questions):
             if lane != self._lead:
                 elsewhere[number] = self._submit(lane, question)
@@ -41,7 +47,9 @@ class Lanes:
             for number, (_, question) in enumerate(questions):
                 if number not in elsewhere:
                     here[number] = question()
+            wait(elsewhere.values(), return_when=FIRST_EXCEPTION)
         finally:
+            given_up.set()
             wait(elsewhere.values())
         return [here[n] if n in here else elsewhere[n].result() for n in range(len(questions))]
 

@@ -33,9 +33,12 @@ def devices() -> list[str]:
 
 
 def lane_of(expert: Expert) -> Lane:
-    """The lane of an expert: a device. The CPU is one lane for experts that were placed there, another for the rest."""
-    device = expert.model.load_device
-    return Lane(expert.place if device.type == "cpu" else str(device), device)
+    """The lane of an expert: a device. The CPU is one lane for experts that were placed there, another for the rest.
+
+    A MODEL that is asked in another way says its own.
+    """
+    device, own = expert.model.load_device, getattr(expert.model.model, "lane", None)
+    return own or Lane(expert.place if device.type == "cpu" else str(device), device)
 
 
 def where(expert: Expert) -> str:

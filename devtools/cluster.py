@@ -1,0 +1,142 @@
+"""Ray: this machine as a worker of a cluster, and a whole cluster on this machine for trying out and for tests."""
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from .places import ROOT, cache_root
+from .server import Server, free_port
+from .setup import Comfy
+from .terminal import Trouble, clean_env, runs
+
+ENTRY = ROOT / "mcdm" / "workers" / "entry"
+RESOURCE = "mcdm_worker_"               # as in mcdm_worker.py there
+SET_BY_RAY = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")     # in its tasks, to suit them
+STORE = 200_000_000                     # bytes of Ray's object store: latents are small
+
+
+def require_ray(python: Path) -> None:
+    """Raises Trouble where an interpreter has no Ray."""
+    if not runs(python, "-c", "import ray"):
+        raise Trouble(f"A worker needs Ray: run {python} -m pip install ray")
+
+
+def start_ray(python: Path, log: IO[bytes], environment: dict[str, str], *arguments: str) -> subprocess.Popen:
+    """`ray start` with its processes in a group of their own, until that is ended."""
+    command = [python, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats",
+               f"--object-store-memory={STORE}", *arguments]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                            start_new_session=True)
+
+
+def worker_environment(comfy: Comfy, base: Path, arguments: list[str], pack: Path = ROOT) -> dict[str, str]:
+    """The environment in which Ray starts workers of a ComfyUI; `base` has the models of one that is not the user's."""
+    own = [] if comfy.own else Server(comfy, base).command()[2:]
+    settings = {
+        "comfyui": str(comfy.tree), "pack": str(pack), "arguments": [*own, *arguments],
+        "environment": {name: os.environ.get(name) for name in SET_BY_RAY},
+    }
+    return clean_env(PYTHONPATH=str(ENTRY), MCDM_WORKER=json.dumps(settings), RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+
+
+def start_worker(
+    comfy: Comfy, name: str, address: str, log: IO[bytes], environment: dict[str, str], *arguments: str,
+) -> subprocess.Popen:
+    """This machine, or a part of it, as the worker of that name."""
+    resources = json.dumps({RESOURCE + name: 1})
+    return start_ray(comfy.python, log, environment, f"--address={address}", f"--resources={resources}",
+                     "--num-cpus=1", *arguments)
+
+
+def end(process: subprocess.Popen) -> None:
+    """Ends `ray start` and all that it has started."""
+    for sign, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+class LocalCluster:
+    """A head and workers on this machine, closed to others by a token, from `with` to its end.
+
+    environment: what a ComfyUI has to find in its own, so that it is in this cluster.
+    """
+
+    def __init__(self, comfy: Comfy, base: Path, names: tuple[str, ...] = ("a", "b")) -> None:
+        self.comfy, self.base, self.names = comfy, base, names
+        self.processes: dict[str, subprocess.Popen] = {}
+        self._started = 0
+        self.address = f"{_ip(0)}:{free_port()}"
+        self.environment = {"RAY_ADDRESS": self.address, "RAY_AUTH_MODE": "token",
+                            "RAY_AUTH_TOKEN": secrets.token_hex(16)}
+
+    def __enter__(self) -> LocalCluster:
+        for name in ("custom_nodes", "input", "models", "output", "user"):
+            (self.base / name).mkdir(parents=True, exist_ok=True)
+        host, _, port = self.address.partition(":")
+        try:
+            self._start("head", lambda log: start_ray(
+                self.comfy.python, log, clean_env(**self.environment), "--head", f"--node-ip-address={host}",
+                f"--port={port}", "--num-cpus=0", "--num-gpus=0", "--include-dashboard=false"))
+            for name in self.names:
+                self.start(name)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self, name: str, pack: Path = ROOT) -> None:
+        """Another worker."""
+        environment = worker_environment(self.comfy, self.base, [], pack) | self.environment
+        self._started += 1
+        ip = _ip(self._started)
+        self._start(name, lambda log: start_worker(
+            self.comfy, name, self.address, log, environment, f"--node-ip-address={ip}", "--num-gpus=0"))
+
+    def stop(self, name: str) -> None:
+        """Takes a worker away at once, as a machine that loses its power."""
+        process = self.processes.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _start(self, name: str, launch: Callable[[IO[bytes]], subprocess.Popen]) -> None:
+        """Starts a part of the cluster and waits until it is there; a second time where a busy machine was too slow."""
+        file = self.base / f"ray {name}.log"
+        for _ in range(2):
+            with file.open("wb") as log:
+                process = self.processes[name] = launch(log)
+            limit = time.monotonic() + 120
+            while process.poll() is None and time.monotonic() < limit:
+                if "Ray runtime started" in file.read_text("utf-8", errors="replace"):
+                    return
+                time.sleep(0.1)
+            end(process)
+        raise Trouble(f"Ray did not start.\n{file.read_text('utf-8', errors='replace')[-3000:]}")
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(list(self.processes.values())):
+            end(process)
+
+
+def _ip(number: int) -> str:
+    """An address of this machine that others do not see; Linux has many, so that Ray can tell nodes apart."""
+    return f"127.0.0.{2 + number}" if sys.platform == "linux" else "127.0.0.1"
+
+
+def models_base() -> Path:
+    """Where `dev.py serve` keeps the models of the pack's own ComfyUI."""
+    return cache_root() / "serve"
