@@ -10,6 +10,8 @@
     python3 dev.py bench        the benchmarks
     python3 dev.py compatibility  what mixes with what, measured on this ComfyUI: docs/compatibility.md
     python3 dev.py train        an expert of your own, from a folder of pictures
+    python3 dev.py worker       this machine as a worker for experts: docs/scaling.md
+    python3 dev.py cluster      that ComfyUI with two workers on this machine, for trying it out
 
 ComfyUI is the one that --comfyui names, else the user's own (COMFYUI_PATH, or the one whose custom_nodes holds this
 checkout), else one in a cache folder with its own virtual environment. Delete that folder whenever you like: it is
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
 import types
 from collections.abc import Callable
@@ -56,6 +59,16 @@ def parser() -> argparse.ArgumentParser:
 
     serve = add(commands.serve, "start ComfyUI with its web page, its settings and pictures kept in the cache folder")
     serve.add_argument("--port", type=int, default=0, help="the port of the web page (default: a free one)")
+
+    worker = add(commands.worker, "make this machine a worker of a Ray cluster; further arguments go to its ComfyUI",
+                 passes_on=True)
+    worker.add_argument("--address", required=True, metavar="HOST:PORT", help="of the cluster's head")
+    worker.add_argument("--name", default=socket.gethostname(), help="for Place Expert (default: this machine's)")
+    worker.add_argument("--ip", default="", help="the address at which this machine listens (default: Ray's choice)")
+
+    cluster = add(commands.cluster, "start ComfyUI with its web page and workers on this machine, for trying it out")
+    cluster.add_argument("--workers", type=int, default=2, help="how many (default: 2)")
+    cluster.add_argument("--port", type=int, default=0, help="the port of the web page (default: a free one)")
 
     add(commands.env, "print one JSON object with the paths of the interpreter, ComfyUI and the pack")
     add(commands.reproduce, "the paper's experiments, in small, into bench/paper/: --quick in 10 minutes, "

@@ -30,9 +30,9 @@ def require_ray(python: Path) -> None:
         raise Trouble(f"A worker needs Ray: run {python} -m pip install ray")
 
 
-def start_ray(python: Path, log: IO[bytes], environment: dict[str, str], *arguments: str) -> subprocess.Popen:
+def start_ray(python: Path, log: IO[bytes] | None, environment: dict[str, str], *arguments: str) -> subprocess.Popen:
     """`ray start` with its processes in a group of their own, until that is ended."""
-    command = [python, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats",
+    command = [str(python), "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats",
                f"--object-store-memory={STORE}", *arguments]
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                             start_new_session=True)
@@ -49,7 +49,7 @@ def worker_environment(comfy: Comfy, base: Path, arguments: list[str], pack: Pat
 
 
 def start_worker(
-    comfy: Comfy, name: str, address: str, log: IO[bytes], environment: dict[str, str], *arguments: str,
+    comfy: Comfy, name: str, address: str, log: IO[bytes] | None, environment: dict[str, str], *arguments: str,
 ) -> subprocess.Popen:
     """This machine, or a part of it, as the worker of that name."""
     resources = json.dumps({RESOURCE + name: 1})

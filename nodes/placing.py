@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 from comfy_api.latest import io
 
@@ -51,24 +52,33 @@ class PlaceExpert(io.ComfyNode):
     @classmethod
     def execute(cls, expert: Expert | None = None, place: str = HERE, timeout: float = TIMEOUT) -> io.NodeOutput:
         require(cls.validate_inputs(place, timeout))
+        hidden = cls.hidden
+        prompt: dict[str, Any] = hidden and hidden.prompt or {}
+        node = hidden.unique_id if prompt else ""
+        _dismiss_others(prompt, node)
         if _is_worker(place):
-            return io.NodeOutput(cls._on_worker(place, timeout))
+            return io.NodeOutput(_on_worker(place, timeout, prompt, node))
         if expert is None:
             raise ValueError("Place Expert has no expert; connect a Condition Expert.")
         if place == HERE:
             return io.NodeOutput(expert)
         return io.NodeOutput(dataclasses.replace(expert, model=placed(expert.model, place), place=place))
 
-    @classmethod
-    def _on_worker(cls, worker: str, timeout: float) -> Expert:
-        from ..mcdm.workers.remote import RemoteExpert
-        prompt, node = cls.hidden.prompt, cls.hidden.unique_id
-        if not prompt or node not in prompt:
-            raise ValueError("A worker needs the workflow that makes its expert, and this node is not in it.")
-        cluster.dismiss({cluster.Seat(card["inputs"].get("place"), key) for key, card in prompt.items()
-                         if card["class_type"] == cls.define_schema().node_id})
-        seat = cluster.Seat(worker, node)
-        return RemoteExpert(prompt, prompt[node]["inputs"].get("expert"), seat, timeout).expert()
+
+def _dismiss_others(prompt: dict[str, Any], node: str) -> None:
+    """Ends the workers' processes that the workflow of a Place Expert does not need."""
+    if node in prompt:
+        kind = prompt[node]["class_type"]
+        cards = {key: card for key, card in prompt.items() if card["class_type"] == kind}
+        cluster.dismiss({cluster.Seat(str(card["inputs"].get("place")), key) for key, card in cards.items()})
+
+
+def _on_worker(worker: str, timeout: float, prompt: dict[str, Any], node: str) -> Expert:
+    from ..mcdm.workers.remote import RemoteExpert
+    if node not in prompt:
+        raise ValueError("A worker needs the workflow that makes its expert, and this node is not in it.")
+    link = prompt[node]["inputs"].get("expert")
+    return RemoteExpert(prompt, link, cluster.Seat(worker, node), timeout).expert()
 
 
 def _is_worker(place: str) -> bool:

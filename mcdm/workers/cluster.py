@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import comfy.model_management
+import folder_paths
 
 from ..host.lanes import GIVEN_UP
-from .versions import check
 
 logger = logging.getLogger("mcdm")
 
 ENTRY = Path(__file__).parent / "entry" / "mcdm_worker.py"
+ROOT = Path(__file__).absolute().parents[2]
 PATIENCE = 0.05         # seconds between two looks at the interrupt of the page
+STARTING = 120.0        # seconds in which Ray has to start a process
 GRACE = 0.6             # seconds that an interrupted worker has to stop by itself
 
 
@@ -91,8 +93,17 @@ def ask(seat: Seat, seconds: float, doing: str, question: str, *arguments: Any) 
     ray = _connected()
     with _lock:
         runtime = _runtimes.get(seat) or _start(ray, seat)
+    kind, value = _wait(ray, seat, runtime, runtime.ask.remote(question, *arguments), seconds, doing)
+    if kind == "interrupted":
+        raise comfy.model_management.InterruptProcessingException
+    if kind == "error":
+        raise ValueError(f"Worker '{seat.worker}' failed while {doing}: {value}")
+    return value
+
+
+def _wait(ray: Any, seat: Seat, runtime: Any, reference: Any, seconds: float, doing: str) -> Any:
+    """What a reference of Ray stands for. Raises as `ask` does."""
     try:
-        reference = runtime.ask.remote(question, *arguments)
         end = time.monotonic() + seconds
         while not ray.wait([reference], timeout=PATIENCE)[0]:
             given_up = GIVEN_UP.get()
@@ -102,17 +113,12 @@ def ask(seat: Seat, seconds: float, doing: str, question: str, *arguments: Any) 
                 _end(ray, seat)
                 raise ValueError(f"Worker '{seat.worker}' has not answered for {seconds:g} s while {doing}, and was "
                                  "ended; look at its machine, or raise the timeout.")
-        kind, value = ray.get(reference)
+        return ray.get(reference)
     except ray.exceptions.RayError as error:
         _end(ray, seat)
         kind = type(error).__name__
         raise ValueError(f"Worker '{seat.worker}' died or was lost while {doing} ({kind}); it is started again when "
                          "you queue again.") from error
-    if kind == "interrupted":
-        raise comfy.model_management.InterruptProcessingException
-    if kind == "error":
-        raise ValueError(f"Worker '{seat.worker}' failed while {doing}: {value}")
-    return value
 
 
 def tell(seat: Seat, question: str) -> None:
@@ -139,15 +145,24 @@ def _start(ray: Any, seat: Seat) -> Any:
                          f"worker --name {seat.worker} --address HOST:PORT`.")
     entry = _entry()
     actor = ray.remote(num_cpus=0, max_restarts=0, concurrency_groups={"control": 1})(entry.Worker)
-    _runtimes[seat] = actor.options(resources={entry.RESOURCE + seat.worker: 0.001}).remote()
+    runtime = _runtimes[seat] = actor.options(resources={entry.RESOURCE + seat.worker: 0.001}).remote()
     try:
-        difference = check(seat.worker, ask(seat, 600.0, "starting", "versions"))
+        _compare(seat.worker, _wait(ray, seat, runtime, runtime.versions.remote(), STARTING, "starting"))
     except BaseException:
         _end(ray, seat)
         raise
-    if difference:
-        logger.warning(f"MCDM: {difference}.")
-    return _runtimes[seat]
+    return runtime
+
+
+def _compare(worker: str, there: dict[str, str]) -> None:
+    """Raises ValueError where a worker has another version of this pack; other differences go into the log."""
+    here = _entry().versions(str(ROOT), str(Path(folder_paths.__file__).parent))
+    if here["pack"] != there["pack"]:
+        raise ValueError(f"Worker '{worker}' has version {there['pack']} of this pack, and here it is {here['pack']}; "
+                         "bring both to the same version.")
+    other = [f"{name} {there[name]} instead of {version}" for name, version in here.items() if there[name] != version]
+    if other:
+        logger.warning(f"MCDM: worker '{worker}' has {' and '.join(other)}; pictures may differ in their last bits.")
 
 
 def _stop(ray: Any, seat: Seat, runtime: Any, reference: Any) -> None:

@@ -54,7 +54,7 @@ def _state(thing: Any, name: str) -> dict[str, Any]:
 def rebuild(state: dict[str, Any]) -> Any:
     """The latent format or noise schedule that `describe` has told."""
     bases = [find_class(named) for named in state["bases"]]
-    kind: type = bases[0]
+    kind: Any = bases[0]
     if len(bases) > 1 or state["fixed"] or state["tensors"]:
         tensors = {key: unpack(value) for key, value in state["tensors"].items()}
         kind = type(bases[0].__name__, tuple(bases), {**state["fixed"], **tensors})

@@ -23,7 +23,6 @@ from ..host.run import ExpertRun, Start
 from ..mixture import Expert
 from .describe import describe
 from .graph import Graph, check_paths
-from .versions import versions
 from .wire import pack, unpack
 
 logger = logging.getLogger("mcdm")
@@ -73,10 +72,6 @@ class Session:
         self._run: RemoteRun | None = None
         self._answer: tuple[torch.Tensor | None, torch.Tensor | None] = None, None
         server.client_id = None
-
-    def versions(self) -> dict[str, str]:
-        """Of pack, ComfyUI and torch."""
-        return versions()
 
     # -- the graph -----------------------------------------------------------------------------------------------------
 

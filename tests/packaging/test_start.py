@@ -29,4 +29,5 @@ def test_the_pack_loads_fast_and_imports_nothing_heavy():
     assert any(m.endswith("mcdm.host.guider") for m in noted["modules"])
     assert noted["seconds"] < 0.5
     heavy = ("training", "kornia", "skia", "experts.model", "openai_unet", "torchvision", "matplotlib", "tokenizers")
+    assert "ray" not in noted["modules"]
     assert not [m for m in noted["modules"] if any(h in m for h in heavy)]

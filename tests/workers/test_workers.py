@@ -1,5 +1,7 @@
 """Experts on the workers of a real Ray cluster on this machine, over HTTP: the same pictures, and what goes wrong."""
+import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -9,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from support.tensors import pixels
 from unite_and_conquer.devtools.cluster import LocalCluster
@@ -43,9 +44,12 @@ def placed(prompt: Prompt, timeout: float = 60.0, **places: str) -> Prompt:
     return edited(prompt | nodes, {"mix": mix})
 
 
-def picture(host: Host, prompt: Prompt) -> np.ndarray:
-    first, = host.images(host.run(prompt, 300))
-    return pixels(first)
+def pictures(host: Host, prompt: Prompt) -> list[np.ndarray]:
+    return [pixels(image) for image in host.images(host.run(prompt, 300))]
+
+
+def same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
 
 
 def failure(host: Host, prompt: Prompt) -> str:
@@ -67,19 +71,26 @@ def runtimes() -> list[int]:
     return sorted(found)
 
 
-# ----------------------------------------------------------------------------------------------- the same pictures
+def gone(processes: list[int]) -> bool:
+    """Whether processes end within seconds."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if not set(processes) & set(runtimes()):
+            return True
+        time.sleep(0.2)
+    return False
 
-SAMPLERS = ("euler", "dpmpp_2m", "euler_ancestral")
 
+# -------------------------------------------------------------------------------------------------- the same pictures
 
 def test_one_and_both_experts_on_workers_give_the_same_picture(host: Host) -> None:
-    here = picture(host, face(seed=5))
-    assert np.array_equal(picture(host, placed(face(seed=5), expert_2="b")), here)
-    assert np.array_equal(picture(host, placed(face(seed=5), expert_1="a")), here)
-    assert np.array_equal(picture(host, placed(face(seed=5), expert_1="a", expert_2="b")), here)
+    here = pictures(host, face(seed=5))
+    assert same(pictures(host, placed(face(seed=5), expert_1="a")), here)
+    assert same(pictures(host, placed(face(seed=5), expert_1="a", expert_2="b")), here)
+    assert len(runtimes()) == 2
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "euler_ancestral"])
 def test_masks_windows_files_and_batches(host: Host, sampler: str) -> None:
     """A mask and a window on one expert, a map from an input picture, two pictures at once, image to image."""
     prompt = face(seed=6, steps=4, sampler_name=sampler, denoise=0.9) | {
@@ -90,5 +101,115 @@ def test_masks_windows_files_and_batches(host: Host, sampler: str) -> None:
         "map": {"image": ["picture", 0]}, "latent": {"batch_size": 2}, "a": {"mask": ["half", 0], "end_percent": 0.6},
     })
     del prompt["map"]["inputs"]["mask"]
-    here = picture(host, prompt)
-    assert np.array_equal(picture(host, placed(prompt, expert_1="a", expert_2="b")), here)
+    here = pictures(host, prompt)
+    assert len(here) == 2
+    assert same(pictures(host, placed(prompt, expert_1="a", expert_2="b")), here)
+
+
+# ------------------------------------------------------------------------------------------------------ what goes wrong
+
+BOTH = {"expert_1": "a", "expert_2": "b"}
+
+
+def started(host: Host, seed: int, **more: Any) -> str:
+    """The id of a long prompt on both workers that has begun to sample."""
+    prompt_id = host.post_prompt(placed(face(seed=seed, steps=3000), **BOTH, **more))
+    host.wait_event(prompt_id, "progress", 300)
+    return prompt_id
+
+
+def works(host: Host) -> None:
+    assert len(pictures(host, placed(face(seed=7), **BOTH))) == 1
+
+
+def test_a_file_that_only_the_host_has_is_named(host: Host) -> None:
+    folder = host.base / "models" / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    (folder / "only_here.safetensors").write_bytes(b"")
+    prompt = face(seed=14) | {
+        "loader": node("CheckpointLoaderSimple", ckpt_name="only_here.safetensors"),
+        "words": node("CLIPTextEncode", clip=["loader", 1], text="a house"),
+    }
+    prompt = edited(prompt, {"a": {"model": ["loader", 0], "null_condition": ["words", 0]}})
+    sentence = failure(host, placed(prompt, **BOTH))
+    assert sentence.startswith("Worker 'a' failed while running the nodes of its expert: node loader "
+                               "(CheckpointLoaderSimple): ") and "only_here.safetensors" in sentence
+
+
+def test_a_worker_reads_nothing_outside_its_folders(host: Host, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    shutil.copy(host.base / "input" / "mcdm_face_hair.png", secret)
+    outside = os.path.relpath(secret, host.base / "input")
+    prompt = face(seed=15) | {"picture": node("LoadImage", image=outside)}
+    prompt = edited(prompt, {"map": {"image": ["picture", 0]}})
+    del prompt["map"]["inputs"]["mask"]
+    for name in (outside, str(secret)):
+        sentence = failure(host, placed(edited(prompt, {"picture": {"image": name}}), **BOTH))
+        assert "node picture (LoadImage)" in sentence, sentence
+
+
+def test_a_runtime_that_dies_ends_the_run_and_is_started_again(host: Host) -> None:
+    works(host)
+    prompt_id = started(host, 8)
+    os.kill(runtimes()[-1], signal.SIGKILL)
+    entry = host.wait(prompt_id, 60)
+    assert re.match("Worker '[ab]' died or was lost while asked for a step", error_of(entry))
+    works(host)
+    assert len(runtimes()) == 2
+
+
+def test_an_interrupt_stops_the_workers(host: Host) -> None:
+    works(host)
+    before = runtimes()
+    prompt_id = started(host, 9)
+    host.interrupt()
+    start = time.monotonic()
+    assert error_of(host.wait(prompt_id, 60)) == "interrupted"
+    assert time.monotonic() - start < 3
+    works(host)
+    assert runtimes() == before     # they have listened, and keep their models
+
+
+def test_a_runtime_that_hangs_ends_the_run(host: Host) -> None:
+    prompt_id = started(host, 10, timeout=3.0)
+    hung = runtimes()[0]
+    os.kill(hung, signal.SIGSTOP)
+    sentence = error_of(host.wait(prompt_id, 60))
+    assert re.match("Worker '[ab]' has not answered for 3 s while asked for a step", sentence)
+    assert gone([hung])
+
+
+def test_a_worker_that_is_not_there_is_named_and_found_when_it_has_come(host: Host, cluster: LocalCluster) -> None:
+    prompt = placed(face(seed=11), expert_1="a", expert_2="late")
+    assert failure(host, prompt).startswith("There is no worker 'late' in the cluster; there are a, b. Start it")
+    cluster.start("late")
+    assert same(pictures(host, prompt), pictures(host, face(seed=11)))
+    assert len(runtimes()) == 2     # of those that this workflow does not need, none is left
+    assert "late" in json.dumps(host.object_info("PlaceExpert"))
+    prompt_id = host.post_prompt(placed(face(seed=12, steps=3000), expert_1="a", expert_2="late"))
+    host.wait_event(prompt_id, "progress", 100)
+    cluster.stop("late")            # the whole machine
+    assert error_of(host.wait(prompt_id, 100)).startswith("Worker 'late' died or was lost")
+
+
+def test_another_version_of_the_pack_is_refused(host: Host, cluster: LocalCluster, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    for path in ROOT.iterdir():
+        if path.name not in ("__init__.py", "pyproject.toml"):
+            (pack / path.name).symlink_to(path)
+    shutil.copy(ROOT / "__init__.py", pack)
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    (pack / "pyproject.toml").write_text(re.sub('^version = ".*"', 'version = "0.0.1"', project, flags=re.M), "utf-8")
+    cluster.start("old", pack)
+    sentence = failure(host, placed(face(seed=13), expert_1="a", expert_2="old"))
+    assert "Worker 'old' has version 0.0.1 of this pack" in sentence
+    cluster.stop("old")
+
+
+def test_no_runtime_outlives_its_host(host: Host) -> None:
+    assert pictures(host, placed(face(seed=16), expert_1="a"))
+    left = runtimes()
+    assert len(left) == 1
+    os.kill(host.server.process.pid, signal.SIGKILL)
+    assert gone(left)

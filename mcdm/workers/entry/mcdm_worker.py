@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.metadata
 import json
 import os
+import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +21,15 @@ import ray
 
 NAME = "mcdm_worker"        # of this module, as Ray knows it
 RESOURCE = "mcdm_worker_"   # and the worker's name: by this resource Ray finds the machine
+
+
+def versions(pack: str, comfyui: str) -> dict[str, str]:
+    """{"pack", "ComfyUI", "torch": version} of an installation, without starting it."""
+    def read(*names: str) -> str:
+        found = re.search(r'^_*version_* = "(.+)"', Path(*names).read_text("utf-8"), re.MULTILINE)
+        return found[1] if found else "unknown"
+    return {"pack": read(pack, "pyproject.toml"), "ComfyUI": read(comfyui, "comfyui_version.py"),
+            "torch": importlib.metadata.version("torch")}
 
 
 class Worker:
@@ -36,6 +48,11 @@ class Worker:
             if type(error).__name__ == "InterruptProcessingException":
                 return "interrupted", ""
             return "error", str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+    def versions(self) -> dict[str, str]:
+        """Of this worker's installation."""
+        settings = json.loads(os.environ["MCDM_WORKER"])
+        return versions(settings["pack"], settings["comfyui"])
 
     @ray.method(concurrency_group="control")
     def interrupt(self) -> None:
@@ -83,7 +100,6 @@ def _own_folder() -> Path:
     root = Path(tempfile.gettempdir())
     for old in root.glob(f"{NAME}-*-*"):
         if not Path("/proc", old.name.split("-")[1]).exists() and Path("/proc").exists():
-            import shutil
             shutil.rmtree(old, ignore_errors=True)
     place = Path(tempfile.mkdtemp(prefix=f"{NAME}-{os.getpid()}-")).resolve()
     for name in ("input", "output", "temp", "files"):
