@@ -18,6 +18,7 @@ def describe(expert: Expert) -> dict[str, Any]:
         "name": expert.name, "weight": expert.weight, "start": expert.start, "end": expert.end,
         "mask": pack(expert.mask), "null": expert.null is not None,
         "class": _nearest_class(type(model.model)),
+        "weights": sum(p.numel() for p in model.model.parameters()),
         "fixed_size": getattr(model.model, "fixed_size", None),
         "latent_format": _state(model.get_model_object("latent_format"), expert.name),
         "sampling": _state(model.get_model_object("model_sampling"), expert.name),

@@ -5,7 +5,7 @@ sampling begins and ends. So the guider, and even a stock KSampler, treats it as
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ LOADING = 10.0      # so many times longer than a step may loading take
 class StandIn(torch.nn.Module):
     """What stands in for the host's BaseModel: latents and noise levels are as there, the network is elsewhere."""
     remote: RemoteExpert
+    weights: int
 
     def extra_conds(self, **told: Any) -> dict[str, Any]:
         """Called when a sampling has begun, with all that the conditions of the worker need."""
@@ -42,6 +43,10 @@ class StandIn(torch.nn.Module):
 
     def get_dtype(self) -> torch.dtype:
         return torch.float32
+
+    def parameters(self, recurse: bool = True) -> Iterator[Any]:
+        """As many as the network there has, without their memory."""
+        yield torch.empty(self.weights, device="meta")
 
 
 class RemoteExpert:
@@ -77,7 +82,7 @@ class RemoteExpert:
         torch.nn.Module.__init__(model)
         device = comfy.model_management.get_torch_device()
         vars(model).update(
-            remote=self, lane=Lane(f"{self.seat.worker} {self.seat.node}", device), device=device,
+            remote=self, weights=state["weights"], lane=Lane(f"{self.seat.worker} {self.seat.node}", device), device=device,
             latent_format=rebuild(state["latent_format"]), fixed_size=state["fixed_size"], current_patcher=None,
             manual_cast_dtype=None, model_config=None, memory_usage_factor=0.0, memory_usage_factor_conds=())
         model.diffusion_model = torch.nn.Identity()
@@ -124,6 +129,7 @@ class RemoteExpert:
             "noise": pack(told["noise"]), "latent_image": pack(told.get("latent_image")),
             "denoise_mask": pack(told.get("denoise_mask")), "seed": told.get("seed"), "sigmas": pack(sigmas),
             "latent_shapes": _shapes(told.get("latent_shapes")),
+            "one_thread": torch.get_num_threads() == 1,     # as small networks are run, whose bits depend on it
         }, patience=LOADING)
         self._begun = True
 

@@ -67,6 +67,7 @@ class Session:
         self.place = place
         nodes.NODE_CLASS_MAPPINGS[COLLECT] = Collect
         limits = {"lru": 0, "ram": 0.0, "ram_inactive": 0.0}
+        self._threads = torch.get_num_threads()
         self._executor = execution.PromptExecutor(server, execution.CacheType.CLASSIC, limits)
         self._expert: Expert | None = None
         self._run: RemoteRun | None = None
@@ -134,6 +135,7 @@ class Session:
         """Loads the network and prepares its conditions, for a sampling that begins."""
         self.end()
         assert self._expert is not None
+        torch.set_num_threads(1 if start["one_thread"] else self._threads)
         patcher, = own_patchers([self._expert])
         run = self._run = RemoteRun(self._expert, patcher, noise_levels_of(patcher))
         run.open()
