@@ -81,10 +81,11 @@ class RemoteExpert:
         model = kind.__new__(kind)
         torch.nn.Module.__init__(model)
         device = comfy.model_management.get_torch_device()
+        lane = Lane(f"{self.seat.worker} {self.seat.node}", device)
         vars(model).update(
-            remote=self, weights=state["weights"], lane=Lane(f"{self.seat.worker} {self.seat.node}", device), device=device,
-            latent_format=rebuild(state["latent_format"]), fixed_size=state["fixed_size"], current_patcher=None,
-            manual_cast_dtype=None, model_config=None, memory_usage_factor=0.0, memory_usage_factor_conds=())
+            remote=self, weights=state["weights"], lane=lane, device=device, fixed_size=state["fixed_size"],
+            latent_format=rebuild(state["latent_format"]), current_patcher=None, manual_cast_dtype=None,
+            model_config=None, memory_usage_factor=0.0, memory_usage_factor_conds=())
         model.diffusion_model = torch.nn.Identity()
         model.model_sampling = rebuild(state["sampling"])
         patcher = comfy.model_patcher.ModelPatcher(model, device, torch.device("cpu"))
