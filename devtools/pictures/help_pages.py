@@ -152,7 +152,8 @@ def condition_expert(at: Stage) -> Image.Image:
 
 def place_expert(at: Stage) -> Image.Image:
     """Between the words' expert and the mixer."""
-    graph = edited(FACE | {"17": node("PlaceExpert", expert=[TEXT, 0], place="cpu")}, {MIXER: {"expert_3": ["17", 0]}})
+    placed = node("PlaceExpert", expert=[TEXT, 0], place="cpu", timeout=120.0)
+    graph = edited(FACE | {"17": placed}, {MIXER: {"expert_3": ["17", 0]}})
     at.stage(graph, run=False)
     return at.shot({TEXT: (0, 0, 330), "17": (390, 0, 290)})
 
