@@ -12,8 +12,14 @@ from .wire import find_class, name_class, pack, plain, unpack
 
 
 def describe(expert: Expert) -> dict[str, Any]:
-    """Plain data of an expert: numbers, mask, latent format, noise schedule, and what hangs in its guidance."""
+    """Plain data of an expert: numbers, mask, latent format, noise schedule, and what hangs in its guidance.
+
+    Raises ValueError for an expert with a VAE, which would have to be where the sampler is.
+    """
     model = expert.model
+    if expert.vae is not None:
+        raise ValueError(f"expert '{expert.name}' has a VAE, with which it works in another latent space than others; "
+                         "let it run here, or disconnect the VAE")
     return {
         "name": expert.name, "weight": expert.weight, "start": expert.start, "end": expert.end,
         "mask": pack(expert.mask), "null": expert.null is not None,

@@ -14,12 +14,13 @@ import execution
 import nodes
 import torch
 
+from ..host.conds import Start
 from ..host.evaluate import batch
 from ..host.hooks import Variances, apply_cfg_hooks, keep_variances
 from ..host.loading import load_together
 from ..host.models import noise_levels_of
 from ..host.patchers import own_patchers
-from ..host.run import ExpertRun, Start
+from ..host.run import ExpertRun
 from ..mixture import Expert
 from .describe import describe
 from .graph import Graph, check_paths
@@ -140,7 +141,8 @@ class Session:
         run = self._run = RemoteRun(self._expert, patcher, noise_levels_of(patcher))
         run.open()
         noise = unpack(start["noise"])
-        load_together(comfy.sampler_helpers.prepare_sampling, noise.shape, (), {"model_options": run.options}, [run])
+        options = {"model_options": run.options}
+        load_together(comfy.sampler_helpers.prepare_sampling, noise.shape, (), options, (), [run])
         run.begin(Start(noise, unpack(start["latent_image"]), unpack(start["denoise_mask"]), start["seed"],
                         unpack(start["sigmas"]), start["latent_shapes"]))
 
