@@ -45,7 +45,7 @@ class InProcess:
         if inspect.iscoroutine(result):
             result = finish(result)
         if v3:
-            return tuple(result.args)
+            return tuple(getattr(result, "args", result))       # some of the host's own return a plain tuple
         return tuple(result["result"] if isinstance(result, dict) else result)
 
 

@@ -121,7 +121,11 @@ class Evaluator:
             log_failing_expert(*(self.runs[i].expert for i in members)),
             self._measured([*conditions, *nulls], first.device),
         ):
-            return batch(first.model, positive, negative, *place, first.options)
+            if not first.takes_one_row:
+                return batch(first.model, positive, negative, *place, first.options)
+            answers = [batch(first.model, [row], [], *place, first.options) for row in positive]
+            answers += [batch(first.model, [], [row], *place, first.options) for row in negative]
+            return [d for answer in answers for d in answer]
 
     def regroup(self) -> None:
         """Forgets what belongs together, for conditions have changed."""

@@ -96,6 +96,11 @@ class ExpertRun:
         """Whether its options ask for D_0 even where the coefficient of D_0 is zero."""
         return wants_null(self.options)
 
+    @property
+    def takes_one_row(self) -> bool:
+        """Whether what is hung into its MODEL fits one condition a call only, as the style of a picture does (USO)."""
+        return "post_input" in self.options.get("transformer_options", {}).get("patches", {})
+
     # -- its life ------------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
