@@ -12,6 +12,7 @@ from .common import CATEGORY, Choice, choice, require, search
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILTIN = os.path.join(ROOT, "mcdm", "builtin")
+FIRST = "builtin/faces_text.safetensors"       # words are the easiest to try
 DTYPES = {
     "default": None,
     "float32": torch.float32,
@@ -80,9 +81,12 @@ class LoadExpert(io.ComfyNode):
             description="Loads a diffusion network with a condition of its own as an ordinary MODEL: the pack's "
                         "embedded experts, or files in models/experts.",
             inputs=[
-                io.Combo.Input("expert", options=names, default=names[0] if names else None,
-                               tooltip="An embedded expert (builtin/...), or a file or diffusers folder in "
-                                       "models/experts. Stable Diffusion and the like come from their own loaders."),
+                io.Combo.Input("expert", options=names, default=FIRST if FIRST in names else None,
+                               tooltip="An embedded expert, or a file or diffusers folder in models/experts. Of the "
+                                       "embedded ones, faces_text and scenes_text take words (Text Condition), "
+                                       "scenes_class takes a class (Class Condition), faces_embedding takes a picture "
+                                       "(Embedding Condition), and the other faces take maps (Map Condition). Stable "
+                                       "Diffusion and the like come from their own loaders."),
                 Choice("weight_dtype", optional=True, options=list(DTYPES), default="default",
                        tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
                                "the device."),

@@ -86,7 +86,8 @@ class MixtureReport(io.ComfyNode):
         figures = recorder.figures()
         names = [e.name for e in mixture.experts]
         verdict = sentence(figures, names)
-        page = sheets.image(report_page(figures, labels(names), maps, _weights_in_words(mixture, guider.clock)))
+        words = _weights_in_words(mixture, guider.clock)
+        page = sheets.image(report_page(figures, labels(names), mixture.slots, maps, words))
         text = json.dumps(_finite(_plain(mixture, guider.clock, figures, maps, verdict)), indent=1)
         return io.NodeOutput(latent, page, text, ui=_Shown(page, cls, verdict))
 

@@ -17,6 +17,10 @@ COLOURS = (  # Okabe and Ito's, mostly
     (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (150, 120, 0), (110, 60, 160),
     (90, 90, 90),
 )
+EXPERTS = (  # of the slots of a mixer, as the pad has them: COLORS of web/js/experts.js
+    (0, 104, 255), (255, 116, 128), (0, 185, 185), (162, 139, 0), (162, 46, 174), (197, 23, 35), (0, 116, 93),
+    (174, 139, 255),
+)
 HEAT = ((20, 20, 38), (92, 24, 92), (196, 52, 70), (248, 148, 62), (252, 244, 188))     # from nothing to all
 GRID, BAND = (228, 229, 232), (250, 228, 228)
 
@@ -90,6 +94,7 @@ def draw_panel(
     lines: Lines,
     ticks: Sequence[float],
     band: tuple[float, float] | None,
+    colours: Sequence[Colour] = COLOURS,
 ) -> None:
     """Lines over log sigma, from the first noise level to the last, with their names beside their ends."""
     axes = _Axes(top, sigmas, ticks)
@@ -99,7 +104,7 @@ def draw_panel(
     _draw_axes(page, axes)
     ends = []
     for i, (name, values) in enumerate(lines):
-        colour = COLOURS[i % len(COLOURS)]
+        colour = colours[i % len(colours)]
         points = [None if math.isnan(v) else (axes.across(s), axes.up(v)) for s, v in zip(sigmas, values, strict=True)]
         _draw_line(page, points, colour)
         last = next((point[1] for point in reversed(points) if point), axes.lower)

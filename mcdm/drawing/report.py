@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..analysis import Disagreement, Figures, Pair
 from ..verdict import contradictions, sentence
-from .charts import COLOURS, FINE, MARGIN, PANEL, WIDTH, Lines, Page, draw_panel, heat, round_ticks
+from .charts import COLOURS, EXPERTS, FINE, MARGIN, PANEL, WIDTH, Colour, Lines, Page, draw_panel, heat, round_ticks
 from .lettering import PALE, font, wrap
 
 ALARM, CALM = (178, 34, 52), (0, 128, 96)
@@ -29,10 +29,13 @@ class Map(NamedTuple):
     estimate: Image.Image | None        # that picture as it is estimated then
 
 
-def report_page(figures: Figures, names: Sequence[str], maps: Sequence[Map], mixture: str) -> Image.Image:
+def report_page(
+    figures: Figures, names: Sequence[str], slots: Sequence[int], maps: Sequence[Map], mixture: str,
+) -> Image.Image:
     """The page of a report.
 
-    names: of the experts, in letters that Pillow's font has. mixture: what it is, in words, with such names.
+    names: of the experts, in letters that Pillow's font has. slots: where they are wired, for the pad's colours.
+    mixture: what it is, in words, with such names.
     """
     found = contradictions(figures)
     agreement = [(f"{names[p.first]} / {names[p.second]}", p.condition_cosine) for p in _most_opposed(figures.pairs)]
@@ -42,6 +45,7 @@ def report_page(figures: Figures, names: Sequence[str], maps: Sequence[Map], mix
         alarm=bool(found),
         sigmas=figures.sigmas,
         contributions=list(zip(names, figures.contributions, strict=True)),
+        colours=[EXPERTS[(slot - 1) % len(EXPERTS)] for slot in slots],
         agreement=agreement,
         band=(found[0].sigma, figures.decides[0]) if found else None,
         maps=[(_title(m), _pictures(m)) for m in maps],
@@ -75,6 +79,7 @@ def _compose(
     alarm: bool,
     sigmas: Sequence[float],
     contributions: Lines,
+    colours: Sequence[Colour],
     agreement: Lines,
     band: tuple[float, float] | None,
     maps: Sequence[tuple[str, Sequence[Image.Image]]],
@@ -82,7 +87,7 @@ def _compose(
     """The page from what it shows.
 
     verdict: a sentence; alarm: whether it is a bad one. mixture: small print below it.
-    sigmas: of the evaluations, falling. band: (sigma, sigma) to mark, or None.
+    sigmas: of the evaluations, falling. colours: of the contributions. band: (sigma, sigma) to mark, or None.
     maps: titles and pictures, all of one size.
     """
     sigmas = _finite(sigmas)
@@ -97,7 +102,7 @@ def _compose(
     page.text(54, below - 4, small, 14, PALE)
 
     title = "pull: how far each condition moves the estimate (root mean square)"
-    draw_panel(page, top + 20, title, sigmas, contributions, round_ticks(contributions), None)
+    draw_panel(page, top + 20, title, sigmas, contributions, round_ticks(contributions), None, colours)
 
     title = "agreement: the cosine between what two conditions ask for (-1: the opposite)"
     shown = agreement[:len(COLOURS)]

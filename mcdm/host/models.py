@@ -56,6 +56,11 @@ def _is_pixel_format(space: Any) -> bool:
     return isinstance(space, comfy.latent_formats.ChromaRadiance)
 
 
+def _name(space: Any) -> str:
+    """What a latent format is called in a sentence."""
+    return "pixels" if _is_pixel_format(space) else type(space).__name__
+
+
 def cells(space: Any) -> int:
     """How many pixels a cell of a latent space is wide and high."""
     return getattr(space, "spacial_downscale_ratio", None) or CELLS.get(type(space).__name__, 8)
@@ -79,8 +84,9 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
         theirs = latent_format(expert.model)
         if same_space(ours, theirs):
             continue
-        names = (f"expert '{expert.name}' works in the latent space {type(theirs).__name__}, "
-                 f"expert '{lead.name}' in {type(ours).__name__}")
+        kind = "" if _is_pixel_format(theirs) else "the latent space "
+        names = (f"expert '{expert.name}' works in {kind}{_name(theirs)}, "
+                 f"expert '{lead.name}' in {_name(ours)}")
         if not mixed or ours.latent_channels != theirs.latent_channels:
             fitting = ", ".join(families_of(ours)[:5]) or "other models of its kind"
             raise ValueError(f"These cannot be united as they are: {names}. Connect the VAE of each checkpoint to vae "
@@ -116,7 +122,7 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
     space = latent_format(lead.model)
     if latent.shape[1] != space.latent_channels:
         raise ValueError(f"Expert '{lead.name}' works on latents of {space.latent_channels} channels "
-                         f"({type(space).__name__}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
+                         f"({_name(space)}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
                          "or encode the picture with the VAE of this latent space.")
     height, width = latent.shape[-2:]
     for expert in experts:

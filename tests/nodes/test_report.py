@@ -5,6 +5,7 @@ And its verdict on the embedded experts.
 import itertools
 import json
 import math
+import re
 import time
 
 import numpy as np
@@ -16,6 +17,7 @@ from support import embedded
 from support.mixtures import expert, latent, mix, parameterised, sampled, settings
 from support.tensors import noise
 from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.devtools.prompts import face, node
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
@@ -272,6 +274,18 @@ def test_it_says_places_and_times(comfy):
     assert [e["place"] for e in found["experts"]] == ["here", "cpu"]
     fast, slow = (e["seconds_a_step"] for e in found["experts"])
     assert 0 < fast < 0.05 <= slow < 0.5
+
+
+def test_its_colours_are_the_pads(comfy):
+    """Of the slots: with the second bypassed, the third keeps its own."""
+    pad = re.findall(r'"(#[0-9a-f]{6})"', (ROOT / "web" / "js" / "experts.js").read_text("utf-8"))[:8]
+    assert [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in comfy.module("mcdm.drawing.charts").EXPERTS] == pad
+    asked = experts(comfy, [field(1), field(2)], [field(3), field(4)], (2.0, 3.0), (0.5, 0.8))
+    mixture, = comfy.call("ReliabilityMixer", expert_1=asked[0], expert_3=asked[1])
+    page = report(comfy, mixture)[1]
+    colours = {tuple(c) for c in (page[0].reshape(-1, 3) * 255).round().int().tolist()}
+    rgb = [tuple(bytes.fromhex(colour[1:])) for colour in pad]
+    assert rgb[0] in colours and rgb[2] in colours and rgb[1] not in colours
 
 
 # ------------------------------------------------------------------------------------------------ the embedded experts

@@ -252,6 +252,18 @@ def test_latent_spaces_that_differ_are_named_and_may_be_vouched_for(comfy, caplo
         comfy.call("ReliabilityMixer", expert_1=a, expert_2=c, allow_mixed_latents=True)
 
 
+def test_pixels_are_called_pixels(comfy):
+    import comfy.latent_formats as spaces
+    models = [tiny_unet(0), tiny_unet(1)]
+    models[1].add_object_patch("latent_format", spaces.ChromaRadiance())
+    first, second = (expert(comfy, model, 0, name=name) for model, name in zip(models, "ab", strict=True))
+    for order, told in [((first, second), "'b' works in pixels, expert 'a' in SD15"),
+                        ((second, first), "'a' works in the latent space SD15, expert 'b' in pixels")]:
+        with pytest.raises(ValueError, match=told) as error:
+            comfy.call("ReliabilityMixer", expert_1=order[0], expert_2=order[1])
+        assert "ChromaRadiance works" not in str(error.value) and "space ChromaRadiance" not in str(error.value)
+
+
 def test_an_expert_of_one_size_refuses_another_by_name(comfy):
     models = [tiny_unet(0), tiny_unet(1)]
     models[1].model.fixed_size = (8, 16)
