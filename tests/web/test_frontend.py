@@ -82,6 +82,24 @@ def test_the_run_button_makes_a_picture(page, host, name):
     assert kind in host.get("/view", **picture)[:12]
 
 
+def test_the_packs_wires_have_colours_of_their_own(page):
+    """In another palette as well, and as the newer canvas draws slots."""
+    colours = """async () => {
+        const seen = [];
+        for (const palette of ["light", "dark"]) {
+            await app.extensionManager.setting.set("Comfy.ColorPalette", palette);
+            await new Promise(done => setTimeout(done, 300));
+            const root = getComputedStyle(document.body);
+            for (const type of ["MCDM_EXPERT", "MCDM_MIXTURE"])
+                seen.push([app.canvas.default_connection_color_byType[type], LGraphCanvas.link_type_colors[type],
+                    root.getPropertyValue(`--color-datatype-${type}`).trim()]);
+        }
+        return seen;
+    }"""
+    expert, mixture = ["#2ec4b6"] * 3, ["#e8518f"] * 3
+    assert page.page.evaluate(colours) == [expert, mixture] * 2
+
+
 def test_text_condition_says_what_it_understood(page):
     """Under the text, on the node itself."""
     page.load(prompts.drawing("face_from_three_experts"))
