@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from .bands import EVERY, Factors
 from .fusion import CANCELLED
 from .options import EVERYWHERE, Options
 from .shares import MEANINGS, RELIABILITIES, SHARES, reliabilities_of, shares_of
@@ -26,6 +27,7 @@ class Expert:
     place: where it was placed: HERE, or a device by name, on which its model runs.
     vae: the host's VAE of its latent space, needed where that is not the lead's. scale: the size at which it works, as
     a share of the picture's.
+    bands: factors of the weight over spatial frequencies, see mcdm/bands.py.
     Raises ValueError for a weight that is not finite, a window that is empty, a mask that is not finite, a scale that
     is not positive.
     """
@@ -40,6 +42,7 @@ class Expert:
     place: str = HERE
     vae: Any = None
     scale: float = 1.0
+    bands: Factors = EVERY
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):

@@ -7,8 +7,9 @@ from .compare import CompareExperts
 from .conditions import ClassCondition, MapCondition, TextCondition
 from .corrected import MCDMCorrected
 from .embedding import EmbeddingCondition
+from .latents import EmptyExpertLatent
 from .loading import LoadExpert
-from .mixing import ConditionExpert, EmptyExpertLatent, ReliabilityMixer
+from .mixing import ConditionExpert, ReliabilityMixer
 from .options import MCDMAncestral, MixtureOptions
 from .placing import PlaceExpert
 from .report import MixtureReport

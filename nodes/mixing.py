@@ -5,14 +5,14 @@ import logging
 import weakref
 from typing import Any
 
-import comfy.model_management
 import torch
 from comfy_api.latest import io
 
+from ..mcdm.bands import parse_bands
 from ..mcdm.chaining import joined
 from ..mcdm.experts.modality import CONDITION, Conditioning, Modality
-from ..mcdm.host.models import cells, check_spaces, latent_format, noise_levels_of
-from ..mcdm.host.spaces import Spaces, groups_of
+from ..mcdm.host.models import check_spaces, noise_levels_of
+from ..mcdm.host.spaces import groups_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import MEANINGS, RELIABILITIES
@@ -64,6 +64,10 @@ class ConditionExpert(io.ComfyNode):
                                tooltip="The size at which this expert works, as a share of the picture's: 0.5 for an "
                                        "SD 1.5 at 512 beside an SDXL at 1024. The first expert's is 1; experts that "
                                        "draw one size only know theirs."),
+                io.String.Input("bands", optional=True, default="",
+                                tooltip="Factors of the weight for low, middle and high spatial frequencies, such as "
+                                        "1, 1, 0 for the composition and 0, 0, 1 for the texture. Empty = everywhere "
+                                        "the same."),
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
             hidden=[io.Hidden.unique_id],
@@ -86,6 +90,7 @@ class ConditionExpert(io.ComfyNode):
         name: str = "",
         vae: Any = None,
         scale: float = 1.0,
+        bands: str = "",
     ) -> io.NodeOutput:
         own = modalities(model)
         name = name.strip() or "+".join(own) or type(model.model).__name__
@@ -105,7 +110,7 @@ class ConditionExpert(io.ComfyNode):
             condition, null_condition = model.model.pair(condition, null_condition)
         return io.NodeOutput(Expert(
             model, condition, null_condition, float(weight), mask, float(start_percent), float(end_percent), name,
-            vae=vae, scale=float(scale)))
+            vae=vae, scale=float(scale), bands=parse_bands(bands)))
 
 
 def _check_made_for(name: str, own: dict[str, Modality], given: Conditioning | None, what: str) -> None:
@@ -188,44 +193,3 @@ class ReliabilityMixer(io.ComfyNode):
         if mixture is not None:
             return io.NodeOutput(joined(experts, numbers[:-1], numbers[-1], mixture, allow_mixed_latents, meaning))
         return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents, meaning=meaning, slots=slots))
-
-
-class EmptyExpertLatent(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="EmptyExpertLatent", display_name="Empty Expert Latent", category=CATEGORY,
-            **search("empty latent", "blank"),
-            description="An empty latent in the latent space of a mixture.",
-            inputs=[
-                MixtureWire.Input("mixture", tooltip="Determines the latent space."),
-                io.Int.Input("width", default=64, min=1, max=16384,
-                             tooltip="Width of the picture in pixels; the embedded experts draw 64 x 64."),
-                io.Int.Input("height", default=64, min=1, max=16384, tooltip="Height of the picture in pixels."),
-                io.Int.Input("batch_size", optional=True, default=1, min=1, max=4096, tooltip="How many pictures."),
-            ],
-            outputs=[io.Latent.Output(display_name="latent", tooltip="For the sampler.")],
-        )
-
-    @classmethod
-    def execute(cls, mixture: Mixture, width: int = 64, height: int = 64, batch_size: int = 1) -> io.NodeOutput:
-        space = latent_format(mixture.experts[0].model)
-        if space.latent_dimensions != 2:
-            kind = "video" if space.latent_dimensions == 3 else "sound"
-            raise ValueError(f"{type(space).__name__} is a latent space for {kind}; "
-                             "use the stock node for its empty latent, such as EmptyHunyuanLatentVideo.")
-        cell = cells(space)
-        if width % cell or height % cell:
-            raise ValueError(f"Width and height must be multiples of {cell} in the latent space "
-                             f"{type(space).__name__}, not {width} x {height}.")
-        rows, columns = height // cell, width // cell
-        groups = groups_of(mixture.experts, mixture.mixed_spaces)
-        if len(groups) > 1:
-            Spaces(groups, mixture.experts, (batch_size, space.latent_channels, rows, columns))     # raises early
-        for expert in (mixture.experts[i] for i in groups[0].members):
-            size = getattr(expert.model.model, "fixed_size", None)
-            if size is not None and (rows, columns) != tuple(size):
-                raise ValueError(f"Expert '{expert.name}' draws {size[1] * cell} x {size[0] * cell} only, "
-                                 f"not {width} x {height}.")
-        device = comfy.model_management.intermediate_device()
-        return io.NodeOutput({"samples": torch.zeros(batch_size, space.latent_channels, rows, columns, device=device)})

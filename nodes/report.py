@@ -12,6 +12,7 @@ from comfy_api.latest import io, ui
 from PIL import Image
 
 from ..mcdm.analysis import Figures, Recorder, disagreement
+from ..mcdm.bands import EVERY
 from ..mcdm.drawing import sheets
 from ..mcdm.drawing.lettering import labels
 from ..mcdm.drawing.previews import previewer
@@ -20,7 +21,7 @@ from ..mcdm.host.bridged import guider_of
 from ..mcdm.host.lanes import Clock
 from ..mcdm.host.places import where
 from ..mcdm.host.sample import sample
-from ..mcdm.mixture import Mixture
+from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.verdict import contradictions, sentence
 from .common import CATEGORY, require, search
 from .settings import check_settings, settings
@@ -180,9 +181,14 @@ def _weights_in_words(mixture: Mixture, clock: Clock) -> str:
     """Each expert's weight, reliability, share, place and time, for the page."""
     names = labels([e.name for e in mixture.experts])
     experts = zip(names, mixture.experts, *mixture.balance(), strict=True)
-    told = [f"{name}: weight {e.weight:g}, reliability {a:.3g}, share {share:.3g}, {where(e)}, "
+    told = [f"{name}: weight {e.weight:g}{_banded(e)}, reliability {a:.3g}, share {share:.3g}, {where(e)}, "
             f"{clock.seconds(i):.2g} s a step" for i, (name, e, a, share) in enumerate(experts)]
     return ";  ".join(told)
+
+
+def _banded(expert: Expert) -> str:
+    """An expert's frequency bands in words, "" where it acts in all."""
+    return "" if expert.bands == EVERY else f" in bands {' '.join(f'{f:g}' for f in expert.bands)}"
 
 
 def _finite(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import comfy.samplers
 import torch
 
-from .. import fusion
+from .. import bands, fusion
 from ..fusion import Coefficient
 from ..mixture import Mixture
 from ..observation import Observation
@@ -31,6 +31,8 @@ from .union import Across, Union, Weighted
 def guider_of(mixture: Mixture, clip_denoised: bool = False) -> MixtureGuider:
     """The guider of a mixture, of one latent space or several."""
     several = len(groups_of(mixture.experts, mixture.mixed_spaces)) > 1
+    if several and bands.of([e.bands for e in mixture.experts]):
+        raise ValueError("Frequency bands need experts that share a latent space, and these do not; clear bands.")
     return (BridgedGuider if several else MixtureGuider)(mixture, clip_denoised)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from .. import fusion
+from .. import bands, fusion
 from ..cures import Cures, unite
 from ..fusion import Coefficient
 from ..options import Options
@@ -22,6 +22,7 @@ class Combiner:
 
     def __init__(self, options: Options, runs: Sequence[ExpertRun], evaluator: Evaluator) -> None:
         self.options, self.runs, self.evaluator = options, runs, evaluator
+        self.bands = bands.of([run.expert.bands for run in runs])
         self._cures = Cures(options.apg, options.cfg_zero)
 
     def contributions(
@@ -38,6 +39,18 @@ class Combiner:
                 found[i] = plan.coefficients.masks[i], hooked.to(denoised[i].device)
             else:
                 found[i] = plan.coefficients.weights[i], denoised[i]
+        return self._in_bands(plan, null, found) if self.bands else found
+
+    def _in_bands(self, plan: Plan, null: torch.Tensor | None, contributions: Contributions) -> Contributions:
+        """The same (w_i, D_i) in frequency bands: masks and bands are in these D_i."""
+        found: Contributions = {}
+        for i, (_, d) in contributions.items():
+            hooked = plan.guided and self.runs[i].has_cfg_hooks
+            weights = [1.0 if k == i and hooked else w for k, w in enumerate(plan.weights)]
+            of_bands = bands.coefficients(plan.coefficients, weights, self.bands, plan.guided)
+            moved = bands.spread(d if null is None else d - null, [own.weights[i] for own in of_bands])
+            weight = weights[i] if plan.guided and weights[i] else 1.0
+            found[i] = weight, moved / weight if null is None else null + moved / weight
         return found
 
     def __call__(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import comfy.sampler_helpers
 import torch
 
+from ..bands import EVERY
 from ..mixture import Expert
 from .places import place_controls
 
@@ -84,6 +85,9 @@ def check_parts(expert: Expert, conds: Conds, latent_shapes: Shapes | None) -> N
     """Raises ValueError where a latent is packed of several parts and the expert's network does not take it apart."""
     if latent_shapes is None or len(latent_shapes) < 2:
         return
+    if expert.bands != EVERY:
+        raise ValueError(f"Expert '{expert.name}' has frequency bands, which nested latents (picture and sound in one) "
+                         "do not have; clear bands.")
     if not all("latent_shapes" in cond["model_conds"] for rows in conds.values() for cond in rows):
         raise ValueError(f"Expert '{expert.name}' does not take nested latents (picture and sound in one); use an "
                          "ordinary latent.")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..bands import EVERY
 from .guider import MixtureGuider
 
 METHODS = FEYNMAN_KAC, OR, AND, PLAIN = "Feynman-Kac", "SuperDiff OR", "SuperDiff AND", "none"
@@ -67,9 +68,10 @@ def checked(guider: Any, settings: Settings) -> MixtureGuider:
         raise ValueError("MCDM Corrected does not take nested latents (picture and sound in one); use an ordinary "
                          "latent.")
     if settings.method != PLAIN:
-        options = guider.mixture.options
+        options, experts = guider.mixture.options, guider.mixture.experts
         changed = [name for name, on in (
             ("rescale", options.rescale), ("APG", options.apg), ("CFG-Zero*", options.cfg_zero)) if on]
+        changed += [f"the bands of '{e.name}'" for e in experts if e.bands != EVERY]
         changed += [f"the CFG functions of '{run.expert.name}'" for run in guider.sampling.runs if run.has_cfg_hooks]
         if changed:
             raise ValueError(f"MCDM Corrected follows eq. 10 itself, which {changed[0]} would change; turn that off, "

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .. import fusion, shares
+from .. import bands, fusion, shares
 from ..mixture import HERE, Expert, Mixture
 from ..noise_levels import NoiseLevels
 from .places import where
@@ -99,12 +99,14 @@ class Planner:
     """The plans of one sampling.
 
     all_nulls: nulls of all experts whose condition counts, needed or not.
+    bands: the factors of each expert, () where all are 1.
     divides: what the experts have to do is divided among them after their answers, see `divided`.
     """
 
     def __init__(self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], all_nulls: bool) -> None:
         self.mixture, self.schedule, self.runs, self.all_nulls = mixture, schedule, runs, all_nulls
         self.divides = False
+        self.bands = bands.of([e.bands for e in mixture.experts])
         self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
         self._plans: dict[Any, Plan] = {}
         self._complained = False        # about shares that are not met: once a run
@@ -161,6 +163,9 @@ class Planner:
 
     def _null_counts(self, c: fusion.Coefficients, weights: Sequence[float], guided: bool) -> bool:
         """Whether D_0 has a coefficient. Divided weights of 1 have the sum 1, as those outside the interval."""
+        if self.bands:
+            every = bands.coefficients(c, weights, self.bands, guided)
+            return self.divides or not all(fusion.vanishes(own.null) for own in every)
         if not self.divides or not guided:
             return not fusion.vanishes(c.null)
         masked = any(isinstance(m, torch.Tensor) for m in c.masks)
@@ -216,7 +221,8 @@ def check_nulls(mixture: Mixture) -> None:
     experts = mixture.experts
     everywhere = all(e.mask is None and e.start <= 0 and e.end >= 1 for e in experts)
     always_one = everywhere and not mixture.scheduled and mixture.options.apg is None
-    if always_one and fusion.vanishes(1.0 - sum(e.weight for e in experts)):
+    sums = [sum(own) for own in bands.by_band([e.weight for e in experts], [e.bands for e in experts])]
+    if always_one and all(fusion.vanishes(1.0 - total) for total in sums):
         return
     if mixture.meaning == shares.SHARES and not everywhere:
         return      # whose null such shares need differs from place to place: the plans find out
