@@ -31,6 +31,8 @@ TITLES = {
     "class_with_unconditional_null": "17 Unite a class with an unconditional null",
     "imagenet_class_and_prompt": "18 Unite an ImageNet class and a prompt",
     "class_and_text_64_to_256": "19 Unite class and text at 64, enlarge to 256",
+    "sdxl_and_sd15_controlnet": "20 Unite SDXL with SD 1.5 and its ControlNet",
+    "flux_and_sdxl": "21 Unite Flux and SDXL",
 }
 
 

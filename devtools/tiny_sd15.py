@@ -31,6 +31,19 @@ def conditioning(seed: int) -> list[Any]:
     return [[text, {"pooled_output": torch.randn(1, CONTEXT, generator=generator)}]]
 
 
+def small_vae(seed: int, channels: int = 4) -> Any:
+    """The host's small VAE (TAESD) for latents of so many channels, with random weights."""
+    import comfy.sd
+    import comfy.taesd.taesd
+    network = comfy.taesd.taesd.TAESD(latent_channels=channels)
+    generator = torch.Generator().manual_seed(seed)
+    state = network.state_dict()
+    for name, value in state.items():
+        if value.ndim:
+            state[name] = torch.randn(value.shape, generator=generator) / math.sqrt(value[0].numel() + 9)
+    return comfy.sd.VAE(sd=state)
+
+
 def write(path: Path, seed: int) -> None:
     """A checkpoint that CheckpointLoaderSimple knows for SD 1.5: MODEL, CLIP and VAE, 155 MB.
 

@@ -11,6 +11,7 @@ from support import openai_experts
 from support.mixtures import mix, stock
 from support.tensors import noise, relative
 from unite_and_conquer.devtools.families import FAMILIES
+from unite_and_conquer.devtools.tiny_sd15 import small_vae
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
@@ -44,22 +45,10 @@ class Format:
         return isinstance(self.model.get_model_object("model_sampling"), comfy.model_sampling.CONST)
 
 
-def taesd(seed, channels):
-    """The host's small VAE with random weights."""
-    import comfy.sd
-    import comfy.taesd.taesd
-    state = comfy.taesd.taesd.TAESD(latent_channels=channels).state_dict()
-    generator = torch.Generator().manual_seed(seed)
-    for key, value in state.items():
-        if value.ndim:
-            state[key] = torch.randn(value.shape, generator=generator) / (value[0].numel() + 9) ** 0.5
-    return comfy.sd.VAE(sd=state)
-
-
 def of_the_host(name, seed, channels):
     family = NAMES[name]
     texts = family.condition(seed), family.condition(100 + seed)
-    return Format(family.model(seed), *texts, taesd(seed, channels), channels)
+    return Format(family.model(seed), *texts, small_vae(seed, channels), channels)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ package = sys.modules.setdefault("unite_and_conquer", types.ModuleType("unite_an
 package.__path__ = [str(path) for path in Path(__file__).parent.iterdir() if (path / "devtools").is_dir()]
 
 from unite_and_conquer.devtools import families  # noqa: E402
+from unite_and_conquer.devtools.tiny_sd15 import small_vae  # noqa: E402
 
 NODE_CLASS_MAPPINGS: dict[str, Any] = {}
 MARK = b'{"stand_in": '
@@ -94,7 +95,12 @@ def network(file: dict[str, Any]) -> Any:
     return family(file["stand_in"]).model(file["seed"])
 
 
-teach("CheckpointLoaderSimple", "checkpoints", lambda file: (network(file), Clip(family(file["stand_in"])), Vae()))
+def checkpoint(file: dict[str, Any]) -> tuple[Any, ...]:
+    known = family(file["stand_in"])
+    return network(file), Clip(known), small_vae(file["seed"], known.shape[0])
+
+
+teach("CheckpointLoaderSimple", "checkpoints", checkpoint)
 teach("UNETLoader", "diffusion_models", lambda file: (network(file),))
 teach("CLIPLoader", "text_encoders", lambda file: (Clip(family(file["stand_in"])),))
 teach("VAELoader", "vae", lambda _: (Vae(),))
