@@ -120,7 +120,7 @@ def ideas() -> dict[str, Prompt]:
             shape("faces_sketch", "face_drawing", weight=1.0),
             numbers="1, 0"),
         "flux_and_sdxl": united(
-            label("umbrella", weight=2.0), words("scenes_text", "an umbrella in the desert by day", weight=3.0),
+            label("balloon", weight=2.5), words("scenes_text", "a balloon in the mountains at sunset", weight=2.5),
             numbers="0.5, 0.5"),
         "class_and_text_64_to_256": united(
             label("penguin", weight=3.0), words("scenes_text", "a penguin on a beach", weight=3.0),

@@ -232,6 +232,39 @@ def test_a_vae_that_returns_nan_is_named_and_the_next_run_is_the_same(comfy, une
     assert torch.equal(sampled(comfy, mixture, **run), before)
 
 
+@pytest.mark.parametrize("even_tiles", [False, True])
+def test_a_vae_out_of_memory_works_in_tiles_or_says_so(comfy, unets, monkeypatch, caplog, even_tiles):
+    from comfy import model_management
+    mixture = apart(comfy, unets[:2], [IDENTITY])
+    run = settings(latent_image=latent(), steps=2)
+    before = sampled(comfy, mixture, **run)
+    vae = mixture.experts[1].vae
+    whole, tiles, inside = vae.first_stage_model.decode, vae.decode_tiled_, []
+
+    def decode(latents):
+        if not inside:
+            raise model_management.OOM_EXCEPTION("no memory")
+        return whole(latents)
+
+    def tiled(latents):
+        inside.extend([] if even_tiles else [True])
+        try:
+            return tiles(latents)
+        finally:
+            inside.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(vae.first_stage_model, "decode", decode)
+        patch.setattr(vae, "decode_tiled_", tiled)
+        if even_tiles:
+            with pytest.raises(model_management.OOM_EXCEPTION):
+                sampled(comfy, mixture, **run)
+            assert "not enough memory for the VAE of expert 'BaseModel', even in tiles; use a small one" in caplog.text
+        else:
+            assert relative(sampled(comfy, mixture, **run), before) < 1e-5
+            assert "it works in tiles" in caplog.text
+    assert torch.equal(sampled(comfy, mixture, **run), before)
+
+
 def test_sizes_that_do_not_divide(comfy, unets):
     a = expert(comfy, spaces.seen_through(unets[0], IDENTITY, 0), 0, vae=spaces.vae(IDENTITY))
     theirs = spaces.seen_through(unets[1], IDENTITY, 1)
