@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import secrets
 import signal
 import subprocess
@@ -59,14 +60,22 @@ def start_worker(
 
 def end(process: subprocess.Popen) -> None:
     """Ends `ray start` and all that it has started."""
-    for sign, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+    if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
+            os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-            break
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+    kill(process)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Ends it at once, as a machine that loses its power."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class LocalCluster:
@@ -84,6 +93,8 @@ class LocalCluster:
                             "RAY_AUTH_TOKEN": secrets.token_hex(16)}
 
     def __enter__(self) -> LocalCluster:
+        if platform.system() != "Linux":
+            raise Trouble("A cluster on one machine needs Linux, which has more than one address for itself.")
         for name in ("custom_nodes", "input", "models", "output", "user"):
             (self.base / name).mkdir(parents=True, exist_ok=True)
         host, _, port = self.address.partition(":")
@@ -107,11 +118,8 @@ class LocalCluster:
             self.comfy, name, self.address, log, environment, f"--node-ip-address={ip}", "--num-gpus=0"))
 
     def stop(self, name: str) -> None:
-        """Takes a worker away at once, as a machine that loses its power."""
-        process = self.processes.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        """Takes a worker away at once."""
+        kill(self.processes.pop(name))
 
     def _start(self, name: str, launch: Callable[[IO[bytes]], subprocess.Popen]) -> None:
         """Starts a part of the cluster and waits until it is there; a second time where a busy machine was too slow."""
@@ -133,8 +141,8 @@ class LocalCluster:
 
 
 def _ip(number: int) -> str:
-    """An address of this machine that others do not see; Linux has many, so that Ray can tell nodes apart."""
-    return f"127.0.0.{2 + number}" if sys.platform == "linux" else "127.0.0.1"
+    """An address of this machine that others do not see; each node of Ray has its own."""
+    return f"127.0.0.{2 + number}"
 
 
 def models_base() -> Path:

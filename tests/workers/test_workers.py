@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from support.tensors import pixels
 from unite_and_conquer.devtools.cluster import LocalCluster
@@ -94,19 +96,33 @@ def test_one_and_both_experts_on_workers_give_the_same_picture(host: Host) -> No
     assert len(runtimes()) == 2
 
 
+def write_lora(models: Path) -> None:
+    """A LoRA for the embedded text expert."""
+    (models / "loras").mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(3)
+    halves = {"up": (384, 2), "down": (2, 128)}
+    weights = {f"diffusion_model.mid.1.qkv.lora_{half}.weight": 0.2 * torch.randn(shape, generator=generator)
+               for half, shape in halves.items()}
+    save_file(weights, models / "loras" / "tiny.safetensors")
+
+
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "euler_ancestral"])
-def test_masks_windows_files_and_batches(host: Host, sampler: str) -> None:
-    """A mask and a window on one expert, a map from an input picture, two pictures at once, image to image."""
+def test_loras_masks_windows_files_and_batches(host: Host, cluster: LocalCluster, sampler: str) -> None:
+    """A LoRA, a mask and a window on one expert, a map from a picture, two pictures at once, image to image."""
+    for base in (host.base, cluster.base):
+        write_lora(base / "models")
     prompt = face(seed=6, steps=4, sampler_name=sampler, denoise=0.9) | {
         "picture": node("LoadImage", image="mcdm_face_hair.png"),
         "half": node("SolidMask", value=0.4, width=64, height=64),
+        "lora": node("LoraLoaderModelOnly", model=["text", 0], lora_name="tiny.safetensors", strength_model=1.0),
     }
     prompt = edited(prompt, {
-        "map": {"image": ["picture", 0]}, "latent": {"batch_size": 2}, "a": {"mask": ["half", 0], "end_percent": 0.6},
+        "map": {"image": ["picture", 0]}, "latent": {"batch_size": 2},
+        "a": {"model": ["lora", 0], "mask": ["half", 0], "end_percent": 0.6},
     })
     del prompt["map"]["inputs"]["mask"]
     here = pictures(host, prompt)
-    assert len(here) == 2
+    assert len(here) == 2 and not same(here, pictures(host, edited(prompt, {"a": {"model": ["text", 0]}})))
     assert same(pictures(host, placed(prompt, expert_1="a", expert_2="b")), here)
 
 
