@@ -24,10 +24,13 @@ class Least(float):
 
 
 class Choice(io.Combo.Input):
-    """A combo whose value every version of the host checks, and tells once: older ones check those that are lists."""
+    """A combo whose value every version of the host checks, and tells once: older ones check those that are lists.
+
+    Newer ones, which know dynamic combos, check all, and take no list.
+    """
 
     def get_io_type(self) -> Any:
-        return self.options
+        return super().get_io_type() if hasattr(io, "DynamicCombo") else self.options
 
 
 def search(*words: str) -> dict[str, list[str]]:
