@@ -18,9 +18,6 @@ FAMILIES: list[Family] = [*UNETS, *PICTURES, *VIDEO, *SOUND, *PIXELS]
 # Families of the host that are not built, and why.
 NOT_BUILT = {
     "LotusD": "an image-to-image network without noise levels, which the pack refuses",
-    "LTXAV": "picture and sound in one nested latent (tests/sampling/test_packed.py has one)",
-    "MiniMaxH3": "picture and sound in one nested latent (the same)",
-    "TripoSplat": "a shape and a camera in one nested latent",
     "Trellis2": "a sparse grid of voxels instead of a latent",
     "MiniMaxMusic3": "all sizes are fixed in its code: billions of weights",
     "RT_DETR_v4": "finds objects and draws nothing",
@@ -61,3 +58,20 @@ def oldest(latent_format: Any, same_space: SameSpace) -> str:
     *ancestors, _, _ = type(latent_format).__mro__         # without LatentFormat and object
     same = [ancestor for ancestor in ancestors if same_space(ancestor(), latent_format)]
     return (same or [type(latent_format)])[-1].__name__
+
+
+def vaes(same_space: SameSpace) -> dict[str, dict[str, Any]]:
+    """What the host knows of the VAE of each latent space.
+
+    keys: where a checkpoint that holds everything has its VAE. preview: the small decoder of vae_approx, "" without.
+    """
+    kinds = {kind.__name__: kind for kind in of_the_host()}
+    found: dict[str, dict[str, Any]] = {}
+    for space, names in spaces(same_space).items():
+        latent_format = kinds[names[0]].latent_format()
+        found[space] = {
+            "channels": latent_format.latent_channels,
+            "keys": sorted({prefix for name in names for prefix in kinds[name].vae_key_prefix}),
+            "preview": latent_format.taesd_decoder_name or "",
+        }
+    return found

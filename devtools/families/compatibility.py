@@ -38,6 +38,16 @@ ALIKE = """\
 Spaces with the same number of channels may still be different spaces: SD15 and SDXL have four, Flux and SD3 sixteen.
 The pack says so before it samples, and names families that would fit.
 """
+VAES = """\
+## VAEs
+
+A latent space has one VAE. A checkpoint that holds everything (for *Load Checkpoint*) brings it under these keys, and
+decodes what all families of its line draw. Files of a network alone need it beside them, from *Load VAE*; pixels
+(ChromaRadiance) need none. The small decoder is that of ComfyUI's previews (models/vae_approx).
+
+| Latent space | Channels | Keys in a checkpoint | Small decoder |
+|---|---|---|---|
+"""
 TABLE = """\
 ## Measured
 
@@ -78,8 +88,9 @@ def experts_of(kinds: Iterable[str]) -> list[measure.Built]:
 
 
 def measured(comfy: Any) -> dict[str, Any]:
-    """Spaces and figures of the running host: {"spaces": {space: kinds}, "measured": {family: row}}."""
-    spaces = families.spaces(comfy.module("mcdm.host.models").same_space)
+    """Of the running host: {"spaces": {space: kinds}, "vaes": {space: row}, "measured": {family: row}}."""
+    same_space = comfy.module("mcdm.host.models").same_space
+    spaces = families.spaces(same_space)
     space_of = {kind: space for space, kinds in spaces.items() for kind in kinds}
     rows: dict[str, Any] = {}
     ticker = Ticker("families")
@@ -95,7 +106,7 @@ def measured(comfy: Any) -> dict[str, Any]:
                 row = rows[name]
                 row["partners"] += 1
                 row["distances"]["others"] = max(rounded(distance), row["distances"].get("others", 0.0))
-    return {"spaces": spaces, "measured": rows}
+    return {"spaces": spaces, "vaes": families.vaes(same_space), "measured": rows}
 
 
 def rounded(distance: float) -> float:
@@ -114,7 +125,8 @@ def page(hosts: dict[str, Any]) -> str:
     """docs/compatibility.md."""
     versions = ", ".join(hosts)
     parts = [HEAD + f"\nMeasured on ComfyUI {versions}.\n", SPACES + "".join(space_lines(hosts)), ALIKE,
-             TABLE + "".join(family_lines(hosts)), MISSING + "".join(missing_lines(hosts))]
+             VAES + "".join(vae_lines(hosts)), TABLE + "".join(family_lines(hosts)),
+             MISSING + "".join(missing_lines(hosts))]
     return "\n".join(parts)
 
 
@@ -130,6 +142,19 @@ def space_lines(hosts: dict[str, Any]) -> list[str]:
         names = [f"({kind})" if kind in NOT_BUILT else kind for kind in sorted(kinds)]
         if set(kinds) - set(NOT_BUILT):
             lines.append(f"| {space} | {', '.join(names)} |\n")
+    return lines
+
+
+def vae_lines(hosts: dict[str, Any]) -> list[str]:
+    """One line per latent space, as the newest host that has it knows its VAE."""
+    rows: dict[str, dict[str, Any]] = {}
+    for host in hosts.values():
+        measured = {row["space"] for row in host["measured"].values()}
+        rows |= {space: row for space, row in host["vaes"].items() if space in measured}
+    lines = []
+    for space, row in sorted(rows.items()):
+        keys = ", ".join(f"`{prefix}`" for prefix in row["keys"])
+        lines.append(f"| {space} | {row['channels']} | {keys} | {row['preview']} |\n")
     return lines
 
 

@@ -72,7 +72,7 @@ class Family:
     kind: its class in comfy.supported_models. settings: what the host reads from the shapes of a checkpoint, shrunk.
     shape: a latent, without the batch. words: tokens and channels of a text. extras: what its conditions bring besides.
     option: which option of the family it shows, where a kind has several entries. state: tensors of a checkpoint that
-    the host reads beside the network.
+    the host reads beside the network. beside: the other parts of a nested latent, such as the sound of a video.
     """
     kind: str
     settings: dict[str, Any]
@@ -81,6 +81,7 @@ class Family:
     extras: dict[str, Any] = field(default_factory=dict)
     option: str = ""
     state: Callable[[], dict[str, Any]] = dict
+    beside: tuple[Shape, ...] = ()
 
     @property
     def name(self) -> str:
@@ -91,6 +92,13 @@ class Family:
         generator = torch.Generator().manual_seed(seed)
         text = torch.randn(1, *self.words, generator=generator)
         return [[text, drawn(self.extras, generator, shape or self.shape)]]
+
+    def latent(self, shape: Shape) -> Any:
+        """An empty latent of this shape, nested with the other parts where there are any."""
+        if not self.beside:
+            return torch.zeros(1, *shape)
+        from comfy.nested_tensor import NestedTensor
+        return NestedTensor([torch.zeros(1, *part) for part in (shape, *self.beside)])
 
     def model(self, seed: int) -> Any:
         """A MODEL with random weights, in float32 on the CPU."""

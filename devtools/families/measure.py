@@ -58,11 +58,19 @@ def alone(comfy: Any, one: Built) -> float:
     """How far one expert of weight 3 is from the host's KSampler at cfg 3, after two steps: relative."""
     shape = one.family.shape
     run = {"seed": 1, "steps": 2, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0,
-           "latent_image": {"samples": torch.zeros(1, *shape)}}
+           "latent_image": {"samples": one.family.latent(shape)}}
     positive, negative = one.conditions(shape)
     stock = comfy.call("KSampler", model=one.model, cfg=3.0, positive=positive, negative=negative, **run)[0]
     ours = comfy.call("MCDMSampler", mixture=mixture(comfy, [one], shape, (3.0,), ""), **run)[0]
-    return relative(ours["samples"], stock["samples"])
+    return relative(packed(ours["samples"]), packed(stock["samples"]))
+
+
+def packed(latent: Any) -> torch.Tensor:
+    """A latent as the samplers see it: a nested one as [B, 1, n]."""
+    if not latent.is_nested:
+        return latent
+    from comfy.utils import pack_latents
+    return pack_latents(latent.unbind())[0]
 
 
 # ------------------------------------------------------------------------------------------------------ two experts
@@ -80,10 +88,11 @@ def mixture(comfy: Any, experts: Sequence[Built], shape: Shape, weights: Sequenc
 
 
 def asked(guider: Any, x: torch.Tensor, level: float, noise: torch.Tensor | None = None,
-          latent: torch.Tensor | None = None, mask: torch.Tensor | None = None) -> torch.Tensor:
+          latent: Any = None, mask: torch.Tensor | None = None) -> torch.Tensor:
     """What a guider of the host answers at one point, through the whole of the host's sampling.
 
-    mask: a noise mask; where it is 0, the host keeps the latent, and shows it with this noise.
+    latent: None is an empty one in the shape of x. mask: a noise mask; where it is 0, the host keeps the latent, and
+    shows it with this noise.
     """
     import comfy.samplers
     answers = []
@@ -92,8 +101,8 @@ def asked(guider: Any, x: torch.Tensor, level: float, noise: torch.Tensor | None
               disable: Any = None) -> torch.Tensor:
         answers.append(model(x, sigmas[0] * x.new_ones(len(x)), **extra_args))
         return x
-    empty = torch.zeros_like(x)
-    noise, latent = (empty if given is None else given for given in (noise, latent))
+    latent = torch.zeros_like(x) if latent is None else latent
+    noise = latent * 0.0 if noise is None else noise
     guider.sample(noise, latent, comfy.samplers.KSAMPLER(probe), torch.tensor([level, 0.0]), denoise_mask=mask,
                   disable_pbar=True, seed=0)
     return answers[0]
@@ -121,13 +130,14 @@ def estimates(one: Built, shape: Shape, **kept: Any) -> tuple[torch.Tensor, torc
         guider.model_options, note, disable_cfg1_optimization=True)
     guider.set_conds(*one.conditions(shape))
     guider.set_cfg(2.0)
-    asked(guider, *framed(one, point(shape)), **kept)
+    asked(guider, *framed(one, point(one.family, shape)), **({"latent": one.family.latent(shape)} | kept))
     return seen["condition"], seen["null"]
 
 
-def point(shape: Shape) -> torch.Tensor:
-    """The noisy latent [1, *shape] that all are asked about, in the frame z = x0 + sigma n."""
-    return 2.0 * torch.randn(1, *shape, generator=torch.Generator().manual_seed(3))
+def point(family: Family, shape: Shape) -> torch.Tensor:
+    """The noisy latent [1, *shape] that all are asked about, packed if nested, in the frame z = x0 + sigma n."""
+    size = packed(family.latent(shape)).shape
+    return 2.0 * torch.randn(size, generator=torch.Generator().manual_seed(3))
 
 
 def eq10(first: tuple[torch.Tensor, torch.Tensor], second: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -145,5 +155,5 @@ def pairs(comfy: Any, experts: Sequence[Built]) -> Iterator[tuple[str, str, floa
             if (number, shape) not in known:
                 known[number, shape] = estimates(one, shape)
         guider = comfy.call("MCDMGuider", mixture=mixture(comfy, [lead, other], shape))[0]
-        answer = asked(guider, *framed(lead, point(shape)))
+        answer = asked(guider, *framed(lead, point(lead.family, shape)), latent=lead.family.latent(shape))
         yield lead.family.name, other.family.name, relative(answer, eq10(known[first, shape], known[second, shape]))

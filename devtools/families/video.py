@@ -36,11 +36,23 @@ MOCHI = {
 }
 LTX = {"image_model": "ltxv", "in_channels": 128, "cross_attention_dim": 64, "attention_head_dim": 32,
        "num_attention_heads": 2, "caption_channels": 32, "num_layers": 1}
+LTXAV = LTX | {
+    "image_model": "ltxav", "audio_in_channels": 128, "audio_cross_attention_dim": 64, "audio_attention_head_dim": 32,
+    "audio_num_attention_heads": 2, "connector_attention_head_dim": 16, "connector_num_attention_heads": 2,
+    "connector_num_layers": 1,
+}
+MINIMAX = {
+    "image_model": "minimax_h3", "hidden_size": 64, "num_layers": 1, "token_refiner_num_layers": 1,
+    "num_attention_heads": 2, "attention_head_dim": 96, "ffn_hidden_size": 64, "text_dim": 32, "timestep_input_dim": 16,
+    "time_embed_hidden_size": 32, "time_embed_dim": 32,
+}
 KANDINSKY = {
     "image_model": "kandinsky5", "in_visual_dim": 33, "out_visual_dim": 16, "in_text_dim": 32, "in_text_dim2": 16,
     "time_dim": 32, "model_dim": 64, "ff_dim": 64, "visual_embed_dim": 132, "num_text_blocks": 1,
     "num_visual_blocks": 1, "axes_dims": (8, 12, 12),
 }
+TRIPO = {"image_model": "triposplat", "q_token_length": 64, "model_channels": 64, "cond_channels": 32, "num_blocks": 1,
+         "num_refiner_blocks": 1, "num_head_channels": 32, "mlp_ratio": 2}
 SEEDVR = {
     "image_model": "seedvr2", "norm_eps": 1e-5, "num_layers": 2, "mlp_type": "normal", "vid_dim": 64, "txt_in_dim": 32,
     "heads": 2, "head_dim": 32, "mm_layers": 1, "rope_type": "rope3d", "rope_dim": 16,
@@ -96,6 +108,9 @@ VIDEO = [
     Family("Kandinsky5", KANDINSKY, (16, 2, 8, 8), extras={"pooled_output": Noise((16,))}),
     Family("GenmoMochi", MOCHI, (12, 2, 8, 8), extras=MASK),
     Family("LTXV", LTX, (128, 2, 4, 4), extras=MASK | {"frame_rate": 24}),
+    Family("LTXAV", LTXAV, (128, 2, 4, 4), extras={"frame_rate": 24}, beside=((8, 10, 16),)),
+    Family("MiniMaxH3", MINIMAX, (24, 2, 4, 4), beside=((32, 2, 8),)),
+    Family("TripoSplat", TRIPO, (64, 16), extras={"reference_latents": [Noise((128, 4, 4))]}, beside=((1, 5),)),
     Family("SeedVR2", SEEDVR, (16, 2, 8, 8), extras={"condition": LatentNoise(17)}),
     Family("CogVideoX_T2V", COG, (16, 3, 16, 16)),
     Family("CogVideoX_I2V", COG | {"in_channels": 32}, (16, 3, 16, 16), extras=BESIDE),

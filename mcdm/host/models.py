@@ -114,13 +114,14 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
 
     Of a nested latent, picture and sound in one, the first part is the picture.
     """
-    if latent.is_nested:
+    nested = latent.is_nested
+    if nested:
         for part in latent.unbind():
             _check_finite(part)
         latent = latent.unbind()[0]
     lead = experts[0]
     space = latent_format(lead.model)
-    if latent.shape[1] != space.latent_channels:
+    if not nested and latent.shape[1] != space.latent_channels:
         raise ValueError(f"Expert '{lead.name}' works on latents of {space.latent_channels} channels "
                          f"({_name(space)}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
                          "or encode the picture with the VAE of this latent space.")

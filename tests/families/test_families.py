@@ -128,12 +128,14 @@ def test_the_gate_names_no_family_that_the_pack_refuses(comfy, name):
 
 
 def test_the_page_agrees_with_the_running_host(comfy):
-    spaces = families.spaces(comfy.module("mcdm.host.models").same_space)
+    same_space = comfy.module("mcdm.host.models").same_space
+    spaces = families.spaces(same_space)
     written = compatibility.read()
     assert compatibility.PAGE.read_text("utf-8") == compatibility.page(written)
     if compatibility.version() not in written:
         pytest.skip(f"nobody has measured ComfyUI {compatibility.version()}: python3 dev.py compatibility")
     host = written[compatibility.version()]
     assert host["spaces"] == spaces
+    assert host["vaes"] == families.vaes(same_space)
     assert list(host["measured"]) == [family.name for family in families.here()]
     assert max(figure for row in host["measured"].values() for figure in row["distances"].values()) <= 2e-5

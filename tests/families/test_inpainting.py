@@ -27,6 +27,6 @@ def test_the_kept_part_is_as_each_network_wants_it(comfy, lead, other):
     kept = {"noise": noise, "latent": latent, "mask": mask}
     expected = measure.eq10(*(measure.estimates(one, shape, **kept) for one in experts))
     guider = comfy.call("MCDMGuider", mixture=measure.mixture(comfy, experts, shape))[0]
-    answer = measure.asked(guider, *measure.framed(experts[0], measure.point(shape)), **kept)
+    answer = measure.asked(guider, *measure.framed(experts[0], measure.point(experts[0].family, shape)), **kept)
     drawn = mask.bool().expand(1, *shape)
     assert measure.relative(answer[drawn], expected[drawn]) <= 2e-5

@@ -108,7 +108,7 @@ def test_uso(comfy):
     assert measure.relative(expected, stock(plain.model)) > 1e-3
     mixture = measure.mixture(comfy, [one], one.family.shape, (1.0,), "")
     assert measure.relative(sampled(comfy, "MCDMSampler", mixture=mixture, latent_image=latent), expected) <= 2e-5
-    point = measure.framed(one, measure.point(one.family.shape))
+    point = measure.framed(one, measure.point(one.family, one.family.shape))
 
     def alone(expert, condition):
         guider = comfy.call("BasicGuider", model=expert.model, conditioning=condition)[0]
