@@ -76,9 +76,9 @@ class Page:
     def run(self) -> dict[str, str]:
         """Presses the run button and waits for the end, which must be a good one.
 
-        Returns the one file that Save Image or Save Video wrote, as /view wants it: filename, subfolder and type.
+        Returns the one file that was saved, as /view wants it: filename, subfolder and type.
         """
-        save, = (key for key, call in self.prompt().items() if call["class_type"] in ("SaveImage", "SaveVideo"))
+        save, = (key for key, call in self.prompt().items() if call["class_type"].startswith("Save"))
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
         self.page.get_by_test_id("queue-button").click()
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)

@@ -59,6 +59,19 @@ def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
     assert [(g[0], n[0]) for g in groups for n in nodes if meet(g, n) and not holds(g, n)] == []
 
 
+def test_the_first_template_is_small_and_in_view(page):
+    """As it opens in a window of 1600 x 1000: a dozen nodes, large enough to read, the result among them."""
+    page.load(prompts.drawing(prompts.names()[0]))
+    scale, boxes = page.page.evaluate("""() => {
+        const {scale, offset: [left, top]} = app.canvas.ds, at = app.canvas.canvas.getBoundingClientRect();
+        return [scale, app.graph.nodes.map(({title, boundingRect: [x, y, width, height]}) => [title,
+            at.x + (x + left) * scale, at.y + (y + top) * scale, width * scale, height * scale])];
+    }""")
+    assert len(boxes) <= 12 and "Save Image" in [title for title, *_ in boxes] and scale >= 0.75
+    for title, x, y, width, height in boxes:
+        assert x >= 60 and x + width <= 1600 and y >= 80 and y + height <= 1000, title
+
+
 @pytest.mark.parametrize("name", prompts.names())
 def test_the_run_button_makes_a_picture(page, host, name):
     """As a user does, but for the number of steps and the size of the picture.
@@ -78,7 +91,7 @@ def test_the_run_button_makes_a_picture(page, host, name):
     picture = page.run()
     assert (picture["type"], picture["subfolder"]) == ("output", "mcdm")
     assert picture["filename"].startswith(name)
-    kind = {".png": b"\x89PNG", ".mp4": b"ftyp"}[Path(picture["filename"]).suffix]
+    kind = {".png": b"\x89PNG", ".webp": b"WEBP"}[Path(picture["filename"]).suffix]
     assert kind in host.get("/view", **picture)[:12]
 
 

@@ -21,7 +21,7 @@ from unite_and_conquer.devtools.versions import SEARCH_FIELD, SEARCH_RESULT
 DOCS = ROOT / "web" / "docs"
 PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
 IMAGE = re.compile(r"!\[(.+?)\]\((\S+?)\)")
-BLUEPRINT = "Unite two checkpoints"
+BLUEPRINT, AT_ONCE = "Unite two checkpoints", "Unite the built-in face experts"
 EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
 
 SEARCHES = {        # what a user types, and a node that the search then lists
@@ -163,30 +163,27 @@ def test_the_template_browser_shows_them(page):
         card.locator("img").wait_for()
         page.page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
     browser.get_by_placeholder("Search").first.fill("unite")
-    browser.get_by_test_id(f"template-workflow-{prompts.TITLES['face_from_three_experts']}").wait_for()
+    browser.get_by_test_id(f"template-workflow-{prompts.TITLES['start_here']}").wait_for()
     browser.locator("button:has(.pi-times)").first.click()
     browser.wait_for(state="detached")
 
 
 # ------------------------------------------------------------------------------------------------------- the blueprint
 
-def test_the_host_lists_the_blueprint(host):
-    listed = host.get_json("/global_subgraphs").items()         # newer hosts have some of their own
-    (key, entry), = ((key, entry) for key, entry in listed if entry["info"]["node_pack"] == f"custom_nodes.{PACK}")
-    assert entry["name"] == BLUEPRINT
-    file = ROOT / "subgraphs" / f"{BLUEPRINT}.json"
-    assert host.get_json(f"/global_subgraphs/{key}")["data"] == file.read_text("ascii")
+def test_the_host_lists_the_blueprints(host):
+    keys = {entry["name"]: key for key, entry in host.get_json("/global_subgraphs").items()
+            if entry["info"]["node_pack"] == f"custom_nodes.{PACK}"}
+    assert sorted(keys) == sorted([BLUEPRINT, AT_ONCE])
+    for name, key in keys.items():
+        file = ROOT / "subgraphs" / f"{name}.json"
+        assert host.get_json(f"/global_subgraphs/{key}")["data"] == file.read_text("ascii")
 
 
-def test_the_blueprint_draws_what_the_same_nodes_draw_without_it(page, host):
-    """Taken from the search, given a Save Image, and queued by the button; beside it the API file of the same nodes."""
-    search(page).fill(BLUEPRINT)
-    found(page, BLUEPRINT).click()
+def run_blueprint(page, host, name, values):
+    """Taken from the search, given a Save Image, and queued by the button: its widgets, prompt and picture."""
+    search(page).fill(name)
+    found(page, name).click()
     page.page.locator(SEARCH_FIELD).wait_for(state="detached")
-    values = {
-        "prompt 1": "a cat", "prompt 2": "at night", "weight 1": 3, "weight 2": 2, "reliabilities": "1, 3",
-        "width": 64, "height": 64, "seed": 5, "steps": 2,
-    }
     page.page.wait_for_function("() => app.graph.nodes.length === 1")
     widgets = page.page.evaluate("""values => {
         const [node] = app.graph.nodes, save = LiteGraph.createNode("SaveImage");
@@ -197,15 +194,36 @@ def test_the_blueprint_draws_what_the_same_nodes_draw_without_it(page, host):
         node.connect(0, save, 0);
         return node.widgets.map(widget => widget.name);
     }""", values)
+    return widgets, page.prompt(), host.get("/view", **page.run())
+
+
+def test_the_built_in_experts_run_at_once(page, host):
+    """The blueprint as it comes draws what the first template draws."""
+    widgets, prompt, drawn = run_blueprint(page, host, AT_ONCE, {})
+    assert widgets[:7] == ["hair map", "skin map", "words", *(f"weight of {what}" for what in widgets[:3]), "shares"]
+    flat = prompts.prompt("start_here")
+    types, flat_types = (sorted(call["class_type"] for call in graph.values()) for graph in (prompt, flat))
+    assert types == flat_types
+    wanted, = host.images(host.run(flat))
+    assert np.array_equal(pixels(drawn), pixels(wanted))
+
+
+def test_the_blueprint_draws_what_the_same_nodes_draw_without_it(page, host):
+    """Beside it the API file of the same nodes."""
+    values = {
+        "prompt 1": "a cat", "prompt 2": "at night", "weight 1": 3, "weight 2": 2, "reliabilities": "1, 3",
+        "width": 64, "height": 64, "seed": 5, "steps": 2,
+    }
+    widgets, prompt, drawn = run_blueprint(page, host, BLUEPRINT, values)
     of_each = [f"{what} {i}" for i in (1, 2) for what in ("checkpoint", "prompt", "negative prompt", "weight")]
     assert widgets == [
         *of_each, "reliabilities", "width", "height", "batch_size", "seed", "steps", "sampler_name", "scheduler"]
-    prompt, drawn = page.prompt(), host.get("/view", **page.run())
 
     flat = prompts.prompt("two_stable_diffusion_prompts")
     changes = {
         "2": {"text": "a cat"}, "6": {"text": "at night"}, "4": {"weight": 3}, "8": {"weight": 2},
-        "9": {"reliabilities": "1, 3"}, "10": {"width": 64, "height": 64}, "11": {"seed": 5, "steps": 2},
+        "9": {"reliabilities": "1, 3", "meaning": "reliabilities"}, "10": {"width": 64, "height": 64},
+        "11": {"seed": 5, "steps": 2},
     }
     for node, inputs in changes.items():
         assert inputs.keys() <= flat[node]["inputs"].keys()
