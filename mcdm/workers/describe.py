@@ -1,6 +1,7 @@
 """What the machine with the sampler has to know of an expert that is elsewhere: all but its network."""
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from ..host.run import CFG_HOOKS, wants_null
 from ..mixture import Expert
 from .wire import find_class, name_class, pack, plain, unpack
+
+APART = {"model", "condition", "null", "mask", "place", "vae"}      # fields of an Expert that are no plain data
 
 
 def describe(expert: Expert) -> dict[str, Any]:
@@ -21,7 +24,7 @@ def describe(expert: Expert) -> dict[str, Any]:
         raise ValueError(f"expert '{expert.name}' has a VAE, with which it works in another latent space than others; "
                          "let it run here, or disconnect the VAE")
     return {
-        "name": expert.name, "weight": expert.weight, "start": expert.start, "end": expert.end,
+        "settings": {f.name: getattr(expert, f.name) for f in dataclasses.fields(expert) if f.name not in APART},
         "mask": pack(expert.mask), "null": expert.null is not None,
         "class": _nearest_class(type(model.model)),
         "weights": sum(p.numel() for p in model.model.parameters()),

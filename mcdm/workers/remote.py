@@ -73,8 +73,8 @@ class RemoteExpert:
         state = self._prepare()
         marker: list[Any] = [[None, {}]]
         return Expert(
-            self._model(state), marker, list(marker) if state["null"] else None, state["weight"],
-            unpack(state["mask"]), state["start"], state["end"], state["name"], self.seat.worker)
+            self._model(state), marker, list(marker) if state["null"] else None, mask=unpack(state["mask"]),
+            place=self.seat.worker, **state["settings"])
 
     def _model(self, state: dict[str, Any]) -> comfy.model_patcher.ModelPatcher:
         kind: Any = stand_in_class(state, StandIn)
