@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional as F
 
+from .fusion import Coefficient
 from .observation import Observation
 
 GRID = 8
@@ -102,6 +103,7 @@ class Recorder:
         self.sigmas: list[float] = []
         self.asked: list[torch.Tensor] = []                 # G_i of the last evaluation
         self.fused: torch.Tensor                            # its fused estimate
+        self.masks: list[Coefficient] = []                  # its masks m_i
         self._sizes: list[torch.Tensor] = []                # per evaluation, on the device: [experts]
         self._cosines: list[torch.Tensor] = []              # [2, pairs]: of contributions, of what is asked for
         self._parts: list[list[torch.Tensor]] = []          # of what each expert asks for
@@ -111,6 +113,7 @@ class Recorder:
         o, null = observation, observation.null
         assert null is not None, "the guider has to evaluate all nulls"
         self.fused = o.fused.float()
+        self.masks = list(o.coefficients.masks) if o.coefficients else []
         added = {i: w * (d - null) for i, (w, d) in o.contributions.items()}
         asked = {i: w * (o.denoised[i] - o.nulls.get(i, null)) for i, (w, _) in o.contributions.items()}
         contributions, self.asked = self._fields(added), self._fields(asked)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from .automatic import Automatic
 from .bands import EVERY, Factors
 from .fusion import CANCELLED
 from .options import EVERYWHERE, Options
@@ -67,6 +68,7 @@ class Mixture:
     meaning: one of MEANINGS; with "shares" all reliabilities here are shares s_j >= 0 instead: see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
     slots: where each expert is wired, for numbers that are read by slot; () = 1, 2, ...
+    automatic: where each expert acts is found while sampling, see mcdm/automatic.py; None: the experts' masks alone.
     Raises ValueError where the numbers do not fit the experts.
     """
     experts: tuple[Expert, ...]
@@ -75,6 +77,7 @@ class Mixture:
     options: Options = Options()
     meaning: str = RELIABILITIES
     slots: tuple[int, ...] = ()
+    automatic: Automatic | None = None
 
     def __post_init__(self) -> None:
         if not self.experts:

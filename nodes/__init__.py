@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .automatic import AutomaticMasks
 from .compare import CompareExperts
 from .conditions import ClassCondition, MapCondition, TextCondition
 from .corrected import MCDMCorrected
@@ -21,7 +22,7 @@ class UniteAndConquer(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             LoadExpert, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
-            ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, EmptyExpertLatent,
+            ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, AutomaticMasks, EmptyExpertLatent,
             MCDMGuider, MCDMSampler, MCDMAncestral, MCDMCorrected,
             ReliabilitySweep, MixtureReport, CompareExperts,
         ]

@@ -80,7 +80,8 @@ class MixtureReport(io.ComfyNode):
             if step + 1 in chosen:
                 first = [g[:1] for g in recorder.asked]
                 picture = _estimate(space, recorder.fused)
-                maps.append(Map(step + 1, recorder.sigmas[-1], disagreement(first), picture))
+                masks = [m[:1] for m in recorder.masks if isinstance(m, torch.Tensor)] if mixture.automatic else []
+                maps.append(Map(step + 1, recorder.sigmas[-1], disagreement(first), picture, masks))
         latent, _ = sample(guider, seed, steps, sampler_name, scheduler, denoise, latent_image, recorder, after_step)
         if not recorder.sigmas:
             raise ValueError(f"Nothing was sampled at denoise {denoise:g}, so there is nothing to report on; raise it.")
@@ -168,6 +169,7 @@ def _plain(
             "sigma": m.sigma,
             "cancelled": m.disagreement.cancelled,
             "disagreement": first_frame(m.disagreement.lost).tolist(),
+            "masks": [first_frame(mask).tolist() for mask in m.masks],
         }
         for m in maps
     ]

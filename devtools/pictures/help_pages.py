@@ -183,11 +183,24 @@ def mixture_options(at: Stage) -> Image.Image:
         "high weights": high | {"options": off},
         "high weights\nand rescale 0.7": high | {"options": off | {"rescale": 0.7}},
         "high weights and\nsigma_low 2": high | {"options": off | {"sigma_low": 2.0}},
-        "high weights and\napg, eta 0": high | {"options": off | {"apg": True, "apg_eta": 0.0}},
+        "high weights\nand apg": high | {"options": off | {
+            "apg": True, "apg_eta": 0.0, "apg_norm_threshold": 2.0, "apg_momentum": -0.5}},
     }
     cells = [(title, at.drawn(edited(graph, inputs))) for title, inputs in changes.items()]
     at.stage(graph, run=False)
-    return below(at.shot({MIXER: (0, 0, 330, 450), "options": (390, 0, 330)}), row(cells))
+    return below(at.shot({"options": (0, 0, 330)}), row(cells))
+
+
+def automatic_masks(at: Stage) -> Image.Image:
+    """The experts of FACE everywhere, and where each asks for most, softer and softer."""
+    masks = node("AutomaticMasks", mixture=[MIXER, 0], temperature=0.25, blur=2.0, strengths="", hold_sigma=0.0)
+    graph = edited(FACE | {"masks": masks}, {SAMPLER: {"mixture": ["masks", 0]}})
+    cells = [("no masks", at.drawn(FACE))]
+    for temperature in (0.05, 0.25, 1.0, 4.0):
+        cells.append((f"temperature {temperature:g}", at.drawn(edited(graph, {"masks": {"temperature": temperature}}))))
+    cells.append(("strengths\n1, 1, 3", at.drawn(edited(graph, {"masks": {"strengths": "1, 1, 3"}}))))
+    at.stage(graph, run=False)
+    return below(at.shot({MIXER: (0, 0, 330, 450), "masks": (390, 0, 330)}), row(cells))
 
 
 def empty_expert_latent(at: Stage) -> Image.Image:
@@ -287,6 +300,7 @@ PICTURES: dict[str, Callable[[Stage], Image.Image]] = {
     "ReliabilityMixer": Stage.pads,
     "ReliabilityMixer_effect": reliability_effect,
     "MixtureOptions": mixture_options,
+    "AutomaticMasks": automatic_masks,
     "EmptyExpertLatent": empty_expert_latent,
     "MCDMGuider": mcdm_guider,
     "MCDMSampler": mcdm_sampler,

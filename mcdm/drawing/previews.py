@@ -70,6 +70,7 @@ class Previews:
     watched(): whether anybody looks.
     clock: seconds. So much time passes between two previews that this one, the next and the last one together stay
     below SHARE of it.
+    masked: a picture is dark where its expert does not act.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class Previews:
         send: Callable[[list[dict[str, Any]]], object],
         watched: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.perf_counter,
+        masked: bool = False,
     ) -> None:
         self.names, self.send, self.watched, self.clock = names, send, watched, clock
+        self.masked = masked
         self.previewer = previewer(space)
         self.began: float | None = None     # when the first observation came
         self.spent = 0.0                    # seconds on all previews so far
@@ -107,17 +110,27 @@ class Previews:
         start = self.clock()
         shares = contribution_shares(observation, len(self.names))
         if shares is not None:
-            pictures = [self._picture(observation.denoised.get(i)) for i in range(len(shares))]
+            masks = observation.coefficients.masks if self.masked and observation.coefficients else ()
+            pictures = [self._picture(observation.denoised.get(i), masks[i] if masks else 1.0)
+                        for i in range(len(shares))]
             self.send([{"name": name, "pull": round(share, 4), "image": picture}
                        for name, share, picture in zip(self.names, shares, pictures, strict=True)])
         self.cost = self.clock() - start
         self.spent += self.cost
 
-    def _picture(self, denoised: torch.Tensor | None) -> str | None:
-        """The first picture (for video, its first frame) as a data URL."""
+    def _picture(self, denoised: torch.Tensor | None, mask: Coefficient) -> str | None:
+        """The first picture (for video, its first frame) as a data URL, dark where the mask is 0."""
         if denoised is None or not self.previewer:
             return None
-        return data_url(self.previewer.decode_latent_to_preview(denoised))
+        picture = self.previewer.decode_latent_to_preview(denoised)
+        return data_url(picture if isinstance(mask, float) else dimmed(picture, mask))
+
+
+def dimmed(picture: Image.Image, mask: torch.Tensor) -> Image.Image:
+    """A picture that is dark where the first one of masks [B, 1, (T,) H, W] is 0."""
+    shown = mask[0].reshape(-1, *mask.shape[-2:])[0].float().clamp(0, 1)
+    light = Image.fromarray((64 + 191 * shown).byte().cpu().numpy()).resize(picture.size)
+    return Image.composite(picture, Image.new("RGB", picture.size), light)
 
 
 def data_url(image: Image.Image) -> str:
@@ -145,4 +158,5 @@ def observer(guider: Any) -> Previews | None:
     def watched() -> bool:
         return client in host.sockets
     names = [e.name for e in guider.mixture.experts]
-    return Previews(names, guider.model_patcher.get_model_object("latent_format"), send, watched)
+    space = guider.model_patcher.get_model_object("latent_format")
+    return Previews(names, space, send, watched, masked=guider.mixture.automatic is not None)

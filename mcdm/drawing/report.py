@@ -27,6 +27,7 @@ class Map(NamedTuple):
     sigma: float
     disagreement: Disagreement          # of the first picture, [1, (T,) H, W]
     estimate: Image.Image | None        # that picture as it is estimated then
+    masks: Sequence[torch.Tensor] = ()  # automatic masks of the experts, [1, 1, (T,) H, W]
 
 
 def report_page(
@@ -49,6 +50,7 @@ def report_page(
         agreement=agreement,
         band=(found[0].sigma, figures.decides[0]) if found else None,
         maps=[(_title(m), _pictures(m)) for m in maps],
+        masked=any(m.masks for m in maps),
     )
 
 
@@ -67,10 +69,11 @@ def _title(m: Map) -> str:
 
 
 def _pictures(m: Map) -> list[Image.Image]:
-    """The estimate, where there is one, and beside it the disagreement, bright where all cancels."""
+    """The estimate, where there is one, and beside it the disagreement, bright where all cancels; then the masks."""
     strength = first_frame(m.disagreement.strength)
-    picture = heat(first_frame(m.disagreement.lost), float(strength.max()))
-    return [picture] if m.estimate is None else [m.estimate, picture]
+    found = [heat(first_frame(m.disagreement.lost), float(strength.max()))]
+    found += [heat(first_frame(mask), 1.0) for mask in m.masks]
+    return found if m.estimate is None else [m.estimate, *found]
 
 
 def _compose(
@@ -83,6 +86,7 @@ def _compose(
     agreement: Lines,
     band: tuple[float, float] | None,
     maps: Sequence[tuple[str, Sequence[Image.Image]]],
+    masked: bool,
 ) -> Image.Image:
     """The page from what it shows.
 
@@ -111,7 +115,7 @@ def _compose(
     draw_panel(page, top + 20 + PANEL, title, sigmas, shown, [-1.0, -0.5, 0.0, 0.5, 1.0], band)
 
     if maps:
-        _draw_maps(page, top + 2 * PANEL + 30, maps, map_width, map_height)
+        _draw_maps(page, top + 2 * PANEL + 30, maps, map_width, map_height, masked)
     return page.image.reduce(FINE)
 
 
@@ -133,10 +137,13 @@ def _map_size(groups: Sequence[Sequence[Image.Image]]) -> tuple[float, float]:
 
 def _draw_maps(
     page: Page, y: float, maps: Sequence[tuple[str, Sequence[Image.Image]]], width: float, height: float,
+    masked: bool,
 ) -> None:
     """Groups of maps from left to right, a title above each group."""
     x: float = MARGIN
     title = "disagreement: where conditions cancel each other (bright), beside the picture at that step"
+    if masked:
+        title += "; then where each expert acts"
     page.text(x, y, title, 16)
     for title, pictures in maps:
         page.text(x, y + 29, title, 14, PALE)

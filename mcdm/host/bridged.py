@@ -31,8 +31,10 @@ from .union import Across, Union, Weighted
 def guider_of(mixture: Mixture, clip_denoised: bool = False) -> MixtureGuider:
     """The guider of a mixture, of one latent space or several."""
     several = len(groups_of(mixture.experts, mixture.mixed_spaces)) > 1
-    if several and bands.of([e.bands for e in mixture.experts]):
-        raise ValueError("Frequency bands need experts that share a latent space, and these do not; clear bands.")
+    what = "Frequency bands" if bands.of([e.bands for e in mixture.experts]) else ""
+    what = "Automatic masks" if mixture.automatic is not None else what
+    if several and what:
+        raise ValueError(f"{what} need experts that share a latent space, and these do not; leave them out.")
     return (BridgedGuider if several else MixtureGuider)(mixture, clip_denoised)
 
 

@@ -14,13 +14,14 @@ from ..mixture import Mixture
 from ..observation import Observation, picture_of
 from .combine import Combiner
 from .conds import Conds, Shapes, Start, check_parts, host_conds
+from .dividing import AutomaticDivision
 from .evaluate import Evaluator, check_finite
 from .hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
 from .lanes import Clock
 from .loading import KEY, Loader
 from .models import check_latent, check_spaces, is_pixel, noise_levels_of
 from .patchers import own_patchers
-from .plan import Divide, Planner, Schedule, check_nulls
+from .plan import Planner, Schedule, check_nulls
 from .run import ExpertRun, LeadRun, log_failing_expert, wants_null
 from .threads import threads_that_pay
 
@@ -43,7 +44,6 @@ class MixtureGuider(comfy.samplers.CFGGuider):
     clip_denoised: clamp the fused estimate to [-1, 1] (pixel experts only).
     learned_variance: after an evaluation, the variance channels of the lead's condition row, as the authors take them.
     observer: called with an Observation of every evaluation, before the sampler's own hooks; None costs nothing.
-    divide: decides from the answers of an evaluation what part of its action each expert has; None: all of it.
     all_nulls: evaluate D_0 and the null of every expert whose condition counts, for an observer that compares them.
     shared, clock: see Evaluator. Raises ValueError for experts that do not fit together.
     """
@@ -64,7 +64,6 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self.learned_variance: torch.Tensor | None = None
         self.observer: Callable[[Observation], None] | None = None
         self.all_nulls = False
-        self.divide: Divide | None = None
         self.shared: dict[Any, Any] | None = None
         self.clock: Clock | None = None
         self.latent_shapes: Shapes | None = None        # of the parts of a packed latent: picture, sound
@@ -97,6 +96,9 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         lead = LeadRun(*first)
         runs = [lead, *(ExpertRun(*other, lead.levels) for other in rest)]
         planner = Planner(self.mixture, self.schedule, runs, self.all_nulls)
+        if self.mixture.automatic is not None:
+            division = AutomaticDivision(self.mixture.automatic, len(runs))
+            planner.divide, planner.compares = division, lambda sigma: self.all_nulls or division.looks(sigma)
         evaluator = Evaluator(runs, self.shared, self.clock)
         combine = Combiner(self.mixture.options, runs, evaluator)
         return Sampling(lead, runs, planner, evaluator, Loader(planner, lead), combine)
@@ -153,8 +155,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             check_parts(runs[i].expert, runs[i].conds, self.latent_shapes)
         places = [run.place(x, timestep, level) for run in runs]
         denoised, nulls = evaluator.evaluate(plan, places)
-        if self.divide is not None and denoised:
-            plan = planner.divided(plan, self.divide(denoised, nulls, plan))
+        if planner.divide is not None and denoised:
+            plan = planner.divided(plan, planner.divide(self.schedule.levels.sigma(level), denoised, nulls, plan))
         self.learned_variance = variances.row(0) if 0 in denoised else None
         null = self.schedule.levels.at_rest(x, level) if plan.resting else plan.null_blend(nulls)
         contributions = combine.contributions(plan, places, denoised, null)

@@ -70,13 +70,13 @@ def checked(guider: Any, settings: Settings) -> MixtureGuider:
     if settings.method != PLAIN:
         options, experts = guider.mixture.options, guider.mixture.experts
         changed = [name for name, on in (
-            ("rescale", options.rescale), ("APG", options.apg), ("CFG-Zero*", options.cfg_zero)) if on]
+            ("rescale", options.rescale), ("APG", options.apg), ("CFG-Zero*", options.cfg_zero),
+            ("automatic masks", guider.mixture.automatic)) if on]
         changed += [f"the bands of '{e.name}'" for e in experts if e.bands != EVERY]
         changed += [f"the CFG functions of '{run.expert.name}'" for run in guider.sampling.runs if run.has_cfg_hooks]
         if changed:
             raise ValueError(f"MCDM Corrected follows eq. 10 itself, which {changed[0]} would change; turn that off, "
                              "or set method to none.")
-    if settings.method in (OR, AND) and (settings.langevin_steps or guider.divide is not None):
-        what = "Langevin steps" if settings.langevin_steps else "automatic masks"
-        raise ValueError(f"{settings.method} decides by itself who acts how much, and does not go with {what}.")
+    if settings.method in (OR, AND) and settings.langevin_steps:
+        raise ValueError(f"{settings.method} does not go with Langevin steps; set langevin_steps to 0.")
     return guider

@@ -92,7 +92,7 @@ class Division(NamedTuple):
     looks: bool = True
 
 
-Divide = Callable[[dict[int, torch.Tensor], dict[int, torch.Tensor], Plan], Division]
+Divide = Callable[[float, dict[int, torch.Tensor], dict[int, torch.Tensor], Plan], Division]
 
 
 class Planner:
@@ -100,12 +100,14 @@ class Planner:
 
     all_nulls: nulls of all experts whose condition counts, needed or not.
     bands: the factors of each expert, () where all are 1.
-    divides: what the experts have to do is divided among them after their answers, see `divided`.
+    divide: divides what is to be done among the experts by (sigma, their answers, those of the nulls, the plan).
+    compares: whether the answers at a sigma are compared, for which every null is needed.
     """
 
     def __init__(self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], all_nulls: bool) -> None:
-        self.mixture, self.schedule, self.runs, self.all_nulls = mixture, schedule, runs, all_nulls
-        self.divides = False
+        self.mixture, self.schedule, self.runs = mixture, schedule, runs
+        self.divide: Divide | None = None
+        self.compares: Callable[[float], bool] = lambda sigma: all_nulls
         self.bands = bands.of([e.bands for e in mixture.experts])
         self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
         self._plans: dict[Any, Plan] = {}
@@ -118,17 +120,23 @@ class Planner:
         active = self.schedule.active(level)
         guided = self._in_interval(level)
         sizes = tuple(run.mask.shape for run in self.runs if isinstance(run.mask, torch.Tensor))
-        key = active, null_wanted, guided, self.divides, level if self.mixture.scheduled else None, sizes
+        compared = self.compares(self.schedule.levels.sigma(level))
+        key = active, null_wanted, guided, self.divides, compared, level if self.mixture.scheduled else None, sizes
         if key not in self._plans:
-            self._plans[key] = self._make(level, active, guided, null_wanted)
+            self._plans[key] = self._make(level, active, guided, null_wanted, compared)
         return self._plans[key]
+
+    @property
+    def divides(self) -> bool:
+        """Whether coefficients are known only after the answers."""
+        return self.divide is not None
 
     def _in_interval(self, level: float) -> bool:
         low, high = self.mixture.options.interval
         sigma = self.schedule.levels.sigma(level)
         return (low < sigma or low == 0) and sigma <= high
 
-    def _make(self, level: float, active: Sequence[bool], guided: bool, null_wanted: bool) -> Plan:
+    def _make(self, level: float, active: Sequence[bool], guided: bool, null_wanted: bool, every_null: bool) -> Plan:
         percent = self.schedule.percent(level) if self.mixture.scheduled else 0.0
         weights, _ = self.mixture.at(percent)
         masks = [run.mask if on else 0.0 for run, on in zip(self.runs, active, strict=True)]
@@ -140,10 +148,10 @@ class Planner:
         conditions = [i for i, w in enumerate(c.weights) if i in hooked or not fusion.vanishes(w)]
         asking = [i for i in conditions if self.runs[i].wants_null]
         looking = [i for i in asking if self.runs[i].looks_at_null]
-        needed = (null_wanted or self.all_nulls or not conditions or bool(asking)
+        needed = (null_wanted or every_null or not conditions or bool(asking)
                   or self._null_counts(c, weights, guided) or (guided and self.mixture.options.apg is not None)
                   or any(not math.isclose(weights[i], 1.0) for i in hooked))
-        compared = conditions if self.all_nulls else []
+        compared = conditions if every_null else []
         nulls = []
         for i, a in enumerate(c.reliabilities):
             own_null = i in looking or (i in compared and self.runs[i].expert.null is not None)

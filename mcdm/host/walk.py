@@ -86,11 +86,11 @@ class Walk:
                 others(seen)
         guider.observer = observe
         if self.superdiff is not None:
-            guider.divide, guider.sampling.planner.divides = self._divide, True
+            guider.sampling.planner.divide = self._divide
         try:
             yield
         finally:
-            guider.observer, guider.divide = others, None
+            guider.observer = others
 
     # -- one step ------------------------------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class Walk:
         """x in the frame z = x0 + sigma n, exactly."""
         return corrected.exact(x) / place[0] if place[0] else x
 
-    def _divide(self, denoised: Estimates, nulls: dict[int, torch.Tensor], plan: Plan) -> Division:
+    def _divide(self, sigma: float, denoised: Estimates, nulls: dict[int, torch.Tensor], plan: Plan) -> Division:
         assert self.superdiff is not None
         kappa = self.superdiff.kappa(self._stand(self.x), denoised, plan.null_blend(nulls), plan)
         means = {i: float(k.mean()) for i, k in kappa.items()}

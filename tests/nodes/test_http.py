@@ -55,6 +55,19 @@ def test_an_expert_in_another_place_gives_the_same_picture(host):
     assert np.array_equal(pixels(elsewhere), pixels(here))
 
 
+def test_bands_cures_and_automatic_masks_in_one_prompt(host):
+    graph = face() | {
+        "cured": node("MixtureOptions", mixture=["mix", 0], apg=True, apg_eta=0.5, cfg_zero=True, zero_init=0.01),
+        "found": node("AutomaticMasks", mixture=["cured", 0]),
+    }
+    changes = {"sample": {"mixture": ["found", 0]}, "a": {"bands": "1 1 0.5"}}
+    picture, = host.images(host.run(edited(graph, changes)))
+    plain, = host.images(host.run(face()))
+    assert pixels(picture).shape == (64, 64, 3) and not np.array_equal(pixels(picture), pixels(plain))
+    assert "give three numbers" in fails(host, edited(graph, changes | {"a": {"bands": "1 1"}}))
+    works(host, 10)
+
+
 def corrected(seed=5, **inputs):
     """Two pictures of three particles, image to image under a mask, by MCDM Corrected with cures or without."""
     left = {"mask": ["half", 0]}

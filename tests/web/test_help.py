@@ -38,6 +38,7 @@ SEARCHES = {        # what a user types, and a node that the search then lists
     "report": "MixtureReport",
     "ancestral": "MCDMAncestral",
     "corrected": "MCDMCorrected",
+    "automatic": "AutomaticMasks",
     "two checkpoints": BLUEPRINT,
 }
 
