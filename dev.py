@@ -20,6 +20,7 @@ made again when it is needed.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import socket
 import sys
@@ -32,7 +33,7 @@ if "unite_and_conquer" not in sys.modules:
     package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
     package.__path__ = [str(Path(__file__).absolute().parent)]
 
-from unite_and_conquer.devtools import commands, releases  # noqa: E402
+from unite_and_conquer.devtools import commands, releases, setup  # noqa: E402
 from unite_and_conquer.devtools.terminal import Trouble, say  # noqa: E402
 
 Command = Callable[[argparse.Namespace, list[str]], int]
@@ -56,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
     test = add(commands.test, "run ruff, mypy and pytest; all other arguments go to pytest "
                "(--no-browser leaves out the tests of the web page)", passes_on=True)
     test.add_argument("--fast", action="store_true", help="of the tests only those of the maths and the sampling")
+
+    test.add_argument("--against", metavar="FOLDER", help="another ComfyUI, on which the examples must give the same "
+                      "pictures, bit for bit")
 
     serve = add(commands.serve, "start ComfyUI with its web page, its settings and pictures kept in the cache folder")
     serve.add_argument("--port", type=int, default=0, help="the port of the web page (default: a free one)")
@@ -96,6 +100,8 @@ def main(arguments: list[str]) -> int:
     try:
         if where := getattr(options, "comfyui", None):
             releases.choose(where, or_wheel=options.function is not commands.test)
+        if against := getattr(options, "against", None):
+            os.environ["MCDM_AGAINST"] = str(setup.tree_of(against))
         return options.function(options, rest)
     except Trouble as trouble:
         say(f"dev.py: {trouble}")

@@ -58,15 +58,20 @@ def nvidia_driver() -> bool:
 def own_tree() -> Path | None:
     """The folder of the user's ComfyUI: COMFYUI_PATH, or the one whose custom_nodes holds this checkout."""
     if named := os.environ.get("COMFYUI_PATH"):
-        tree = Path(named).expanduser().resolve()
-        if not (tree / "main.py").is_file():
-            raise Trouble(f"{named} has no main.py: name the folder that has ComfyUI's, by --comfyui or COMFYUI_PATH.")
-        return tree
+        return tree_of(named)
     for checkout in (CHECKOUT, ROOT):
         tree = checkout.parent.parent
         if checkout.parent.name == "custom_nodes" and (tree / "main.py").is_file():
             return tree
     return None
+
+
+def tree_of(named: str) -> Path:
+    """The folder of a ComfyUI that somebody named. Trouble if there is none."""
+    tree = Path(named).expanduser().resolve()
+    if not (tree / "main.py").is_file():
+        raise Trouble(f"{named} has no main.py: name the folder that has ComfyUI's.")
+    return tree
 
 
 def own_comfy() -> Comfy | None:
