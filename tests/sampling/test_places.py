@@ -157,3 +157,10 @@ def test_a_model_that_the_host_has_moved_runs_in_its_own_lane(comfy, unets):
 def test_a_device_that_is_not_there_is_an_error(comfy, unets):
     with pytest.raises(ValueError, match="place 'cuda:7' is not one of here, cpu"):
         comfy.call("PlaceExpert", expert=expert(comfy, unets[0], 0), place="cuda:7")
+
+
+def test_naming_a_worker_without_ray_says_how_to_install_it(comfy, monkeypatch):
+    cluster = comfy.module("mcdm.workers.cluster")
+    monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ValueError, match="needs Ray, which is not installed here: run .* -m pip install ray"):
+        cluster.ask(cluster.Seat("blue", "1"), 1.0, "asked for a step", "ask")
