@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import comfy.utils
-import latent_preview
 import torch
 from comfy_api.latest import io, ui
 from comfy_execution.utils import get_executing_context
@@ -18,6 +17,7 @@ from ..mcdm.host.guider import MixtureGuider
 from ..mcdm.host.models import is_pixel
 from ..mcdm.host.sample import sample
 from ..mcdm.mixture import Mixture
+from .growing import Growing, estimator
 
 logger = logging.getLogger("mcdm")
 
@@ -84,17 +84,24 @@ def sample_grid(
     grid, steps = Grid(titles), settings["steps"]
     latents: list[torch.Tensor] = []
     bar = comfy.utils.ProgressBar(len(runs) * steps)
+    growing, estimate = Growing(node, lambda: sheets.image(grid.page())), estimator(lead.model, decode)
 
     def after_step(step: int, x0: torch.Tensor, x: torch.Tensor, total: int) -> None:
         bar.update_absolute(steps * len(latents) + round(steps * (step + 1) / total))
+        if growing.due and estimate is not None:
+            run = runs[len(latents)]
+            grid.cells[run.row][run.column] = estimate(x0)
+            growing.show()
+            grid.cells[run.row][run.column] = None
     try:
         for run in runs:
             run.guider.shared = shared
             latent, _ = sample(run.guider, **settings, callback=after_step)
             latents.append(latent["samples"])
             grid.cells[run.row][run.column] = decode(latent["samples"])
-            preview = "JPEG", grid.page(), latent_preview.MAX_PREVIEW_RESOLUTION
-            bar.update_absolute(steps * len(latents), preview=preview)
+            bar.update_absolute(steps * len(latents))
+            if growing.due:
+                growing.show()
     except BaseException:       # an interrupt may be one
         if grid.pictures():
             _keep(node, name, grid, f"{len(latents)} of {len(runs)}")
