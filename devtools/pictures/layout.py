@@ -28,7 +28,7 @@ def row(cells: Sequence[Cell]) -> Image.Image:
     draw = ImageDraw.Draw(page)
     for i, (title, picture) in enumerate(cells):
         x = GAP + i * (CELL + GAP)
-        page.paste(picture.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST), (x, GAP))
+        page.paste(picture.convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS), (x, GAP))
         draw.multiline_text((x + CELL / 2, CELL + GAP + 4), title, INK, FONT, anchor="ma", align="center")
     return page
 

@@ -17,7 +17,7 @@ LINE = 17                   # pixels from one line of text to the next
 
 def image(picture: torch.Tensor) -> Image.Image:
     """A picture [3, 64, 64] in [-1, 1] as a cell."""
-    return Image.fromarray(to_pixels(picture)).resize((CELL, CELL), Image.Resampling.NEAREST)
+    return Image.fromarray(to_pixels(picture)).resize((CELL, CELL), Image.Resampling.LANCZOS)
 
 
 def images(pictures: Iterable[torch.Tensor]) -> list[Image.Image]:
