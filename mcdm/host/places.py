@@ -22,14 +22,16 @@ _networks: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def devices() -> list[str]:
     """The devices of this machine by name: cpu, and those that the host may use, such as cuda:0."""
-    ask = getattr(comfy.model_management, "get_all_torch_devices", None)        # of newer hosts
-    if ask is not None:
-        found = ask()
-    elif comfy.model_management.is_nvidia() or comfy.model_management.is_amd():
+    found = _host_devices()
+    if not found and (comfy.model_management.is_nvidia() or comfy.model_management.is_amd()):
         found = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
-    else:
-        found = [comfy.model_management.get_torch_device()]
-    return list(dict.fromkeys(["cpu", *map(str, found)]))
+    return list(dict.fromkeys(["cpu", *map(str, found or [comfy.model_management.get_torch_device()])]))
+
+
+def _host_devices() -> list[torch.device]:
+    """Those that newer hosts count; none of older ones."""
+    ask = getattr(comfy.model_management, "get_all_torch_devices", list)
+    return ask()
 
 
 def lane_of(expert: Expert) -> Lane:
@@ -81,7 +83,7 @@ def _host_name(device: torch.device) -> str:
     """How the host's SelectModelDevice calls a device."""
     if device.type == "cpu":
         return "cpu"
-    return f"gpu:{comfy.model_management.get_all_torch_devices().index(device)}"
+    return f"gpu:{_host_devices().index(device)}"
 
 
 def place_controls(conds: dict[str, list[dict[str, Any]]], device: torch.device) -> None:

@@ -62,18 +62,18 @@ class RemoteRun(ExpertRun):
 
 
 class Session:
-    """server: the host's PromptServer, without a page. place: a folder for the files that come with graphs."""
+    """page_server: the host's PromptServer, without a page. place: a folder for the files that come with graphs."""
 
-    def __init__(self, server: Any, place: Path) -> None:
+    def __init__(self, page_server: Any, place: Path) -> None:
         self.place = place
         nodes.NODE_CLASS_MAPPINGS[COLLECT] = Collect
         limits = {"lru": 0, "ram": 0.0, "ram_inactive": 0.0}
         self._threads = torch.get_num_threads()
-        self._executor = execution.PromptExecutor(server, execution.CacheType.CLASSIC, limits)
+        self._executor = execution.PromptExecutor(page_server, execution.CacheType.CLASSIC, limits)
         self._expert: Expert | None = None
         self._run: RemoteRun | None = None
         self._answer: tuple[torch.Tensor | None, torch.Tensor | None] = None, None
-        server.client_id = None
+        page_server.client_id = None
 
     # -- the graph -----------------------------------------------------------------------------------------------------
 
