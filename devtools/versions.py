@@ -29,6 +29,14 @@ def tells_every_step() -> bool:
     return "PROGRESS_THROTTLE_MIN_INTERVAL" not in source("comfy/utils.py")
 
 
+def fits_empty_latents() -> bool:
+    """Whether an empty latent for cells of 8 pixels gets the size in cells of the model that samples it.
+
+    Older hosts adapt its channels alone: 512 pixels are 64 cells, and 64 pixels for a network that draws pixels.
+    """
+    return "downscale_ratio_spacial" in source("comfy/sample.py")
+
+
 # ------------------------------------------------------------------------------------------------------------ the page
 
 # Selectors, of the older page (frontend 1.32) and the newer one (1.49): of a page each finds what it has.

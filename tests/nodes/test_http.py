@@ -14,7 +14,7 @@ from support.tensors import pixels
 from unite_and_conquer.devtools.host import error_of
 from unite_and_conquer.devtools.prompts import edited, face, node, prompt
 from unite_and_conquer.devtools.server import Refused
-from unite_and_conquer.devtools.versions import tells_every_step
+from unite_and_conquer.devtools.versions import fits_empty_latents, tells_every_step
 
 
 def works(host, seed):
@@ -164,10 +164,11 @@ def test_a_latent_of_the_wrong_kind(host):
     workflow["picture"] = node("EmptyImage", width=64, height=64, batch_size=1, color=255)
     workflow["latent"] = node("VAEEncode", pixels=["picture", 0], vae=["vae", 0])
     host.run(workflow)                  # three channels, 64 x 64: image to image
-    workflow["latent"] = node("EmptyLatentImage", width=64, height=64, batch_size=1)
-    sentence = fails(host, workflow)    # empty, so its channels are adapted; 8 x 8 it stays
-    assert "64 x 64" in sentence and "8 x 8" in sentence
-    workflow["latent"]["inputs"] |= {"width": 512, "height": 512}
+    workflow["latent"] = node("EmptyChromaRadianceLatentImage", width=16, height=16, batch_size=1)
+    sentence = fails(host, workflow)
+    assert "64 x 64" in sentence and "16 x 16" in sentence
+    side = 64 if fits_empty_latents() else 512      # of an empty one the channels are adapted everywhere
+    workflow["latent"] = node("EmptyLatentImage", width=side, height=side, batch_size=1)
     host.run(workflow)
 
 

@@ -13,6 +13,10 @@ HOST = ("comfy", "folder_paths", "latent_preview", "server")
 
 def chains(path):
     """The dotted names of the host in a file: comfy.samplers.calc_cond_batch, ..."""
+    tree = ast.parse(path.read_text("utf-8"))
+    imports = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    modules = {name.split(".")[0] for name in imports} & set(HOST)          # not a parameter of the same name
+
     class Finder(ast.NodeVisitor):
         def __init__(self):
             self.names = set()
@@ -22,7 +26,7 @@ def chains(path):
             while isinstance(top, ast.Attribute):
                 parts.append(top.attr)
                 top = top.value
-            if isinstance(top, ast.Name) and top.id in HOST:
+            if isinstance(top, ast.Name) and top.id in modules:
                 self.names.add(".".join([top.id, *reversed(parts)]))
             else:
                 self.generic_visit(node)
@@ -31,7 +35,7 @@ def chains(path):
             if not node.level and node.module.split(".")[0] in (*HOST, "comfy_api"):
                 self.names |= {f"{node.module}.{alias.name}" for alias in node.names}
     finder = Finder()
-    finder.visit(ast.parse(path.read_text("utf-8")))
+    finder.visit(tree)
     return finder.names
 
 
