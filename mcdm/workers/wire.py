@@ -1,6 +1,8 @@
 """Tensors and classes as plain data, for they cross a network where no code should."""
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
 from typing import Any
 
@@ -43,13 +45,16 @@ def name_class(kind: type) -> tuple[str, str] | None:
 
 
 def find_class(named: tuple[str, str]) -> type:
-    """The class of that name among the modules that are loaded here. Raises ValueError where there is none.
+    """The class of that name in this pack, in the host, or else among the modules that are loaded here.
 
-    The host names the modules of its own extra nodes by the path of their file.
+    Raises ValueError where there is none. The host names the modules of its own extra nodes by the path of their file.
     """
     module, name = named
     if module.startswith("."):
         module = ROOT + module
+    if module.startswith((f"{ROOT}.", "comfy.")):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)     # which may not have been used here so far
     tail = module.replace("\\", "/").replace("/", ".").rsplit("comfy_extras.", 1)[-1]
     for known, loaded in list(sys.modules.items()):
         if known == module or (tail != module and known.replace("/", ".").endswith(f"comfy_extras.{tail}")):
