@@ -50,4 +50,4 @@ SEARCH_RESULT = ".p-autocomplete-option, #results-list [role=option]"
 
 # Milliseconds after which a change is a step of undo for itself: newer pages add what changes within 50 to the step
 # before, which only a test is fast enough for.
-UNDO_STEP = 100
+UNDO_STEP = 300

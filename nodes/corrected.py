@@ -8,7 +8,7 @@ from server import PromptServer
 
 from ..mcdm.host import walk
 from ..mcdm.host.particles import ALL, FEYNMAN_KAC, KEEPS, METHODS, Settings
-from .common import CATEGORY, choice, first_objection, require, search
+from .common import CATEGORY, Least, choice, first_objection, require, search
 
 
 class MCDMCorrected(io.ComfyNode):
@@ -30,13 +30,13 @@ class MCDMCorrected(io.ComfyNode):
                                      "0 = all of the batch."),
                 io.Combo.Input("keep", optional=True, options=list(KEEPS), default=ALL,
                                tooltip="What comes back: every particle, or one per picture."),
-                io.Float.Input("threshold", optional=True, default=0.5, min=0.0, max=1.0, step=0.05,
+                io.Float.Input("threshold", optional=True, default=0.5, min=Least(0.0), max=1.0, step=0.05,
                                tooltip="Particles are resampled as soon as they are worth less than this share of "
                                        "their number."),
                 io.Int.Input("langevin_steps", optional=True, default=0, min=0, max=100,
                              tooltip="Steps of Langevin dynamics at each noise level after the first, one evaluation "
                                      "each. Not with SuperDiff."),
-                io.Float.Input("langevin_size", optional=True, default=0.1, min=0.001, max=1.0, step=0.01,
+                io.Float.Input("langevin_size", optional=True, default=0.1, min=Least(0.001), max=1.0, step=0.01,
                                tooltip="The size of such a step, in variances of the noise."),
             ],
             outputs=[io.Sampler.Output(display_name="sampler", tooltip="For Sampler Custom Advanced.")],

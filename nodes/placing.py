@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..mcdm.host.places import devices, placed
 from ..mcdm.mixture import HERE, Expert
 from ..mcdm.workers import cluster
-from .common import CATEGORY, ExpertWire, choice, first_objection, number, require, search
+from .common import CATEGORY, ExpertWire, Least, choice, first_objection, number, require, search
 
 DEVICE = re.compile(r"(cpu|cuda|xpu|mps|npu|mlu|gpu)(:\d+)?")
 TIMEOUT, LONGEST = 120.0, 86400.0       # seconds
@@ -31,7 +31,7 @@ class PlaceExpert(io.ComfyNode):
                                tooltip="here: as it is, without this node. Else a device of this machine (cpu is the "
                                        "processor, beside the graphics card), or a worker by its name: a machine of a "
                                        "Ray cluster."),
-                io.Float.Input("timeout", optional=True, default=TIMEOUT, min=1.0, max=LONGEST, step=1.0,
+                io.Float.Input("timeout", optional=True, default=TIMEOUT, min=Least(1.0), max=LONGEST, step=1.0,
                                tooltip="How many seconds a worker may take for a step before the run ends; ten times "
                                        "as long for loading."),
             ],

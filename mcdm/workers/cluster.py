@@ -47,7 +47,7 @@ def _connected() -> Any:
         if not ray.is_initialized():
             address = os.environ.get("RAY_ADDRESS", "auto")
             try:
-                ray.init(address, log_to_driver=False, configure_logging=False, logging_level="ERROR")
+                ray.init(address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
             except Exception as error:
                 raise ValueError(f"There is no Ray cluster at '{address}': start one, name it in RAY_ADDRESS, and see "
                                  f"docs/scaling.md. ({type(error).__name__})") from error

@@ -16,7 +16,7 @@ from torchvision.models import get_weight
 from support.tensors import pixels
 from unite_and_conquer.devtools.prompts import prompt
 
-CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
+CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_class_and_a_prompt_are_the_picture_of_equation_10(host, comfy, files,
     sampler["steps"], a = 3, {"class": 0.75, "prompt": 0.25}
     if lead == "prompt":
         mixer["expert_1"], mixer["expert_2"] = mixer["expert_2"], mixer["expert_1"]
-    mixer["reliabilities"] = "3, 1" if lead == "class" else "1, 3"
+    mixer |= {"meaning": "reliabilities", "reliabilities": "3, 1" if lead == "class" else "1, 3"}
     saved = drawn(host, graph)
 
     transformer, = comfy.call("LoadExpert", expert=file)

@@ -713,7 +713,7 @@ def linear(colour):
 def test_colours_for_every_eye_and_both_themes():
     """Differences in OKLab (0.02 is just seen), and WCAG's contrast to the host's default node colours."""
     source = (ROOT / "web" / "js" / "experts.js").read_text("utf-8")
-    colours = np.array([linear(colour) for colour in re.findall(r'"(#[0-9a-f]{6})"', source)])
+    colours = np.array([linear(colour) for colour in re.findall(r'"(#[0-9a-f]{6})"', source.split("];")[0])])
     assert colours.shape == (8, 3)
     for eye in EYES:
         seen = np.cbrt(np.clip(colours @ np.transpose(eye), 0, 1) @ np.transpose(CONES)) @ np.transpose(LAB)
