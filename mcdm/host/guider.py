@@ -82,6 +82,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             afterwards.enter_context(threads_that_pay(self.patchers, latent_image))
             self.sampling = self._begin()
             afterwards.callback(delattr, self, "sampling")
+            afterwards.callback(self.sampling.loader.close)
             for run in self.sampling.runs:
                 afterwards.callback(run.close)
                 with log_failing_expert(run.expert):

@@ -93,6 +93,11 @@ class Loader:
         logger.info(f"MCDM: {self._names(missing)} loaded now" + (f"; {self._names(done)} done." if done else "."))
         return True
 
+    def close(self) -> None:
+        """Lets go of the host's executor, which holds this loader: else both would stay until Python looks for circles.
+        """
+        self.__dict__.pop("_load", None)
+
     def _asked(self, plan: Plan) -> set[int]:
         return {id(self.runs[i].model) for i in (*plan.conditions, *plan.nulls)}
 

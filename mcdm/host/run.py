@@ -238,6 +238,7 @@ class LeadRun(ExpertRun):
 
     def close(self) -> None:
         comfy.sampler_helpers.cleanup_models(self.conds, [])    # the host leaves its ControlNets when a run breaks
+        self.options = {}       # which hold the loader, which holds this
 
     def place(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Place:
         return x, timestep
