@@ -19,7 +19,7 @@ from .combine import Combiner
 from .conds import Start
 from .evaluate import Estimates, Evaluator, check_finite
 from .guider import MixtureGuider, Sampling
-from .hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
+from .hooks import apply_sampler_hooks
 from .loading import Loader
 from .plan import Plan
 from .plan_groups import BridgedPlan, BridgedPlanner
@@ -130,7 +130,7 @@ class BridgedGuider(MixtureGuider):
         seed: int | None = None,
     ) -> torch.Tensor:
         """The fused estimates of all blocks [B, 1, n] of x [B, 1, n] at the level [B], in the lead's frame."""
-        lead, runs, _, evaluator, loader, combine = self.sampling
+        _, runs, _, evaluator, loader, combine = self.sampling
         planner: Any = self.sampling.planner
         codecs: list[Any] = [group.codec for group in self.groups if group.codec.finite is not None]
         flags = [run.finite for run in [*runs, *codecs]]
@@ -138,9 +138,7 @@ class BridgedGuider(MixtureGuider):
         check_finite(self.mixture.experts, finite)
         for codec, good in zip(codecs, finite[len(runs):], strict=True):
             codec.check(good)
-        variances = Variances()
-        own_options, sampler_hooks = split_hooks(self.model_options, model_options)
-        lead.follow(self.conds, keep_variances(own_options, variances))
+        variances, sampler_hooks = self._follow(model_options)
         plan = planner.plan(level, wants_null(model_options))
         if plan.groups[0].resting:
             return self.schedule.levels.at_rest(x, level)

@@ -140,13 +140,11 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         seed: int | None = None,
     ) -> torch.Tensor:
         """Eq. 18: the fused denoised estimate [B, ...] of x [B, ...] at the level [B], in the lead's frame."""
-        lead, runs, planner, evaluator, loader, combine = self.sampling
+        _, runs, planner, evaluator, loader, combine = self.sampling
         numbers = torch.stack([timestep.flatten()[0].float(), *(run.finite for run in runs)])
         level, *finite = numbers.tolist()       # the only wait for the device
         check_finite(self.mixture.experts, finite)
-        variances = Variances()
-        own_options, sampler_hooks = split_hooks(self.model_options, model_options)
-        lead.follow(self.conds, keep_variances(own_options, variances))
+        variances, sampler_hooks = self._follow(model_options)
         for run in runs:
             run.fit_mask(x.shape, x.device, self.latent_shapes)
         plan = planner.plan(level, wants_null(model_options))
@@ -169,3 +167,10 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             seen = Observation(sigma, denoised, contributions, null, fused, nulls, c)
             self.observer(picture_of(seen, self.latent_shapes))
         return apply_sampler_hooks(self, sampler_hooks, fused, denoised, null, x, timestep, model_options)
+
+    def _follow(self, options: dict[str, Any]) -> tuple[Variances, list[Callable]]:
+        """Gives the lead the host's conditions and options of an evaluation; returns the sampler's own hooks, too."""
+        variances = Variances()
+        own_options, sampler_hooks = split_hooks(self.model_options, options)
+        self.sampling.lead.follow(self.conds, keep_variances(own_options, variances))
+        return variances, sampler_hooks
