@@ -24,7 +24,7 @@ class AutomaticMasks(io.ComfyNode):
                 MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
                 io.Float.Input("temperature", optional=True, default=0.25, min=Least(0.01), max=100.0, step=0.05,
                                tooltip="How soft the masks are: small numbers give each place to one expert, large "
-                                       "ones to all alike."),
+                                       "ones to all equally."),
                 io.Float.Input("blur", optional=True, default=2.0, min=Least(0.0), max=64.0, step=0.5,
                                tooltip="Smooths the masks, in cells of the latent."),
                 io.String.Input("strengths", optional=True, default="",

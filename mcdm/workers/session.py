@@ -123,7 +123,7 @@ class Session:
         for name, digest in files.items():
             path = Path(os.path.normpath(self.place / name))
             if self.place not in path.parents:
-                raise ValueError(f"'{name}' is no name of a file for a worker")
+                raise ValueError(f"'{name}' is not the name of a file for a worker")
             content = (self.place / "files" / digest).read_bytes()
             if not path.is_file() or path.read_bytes() != content:
                 path.parent.mkdir(parents=True, exist_ok=True)
