@@ -21,13 +21,15 @@ def write_preview(
 
     network: the keywords of EmbeddedUNet. Maps are shown above their pictures.
     """
-    _, inputs = dataset.batch(np.random.default_rng(0), GIVEN + NULL, **network)
+    x, inputs = dataset.batch(np.random.default_rng(0), GIVEN + NULL, **network)
     condition: dict[str, Any] = {}
     for name, values in inputs.items():
         values[GIVEN:] = 0
         condition[name] = values.to(device)
-    noise = torch.randn(GIVEN + NULL, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     pictures = euler(net, noise.to(device), **condition)
+    if dataset.decode:
+        pictures = dataset.decode(pictures.cpu())
     if dataset.kind == "map":
         maps = condition["condition_map"][:, [dataset.channel]].expand(-1, 3, -1, -1)
         pictures = torch.cat([maps, pictures], dim=2)

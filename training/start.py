@@ -14,7 +14,7 @@ from .support.messages import few
 
 BUILTIN = Path(__file__).parents[1] / "mcdm" / "builtin"
 STEM, WORDS = "stem.weight", "label_embed.weight"
-DESIGN = {"position", "mid.0.conv1.weight", "head.weight"}      # weights that do not depend on the condition
+DESIGN = {"position", "mid.0.conv1.weight", "mid.1.out.weight"}  # weights that depend on no condition, nor on a space
 
 
 def start_file(name: str, experts: Path) -> Path:
@@ -34,15 +34,15 @@ def begin(net: EmbeddedUNet, path: Path, vocabulary: Sequence[str] = ()) -> None
     """Takes over the weights of another expert wherever name and shape agree.
 
     That is everything but what meets the condition; of that, the picture's channels of the stem and the words that both
-    know (vocabulary: those of `net`). Raises SystemExit where the file is not an embedded expert of this design.
+    know (vocabulary: those of `net`). What meets the picture stays new in another latent space. Raises SystemExit where the file is not an embedded expert of this design.
     """
     given, known = read_expert(path)
     own = net.state_dict()
     fitting = {key: weight for key, weight in given.items() if key in own and own[key].shape == weight.shape}
     if not fitting.keys() >= DESIGN or STEM not in given:
         raise SystemExit(f"{path} cannot be the start: it is no embedded expert of this design.")
-    if STEM not in fitting:
-        channels = 3 * EmbeddedUNet.PATCH ** 2                  # the picture's come first, the map's behind them
+    if STEM not in fitting and given["linear_skip.weight"].shape == own["linear_skip.weight"].shape:
+        channels = len(own["linear_skip.weight"])               # the picture's come first, the map's behind them
         fitting[STEM] = own[STEM].clone()
         fitting[STEM][:, :channels] = given[STEM][:, :channels]
     if WORDS in own and own[WORDS].shape[1] == len(vocabulary):

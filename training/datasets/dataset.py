@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -18,14 +18,17 @@ Kind = Literal["map", "class", "words", "vector"]
 
 
 class NetworkInputs(TypedDict, total=False):
-    """The keywords of EmbeddedUNet that conditions need."""
+    """The keywords of EmbeddedUNet that a dataset needs."""
     map_channels: int
     labels: int
+    channels: int
+    patch: int
+    size: int
 
 
 @dataclasses.dataclass
 class Dataset:
-    """Pictures [N, 3, H, W] uint8 and their condition, whose form depends on `kind`.
+    """Pictures [N, 3, H, W] uint8, or latents [N, channels, H, W] in half precision, and their condition, whose form depends on `kind`.
 
         "map"       [N, H, W] in {0, 1}, for the network's channel `channel`
         "class"     bags [N, labels] in {0, 1}
@@ -33,7 +36,7 @@ class Dataset:
         "vector"    [N, width], any numbers
 
     metadata: what the expert's file says about the condition. extra: further tensors for that file.
-    mirror: whether a picture may be mirrored.
+    mirror: whether a picture may be mirrored. decode: latents to pictures [N, 3, H, W] in [-1, 1].
     """
     pictures: torch.Tensor
     condition: torch.Tensor
@@ -42,15 +45,22 @@ class Dataset:
     channel: int = 0
     extra: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     mirror: bool = True
+    decode: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def network(self) -> NetworkInputs:
-        """The keywords of EmbeddedUNet that this condition needs."""
+        """The keywords of EmbeddedUNet that these pictures and this condition need."""
         if self.kind == "map":
             return {"map_channels": self.channel + 1}
-        return {"labels": self.condition.shape[1]}
+        inputs: NetworkInputs = {"labels": self.condition.shape[1]}
+        if self.latents():
+            inputs |= {"channels": self.pictures.shape[1], "patch": 1, "size": self.pictures.shape[-1]}
+        return inputs
+
+    def latents(self) -> bool:
+        return self.pictures.dtype != torch.uint8
 
     def batch(
-        self, rng: np.random.Generator, size: int, map_channels: int = 0, labels: int = 0,
+        self, rng: np.random.Generator, size: int, /, map_channels: int = 0, labels: int = 0, **_: object,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """A random batch for a network of that many inputs.
 
@@ -58,7 +68,7 @@ class Dataset:
         `condition_map` [size, map_channels, H, W] in [-1, 1] and `labels` [size, labels], zero (the null) at random.
         """
         index = torch.from_numpy(rng.integers(len(self.pictures), size=size))
-        x = normalize(self.pictures[index])
+        x = self.pictures[index].float() if self.latents() else normalize(self.pictures[index])
         condition = self.condition[index].float()
         mirror = torch.from_numpy(rng.random(size) < 0.5 * self.mirror)
         x[mirror] = x[mirror].flip(-1)

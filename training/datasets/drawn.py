@@ -12,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...mcdm.experts.networks.autoencoder import read_autoencoder
 from ...mcdm.experts.networks.dual_encoder import DualEncoder
 from ..support.files import cached
 from . import encoder
 from .dataset import Dataset, channels_first, edge_maps, normalize, word_metadata
 
 FACES = "training/datasets/faces"
+FINE = 128                  # pixels along a side of the pictures behind the latents
+CHUNK = 32                  # pictures that are drawn and encoded at once
 SCENES = "training/datasets/scenes"
 
 
@@ -42,6 +45,43 @@ def face_words(style: str, count: int, cache: Path) -> Dataset:
     metadata = word_metadata(faces.VOCABULARY, faces.SYNONYMS)
     metadata["data_set"] = f"{count} drawn portraits, style '{style}' ({FACES}, seed 1)"
     return Dataset(channels_first(pictures), bags, "words", metadata)
+
+
+def fine_faces(count: int, cache: Path) -> torch.Tensor:
+    """Faces of all styles, FINE pixels large, for the autoencoder: [N, 3, FINE, FINE] uint8."""
+    from . import faces
+
+    def make() -> list[np.ndarray]:
+        return [np.concatenate([faces.drawings(style, count // 3, seed=5, size=FINE)[0] for style in faces.STYLES])]
+
+    pictures, = cached(cache / f"fine-{count}.npz", make)
+    return channels_first(pictures)
+
+
+def face_latents(style: str, autoencoder: Path, count: int, cache: Path) -> Dataset:
+    """Faces of one style, FINE pixels large, as latents of an autoencoder, with their words; half are mirrored."""
+    from . import faces
+    net = read_autoencoder(autoencoder)
+
+    def make() -> tuple[np.ndarray, ...]:
+        latents, bags = [], []
+        for part in range(0, count, CHUNK):
+            drawn, _, words = faces.drawings(style, min(CHUNK, count - part), seed=(1, part), size=FINE)
+            drawn[::2] = drawn[::2, :, ::-1]
+            with torch.no_grad():
+                latents.append(net.encode(normalize(channels_first(torch.from_numpy(drawn)))).half().numpy())
+            bags.append(words)
+        return np.concatenate(latents), np.concatenate(bags)
+
+    latents, bags = cached(cache / f"{style}-latents-{count}.npz", make)
+    metadata = word_metadata(faces.VOCABULARY, faces.SYNONYMS)
+    metadata["data_set"] = f"{count} drawn portraits, style '{style}' ({FACES}, seed 1), of {FINE} x {FINE} pixels"
+
+    def decode(z: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return net.decode(z)
+
+    return Dataset(latents, bags, "words", metadata, mirror=False, decode=decode)
 
 
 def face_sketch(count: int, cache: Path) -> Dataset:

@@ -1,4 +1,4 @@
-"""The drawing of faces and scenes: smooth paths, shades, and 64 x 64 pixels from a canvas four times as large."""
+"""The drawing of faces and scenes: smooth paths, shades, and pictures from a canvas four times as large."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -60,25 +60,26 @@ def open_curve(*points: Point) -> skia.Path:
     return curve(*points, close=False)
 
 
-def new_surface() -> skia.Surface:
-    """A surface to draw on in the picture's coordinates, 0 to SIZE from the top left."""
-    surface = skia.Surface(SIZE * SUPER, SIZE * SUPER)
-    surface.getCanvas().scale(SUPER, SUPER)
+def new_surface(size: int = SIZE) -> skia.Surface:
+    """A surface for a picture of size x size pixels, to draw on in coordinates from 0 to SIZE from the top left."""
+    surface = skia.Surface(size * SUPER, size * SUPER)
+    surface.getCanvas().scale(size * SUPER / SIZE, size * SUPER / SIZE)
     return surface
 
 
 def pixels(surface: skia.Surface) -> np.ndarray:
-    """The content of a surface, [256, 256, 3] uint8."""
+    """The content of a surface, [SUPER * size, SUPER * size, 3] uint8."""
     return surface.toarray(colorType=skia.kRGB_888x_ColorType)[:, :, :3]
 
 
 def shrink(array: np.ndarray) -> np.ndarray:
-    """[256, 256, C] averaged over the SUPER x SUPER pixels of each: [64, 64, C] float32."""
-    return array.astype(np.float32).reshape(SIZE, SUPER, SIZE, SUPER, -1).mean((1, 3))
+    """[SUPER * size, SUPER * size, C] averaged over the SUPER x SUPER pixels of each: [size, size, C] float32."""
+    size = len(array) // SUPER
+    return array.astype(np.float32).reshape(size, SUPER, size, SUPER, -1).mean((1, 3))
 
 
 def picture(surface: skia.Surface) -> np.ndarray:
-    """The content of a surface as a picture, [64, 64, 3] uint8."""
+    """The content of a surface as a picture, [size, size, 3] uint8."""
     return shrink(pixels(surface)).round().astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""The network of the embedded experts: a small U-Net in pixel space that predicts the clean picture itself.
+"""The network of the embedded experts: a small U-Net that predicts the clean picture, or latent, itself.
 
     D(z, sigma) = net(z / sqrt(sigma^2 + sigma_data^2), ln(sigma) / 4)
 
@@ -56,23 +56,23 @@ class Attention(nn.Module):
 
 
 class EmbeddedUNet(nn.Module):
-    """[B, 3, size, size] -> [B, 3, size, size]; ops and its keywords are the host's, torch's own by default.
+    """[B, channels, size, size] -> the same; ops and its keywords are the host's, torch's own by default.
 
     map_channels: channels of `condition_map` [B, map_channels, size, size] in [-1, 1], 0 = no map.
     labels: length of the bag `labels` [B, labels], 0 = none. widths: channels of each level, the finest first.
     depth: residual blocks per level on the way down (one more on the way up).
+    patch: pixels along a side that the network sees as one.
     """
-    PATCH = 2  # pixels along a side that the network sees as one
 
     def __init__(self, map_channels: int = 0, labels: int = 0, size: int = 64, widths: tuple[int, ...] = (32, 64, 128),
-                 depth: int = 2, heads: int = 4, ops: Any = nn, **kw: Any) -> None:
+                 depth: int = 2, heads: int = 4, channels: int = 3, patch: int = 2, ops: Any = nn, **kw: Any) -> None:
         super().__init__()
-        self.map_channels, self.labels, self.size = map_channels, labels, size
-        patches, cells = self.PATCH ** 2, size // self.PATCH
+        self.map_channels, self.labels, self.size, self.patch = map_channels, labels, size, patch
+        patches, cells = patch ** 2, size // patch
         c, c_emb = widths[0], 4 * widths[0]
         self.noise_mlp = nn.Sequential(ops.Linear(64, c_emb, **kw), nn.SiLU(), ops.Linear(c_emb, c_emb, **kw))
         self.label_embed = ops.Linear(labels, c_emb, bias=False, **kw) if labels else None
-        self.stem = ops.Conv2d((3 + map_channels) * patches, c, 3, padding=1, **kw)
+        self.stem = ops.Conv2d((channels + map_channels) * patches, c, 3, padding=1, **kw)
         self.position = nn.Parameter(torch.zeros(1, c, cells, cells, **kw))
 
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -98,8 +98,8 @@ class EmbeddedUNet(nn.Module):
                 self.up.append(ops.Conv2d(c, c, 3, padding=1, **kw))
 
         self.norm = ops.GroupNorm(8, c, **kw)
-        self.head = ops.Conv2d(c, 3 * patches, 3, padding=1, **kw)
-        self.linear_skip = ops.Conv2d(3 * patches, 3 * patches, 1, **kw)
+        self.head = ops.Conv2d(c, channels * patches, 3, padding=1, **kw)
+        self.linear_skip = ops.Conv2d(channels * patches, channels * patches, 1, **kw)
 
     def embed(self, timesteps: Tensor, labels: Tensor | None, dtype: torch.dtype) -> Tensor:
         """[B] and [B, labels] -> [B, 4 * widths[0]]: 32 frequencies from pi to 60 pi, and the sum over the bag."""
@@ -114,16 +114,16 @@ class EmbeddedUNet(nn.Module):
     def forward(self, x: Tensor, timesteps: Tensor, context: Any = None, control: Any = None,
                 transformer_options: dict[str, Any] = {}, condition_map: Tensor | None = None,  # noqa: B006
                 labels: Tensor | None = None, **kwargs: Any) -> Tensor:
-        """x: [B, 3, size, size], scaled to unit variance. timesteps: [B], ln(sigma) / 4. Returns the clean picture.
+        """x: [B, channels, size, size], scaled to unit variance. timesteps: [B], ln(sigma) / 4. Returns the clean picture.
 
         condition_map: [B, map_channels, size, size], labels: [B, labels]; None = the null.
         """
         emb = self.embed(timesteps, labels, x.dtype)
-        inputs = pixels = F.pixel_unshuffle(x, self.PATCH)
+        inputs = pixels = F.pixel_unshuffle(x, self.patch)
         if self.map_channels:
             if condition_map is None:
                 condition_map = x.new_zeros(len(x), self.map_channels, *x.shape[2:])
-            inputs = torch.cat([pixels, F.pixel_unshuffle(condition_map.to(x.dtype), self.PATCH)], dim=1)
+            inputs = torch.cat([pixels, F.pixel_unshuffle(condition_map.to(x.dtype), self.patch)], dim=1)
         h = self.stem(inputs) + self.position.to(x)
         skips = [h]
         for layer in self.down:
@@ -138,4 +138,4 @@ class EmbeddedUNet(nn.Module):
             else:
                 h = layer(F.interpolate(h, scale_factor=2.0, mode="nearest"))
         out = self.head(F.silu(self.norm(h))) + self.linear_skip(pixels)
-        return F.pixel_shuffle(out, self.PATCH)
+        return F.pixel_shuffle(out, self.patch)

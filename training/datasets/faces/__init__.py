@@ -1,6 +1,6 @@
-"""Dataset faces: drawn portraits of 64 x 64 pixels with exact maps and words. Everything here is drawn by this code.
+"""Dataset faces: drawn portraits, 64 x 64 pixels unless asked otherwise, with exact maps and words. Everything here is drawn by this code.
 
-`draw(face)` gives the picture and its label map, `sample(rng, style)` a random face. Three styles make three datasets
+`draw(face, size)` gives the picture and its label map, `sample(rng, style)` a random face. Three styles make three datasets
 without a picture in common: "studio" (soft gradient, round neck), "halo" (pale disc, V-neck), "poster" (flat, collar).
 """
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = [
 ]
 
 
-def drawings(style: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Random faces of one style: pictures [N, 64, 64, 3], regions [N, 64, 64] and bags of words [N, V], all uint8."""
-    rng = np.random.default_rng([seed, STYLES.index(style)])
+def drawings(style: str, count: int, seed: int | tuple[int, ...], size: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random faces of one style: pictures [N, size, size, 3], regions [N, size, size], bags [N, V], all uint8."""
+    rng = np.random.default_rng([*np.atleast_1d(seed), STYLES.index(style)])
     faces = [sample(rng, style) for _ in range(count)]
-    drawn = [draw(face) for face in faces]
+    drawn = [draw(face, size) for face in faces]
     pictures = np.stack([picture for picture, _ in drawn])
     regions = np.stack([region for _, region in drawn])
     return pictures, regions, np.stack([bag(face) for face in faces])

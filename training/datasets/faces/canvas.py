@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import skia
 
-from ...support.drawing import Colour, new_surface, picture, pixels, shrink
+from ...support.drawing import SIZE, Colour, new_surface, picture, pixels, shrink
 
 REGIONS = ("background", "hair", "skin", "clothes")
 STEP = 40                   # between the red values that stand for two regions
@@ -15,8 +15,8 @@ STEP = 40                   # between the red values that stand for two regions
 class Canvas:
     """Draws every shape twice: its colour, and (aliased) the number of the region it covers."""
 
-    def __init__(self) -> None:
-        self.colours, self.labels = new_surface(), new_surface()
+    def __init__(self, size: int = SIZE) -> None:
+        self.colours, self.labels = new_surface(size), new_surface(size)
 
     def both(self, method: str, *args: Any) -> None:
         """Calls a method of skia.Canvas on both surfaces."""
@@ -50,7 +50,7 @@ class Canvas:
         surface.getCanvas().drawPath(path, paint)
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """The picture [64, 64, 3] uint8 and the region that covers most of each pixel [64, 64] uint8."""
+        """The picture [size, size, 3] uint8 and the region that covers most of each pixel [size, size] uint8."""
         numbers = pixels(self.labels)[:, :, :1] // STEP
         cover = shrink(numbers == np.arange(len(REGIONS)))
         return picture(self.colours), cover.argmax(2).astype(np.uint8)

@@ -12,11 +12,11 @@ from .portrait import BACKGROUNDS, HAIR_COLORS, SHIRTS, SKINS, Face
 INK, LIP, WHITE = (22, 22, 28), (176, 52, 62), (255, 255, 255)
 
 
-def draw(face: Face) -> tuple[np.ndarray, np.ndarray]:
-    """The picture [64, 64, 3] uint8 and the number of each pixel's region [64, 64] uint8, an index into REGIONS."""
+def draw(face: Face, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """The picture [size, size, 3] uint8 and the number of each pixel's region [size, size] uint8 in REGIONS."""
     plain = HAIR_COLORS[face.hair], SKINS[face.skin], BACKGROUNDS[face.background], SHIRTS[face.shirt]
     hair, skin, ground, shirt = (_tinted(rgb, tint) for rgb, tint in zip(plain, face.tint, strict=True))
-    canvas = Canvas()
+    canvas = Canvas(size)
     _background(canvas, face, ground)
     canvas.enter_head(face.x, face.y, face.tilt)
     back_hair(canvas, face, hair)
