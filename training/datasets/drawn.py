@@ -20,7 +20,6 @@ from .dataset import Dataset, channels_first, edge_maps, normalize, word_metadat
 
 FACES = "training/datasets/faces"
 FINE = 128                  # pixels along a side of the pictures behind the latents
-CHUNK = 32                  # pictures that are drawn and encoded at once
 SCENES = "training/datasets/scenes"
 
 
@@ -47,41 +46,40 @@ def face_words(style: str, count: int, cache: Path) -> Dataset:
     return Dataset(channels_first(pictures), bags, "words", metadata)
 
 
-def fine_faces(count: int, cache: Path) -> torch.Tensor:
-    """Faces of all styles, FINE pixels large, for the autoencoder: [N, 3, FINE, FINE] uint8."""
+def fine_faces(count: int, cache: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Faces of all styles, FINE pixels large: [N, 3, FINE, FINE] uint8, and their bags of words [N, V] uint8."""
     from . import faces
 
-    def make() -> list[np.ndarray]:
-        return [np.concatenate([faces.drawings(style, count // 3, seed=5, size=FINE)[0] for style in faces.STYLES])]
+    def make() -> tuple[np.ndarray, np.ndarray]:
+        drawn = [faces.drawings(style, count // 3, seed=5, size=FINE) for style in faces.STYLES]
+        return np.concatenate([part[0] for part in drawn]), np.concatenate([part[2] for part in drawn])
 
-    pictures, = cached(cache / f"fine-{count}.npz", make)
-    return channels_first(pictures)
+    pictures, bags = cached(cache / f"fine-{count}.npz", make)
+    return channels_first(pictures), bags
 
 
-def face_latents(style: str, autoencoder: Path, count: int, cache: Path) -> Dataset:
-    """Faces of one style, FINE pixels large, as latents of an autoencoder, with their words; half are mirrored."""
+def face_latents(autoencoder: Path, count: int, cache: Path) -> Dataset:
+    """Faces of all styles as latents of an autoencoder, half of them mirrored, with their words."""
     from . import faces
     net = read_autoencoder(autoencoder)
 
-    def make() -> tuple[np.ndarray, ...]:
-        latents, bags = [], []
-        for part in range(0, count, CHUNK):
-            drawn, _, words = faces.drawings(style, min(CHUNK, count - part), seed=(1, part), size=FINE)
-            drawn[::2] = drawn[::2, :, ::-1]
+    def make() -> list[np.ndarray]:
+        latents = []
+        for some in fine_faces(count, cache)[0].split(32):
+            some[::2] = some[::2].flip(-1)
             with torch.no_grad():
-                latents.append(net.encode(normalize(channels_first(torch.from_numpy(drawn)))).half().numpy())
-            bags.append(words)
-        return np.concatenate(latents), np.concatenate(bags)
+                latents.append(net.encode(normalize(some)).half().numpy())
+        return [np.concatenate(latents)]
 
-    latents, bags = cached(cache / f"{style}-latents-{count}.npz", make)
+    latents, = cached(cache / f"latents-{count}.npz", make)
     metadata = word_metadata(faces.VOCABULARY, faces.SYNONYMS)
-    metadata["data_set"] = f"{count} drawn portraits, style '{style}' ({FACES}, seed 1), of {FINE} x {FINE} pixels"
+    metadata["data_set"] = f"{len(latents)} drawn portraits of all styles ({FACES}, seed 5), {FINE} x {FINE} pixels"
 
     def decode(z: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             return net.decode(z)
 
-    return Dataset(latents, bags, "words", metadata, mirror=False, decode=decode)
+    return Dataset(latents, fine_faces(count, cache)[1], "words", metadata, mirror=False, decode=decode)
 
 
 def face_sketch(count: int, cache: Path) -> Dataset:

@@ -18,9 +18,9 @@ __all__ = [
 ]
 
 
-def drawings(style: str, count: int, seed: int | tuple[int, ...], size: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drawings(style: str, count: int, seed: int, size: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Random faces of one style: pictures [N, size, size, 3], regions [N, size, size], bags [N, V], all uint8."""
-    rng = np.random.default_rng([*np.atleast_1d(seed), STYLES.index(style)])
+    rng = np.random.default_rng([seed, STYLES.index(style)])
     faces = [sample(rng, style) for _ in range(count)]
     drawn = [draw(face, size) for face in faces]
     pictures = np.stack([picture for picture, _ in drawn])
