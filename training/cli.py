@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import loop
-from .datasets import folder
+from .datasets import drawn, folder
 from .datasets.dataset import Dataset
 from .expert_file import expert_metadata
-from .recipes import RECIPES
+from .recipes import AUTOENCODER, RECIPES
 from .start import start_file
 from .support.messages import few, say
 
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = arguments[0] if arguments else ""
     if name in JUDGES:
         train_judge(name, arguments[1:])
+    elif name == "autoencoder":
+        train_autoencoder(arguments[1:])
     elif name in RECIPES:
         train_recipe(name, arguments[1:])
     else:
@@ -157,6 +159,20 @@ def train_recipe(name: str, arguments: Sequence[str]) -> None:
         label=name, datasets=datasets, metadata=recipe.metadata(datasets, command), out=args.out,
         work=args.work / name, batch_size=args.batch_size, steps=args.steps, start=recipe.start_file(),
         extra=datasets[0].extra))
+
+
+def train_autoencoder(arguments: Sequence[str]) -> None:
+    """`dev.py train autoencoder`: the latent space of the drawings."""
+    autoencoder = importlib.import_module(".autoencoder", __package__)
+    parser = argparse.ArgumentParser(prog="dev.py train autoencoder")
+    option = parser.add_argument
+    option("--minutes", type=positive(float), default=35.0)
+    option("--count", type=int, default=6000, help="pictures")
+    option("--out", type=Path, default=AUTOENCODER)
+    option("--work", type=Path, default=ROOT / "output" / "training")
+    args = parser.parse_args(arguments)
+    pictures, _ = drawn.fine_faces(args.count, args.work)
+    autoencoder.train(pictures, args.out, args.work / "autoencoder", 60 * args.minutes)
 
 
 def train_judge(name: str, arguments: Sequence[str]) -> None:

@@ -45,12 +45,16 @@ class Recipe:
 
 HAIR = partial(drawn.face_map, "hair", "studio")
 SKIN = partial(drawn.face_map, "skin", "halo")
+AUTOENCODER = BUILTIN / "vae" / "drawings.safetensors"
 WORDS = partial(drawn.face_words, "poster")
 
 RECIPES = {
     "hair": Recipe(BUILTIN / "faces_hair.safetensors", "faces, hair", (HAIR,)),
     "skin": Recipe(BUILTIN / "faces_skin.safetensors", "faces, skin", (SKIN,)),
     "text": Recipe(BUILTIN / "faces_text.safetensors", "faces, text", (WORDS,), steps=12400),
+    "latent_text": Recipe(
+        BUILTIN / "faces_text_128.safetensors", "faces, text, latents of 128 pixels",
+        (partial(drawn.face_latents, AUTOENCODER),), steps=8000, start="faces_text"),
     "sketch": Recipe(
         BUILTIN / "faces_sketch.safetensors", "faces, sketch", (drawn.face_sketch,), steps=2500, start="faces_hair"),
     "class": Recipe(

@@ -34,7 +34,8 @@ def begin(net: EmbeddedUNet, path: Path, vocabulary: Sequence[str] = ()) -> None
     """Takes over the weights of another expert wherever name and shape agree.
 
     That is everything but what meets the condition; of that, the picture's channels of the stem and the words that both
-    know (vocabulary: those of `net`). What meets the picture stays new in another latent space. Raises SystemExit where the file is not an embedded expert of this design.
+    know (vocabulary: those of `net`). What meets the picture stays new in another latent space. Raises
+    SystemExit where the file is not an embedded expert of this design.
     """
     given, known = read_expert(path)
     own = net.state_dict()

@@ -28,7 +28,9 @@ class NetworkInputs(TypedDict, total=False):
 
 @dataclasses.dataclass
 class Dataset:
-    """Pictures [N, 3, H, W] uint8, or latents [N, channels, H, W] in half precision, and their condition, whose form depends on `kind`.
+    """Pictures [N, 3, H, W] uint8, or latents [N, channels, H, W] in half precision, and their condition.
+
+    The condition's form depends on `kind`:
 
         "map"       [N, H, W] in {0, 1}, for the network's channel `channel`
         "class"     bags [N, labels] in {0, 1}

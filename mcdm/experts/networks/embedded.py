@@ -114,9 +114,9 @@ class EmbeddedUNet(nn.Module):
     def forward(self, x: Tensor, timesteps: Tensor, context: Any = None, control: Any = None,
                 transformer_options: dict[str, Any] = {}, condition_map: Tensor | None = None,  # noqa: B006
                 labels: Tensor | None = None, **kwargs: Any) -> Tensor:
-        """x: [B, channels, size, size], scaled to unit variance. timesteps: [B], ln(sigma) / 4. Returns the clean picture.
+        """x: [B, channels, size, size], scaled to unit variance. timesteps: [B], ln(sigma) / 4.
 
-        condition_map: [B, map_channels, size, size], labels: [B, labels]; None = the null.
+        Returns the clean picture. condition_map: [B, map_channels, size, size], labels: [B, labels]; None = the null.
         """
         emb = self.embed(timesteps, labels, x.dtype)
         inputs = pixels = F.pixel_unshuffle(x, self.patch)

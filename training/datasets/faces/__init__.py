@@ -1,7 +1,8 @@
-"""Dataset faces: drawn portraits, 64 x 64 pixels unless asked otherwise, with exact maps and words. Everything here is drawn by this code.
+"""Dataset faces: drawn portraits with exact maps and words, 64 x 64 pixels unless asked otherwise, all by this code.
 
-`draw(face, size)` gives the picture and its label map, `sample(rng, style)` a random face. Three styles make three datasets
-without a picture in common: "studio" (soft gradient, round neck), "halo" (pale disc, V-neck), "poster" (flat, collar).
+`draw(face, size)` gives the picture and its label map, `sample(rng, style)` a random face. Three styles make three
+datasets without a picture in common: "studio" (soft gradient, round neck), "halo" (pale disc, V-neck), "poster" (flat,
+collar).
 """
 from __future__ import annotations
 
