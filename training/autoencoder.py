@@ -6,7 +6,9 @@ early in a run, and pictures that were half as large.
 """
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +31,10 @@ NOISE = 0.08                # on the latent, in units of its standard deviation
 SAVE_EVERY = 120            # seconds
 
 
-def train(pictures: Tensor, out: Path, work: Path, seconds: float) -> None:
+def train(pictures: Tensor, out: Path, work: Path, seconds: float, metadata: Mapping[str, str]) -> None:
     """Trains on pictures [N, 3, 128, 128] uint8 for so long, in all calls together, and writes the file `out`.
+
+    metadata: of the file.
 
     Raises SystemExit when asked to stop, once the state is saved.
     """
@@ -77,7 +81,8 @@ def train(pictures: Tensor, out: Path, work: Path, seconds: float) -> None:
     if share < 1:
         raise SystemExit(f"Stopped after {step} steps, {share:.0%} of the training; the same command goes on.")
     standardize(average, pictures[:512])
-    write(out, average, {"steps": str(step), "latent_to_rgb": str(latent_to_rgb(average, pictures[:256]))})
+    colours = latent_to_rgb(average, pictures[::max(1, len(pictures) // 256)])
+    write(out, average, {**metadata, "steps": str(step), "latent_to_rgb": json.dumps(colours)})
 
 
 def start_small(net: Autoencoder) -> None:
@@ -150,7 +155,7 @@ def preview(net: Autoencoder, pictures: Tensor, path: Path) -> None:
     tiled([x, net.decode(net.encode(x))]).save(path)
 
 
-def write(path: Path, net: Autoencoder, metadata: dict[str, str]) -> None:
+def write(path: Path, net: Autoencoder, metadata: Mapping[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: weight.half().contiguous() for name, weight in net.state_dict().items()}
     with replacing(path) as file:

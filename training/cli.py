@@ -148,7 +148,7 @@ def train_recipe(name: str, arguments: Sequence[str]) -> None:
     option = parser.add_argument
     option("--steps", type=int, default=recipe.steps, help="optimizer steps; may be changed when resuming")
     option("--batch-size", type=int, default=16)
-    option("--count", type=int, default=24000, help="pictures drawn for each dataset")
+    option("--count", type=int, default=recipe.count, help="pictures drawn for each dataset")
     option("--out", type=Path, default=recipe.file, help="the expert's file")
     option("--work", type=Path, default=ROOT / "output" / "training",
            help="folder for data, state and preview sheets")
@@ -166,13 +166,17 @@ def train_autoencoder(arguments: Sequence[str]) -> None:
     autoencoder = importlib.import_module(".autoencoder", __package__)
     parser = argparse.ArgumentParser(prog="dev.py train autoencoder")
     option = parser.add_argument
-    option("--minutes", type=positive(float), default=35.0)
-    option("--count", type=int, default=6000, help="pictures")
+    option("--minutes", type=positive(float), default=24.0)
+    option("--count", type=int, default=6000, help="pictures drawn")
     option("--out", type=Path, default=AUTOENCODER)
     option("--work", type=Path, default=ROOT / "output" / "training")
     args = parser.parse_args(arguments)
     pictures, _ = drawn.fine_faces(args.count, args.work)
-    autoencoder.train(pictures, args.out, args.work / "autoencoder", 60 * args.minutes)
+    metadata = {
+        "name": "drawings", "data_set": drawn.of_fine_faces(args.count), "license": "GPL-3.0-or-later",
+        "training_command": f"python3 dev.py train autoencoder --minutes {args.minutes:g} --count {args.count}",
+    }
+    autoencoder.train(pictures, args.out, args.work / "autoencoder", 60 * args.minutes, metadata)
 
 
 def train_judge(name: str, arguments: Sequence[str]) -> None:

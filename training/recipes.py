@@ -19,13 +19,14 @@ class Recipe:
     """How one of the pack's own experts is made.
 
     name: in the file's metadata. datasets: functions of (pictures per dataset, folder for them), for training in turn.
-    start: the embedded expert that it starts from; its own name means that it is trained on.
+    start: the embedded expert that it starts from; its own name means that it is trained on. count: pictures.
     """
     file: Path
     name: str
     datasets: tuple[Callable[[int, Path], Dataset], ...]
     steps: int = 8600
     start: str | None = None
+    count: int = 24000
 
     def start_file(self) -> Path | None:
         return BUILTIN / f"{self.start}.safetensors" if self.start else None
@@ -54,7 +55,7 @@ RECIPES = {
     "text": Recipe(BUILTIN / "faces_text.safetensors", "faces, text", (WORDS,), steps=12400),
     "latent_text": Recipe(
         BUILTIN / "faces_text_128.safetensors", "faces, text, latents of 128 pixels",
-        (partial(drawn.face_latents, AUTOENCODER),), steps=8000, start="faces_text"),
+        (partial(drawn.face_latents, AUTOENCODER),), steps=8000, start="faces_text", count=6000),
     "sketch": Recipe(
         BUILTIN / "faces_sketch.safetensors", "faces, sketch", (drawn.face_sketch,), steps=2500, start="faces_hair"),
     "class": Recipe(

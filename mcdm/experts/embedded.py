@@ -11,22 +11,15 @@ import torch
 from .config import Config
 from .modality import Modality
 from .model import ExpertModel, Family, State
-from .networks.autoencoder import CHANNELS, FACTOR
 from .networks.dual_encoder import DualEncoder
 from .networks.embedded import EmbeddedUNet
 from .quantize import dequantize
 from .schedules import X0Sampling
+from .vae import Drawings
 from .weights import count_parameters, dtypes, load_weights, operations
 
 NAME = "embedded"
 PATCH = 2           # pixels along a side that the network sees as one, where the file does not say
-
-
-class Drawings(comfy.latent_formats.LatentFormat):
-    """The latent space of the pack's autoencoder for drawings (networks/autoencoder.py)."""
-    latent_channels, spacial_downscale_ratio = CHANNELS, FACTOR
-
-
 SPACES = {"pixels": comfy.latent_formats.ChromaRadiance, "drawings": Drawings}
 
 
@@ -38,10 +31,12 @@ def build(state: State, config: Config, weight_dtype: torch.dtype | None = None)
     """The model. Raises ValueError or KeyError where the file lacks what the training writes."""
     dequantize(state)
     position = state["position"]
-    patch = int(config.get("patch", PATCH))
+    patch = config.get("patch", PATCH)
     size, channels = position.shape[-1] * patch, state["linear_skip.weight"].shape[0] // patch ** 2
     map_channels = state["stem.weight"].shape[1] // patch ** 2 - channels
-    space = SPACES[config.get("latent_space", "pixels")]
+    space = config.get("latent_space", "pixels")
+    if space not in SPACES:
+        raise ValueError(f"its latent_space is {space[:60]!r}, but must be {' or '.join(SPACES)}")
     labels = state["label_embed.weight"].shape[1] if "label_embed.weight" in state else 0
     widths, depth = _widths(state)
     levels = _noise_levels(config)
@@ -54,7 +49,7 @@ def build(state: State, config: Config, weight_dtype: torch.dtype | None = None)
     network = EmbeddedUNet(
         map_channels, labels, size, widths, depth, heads, channels, patch, ops=ops, dtype=dtype, device="meta")
     return ExpertModel(load_weights(network, state, dtype), X0Sampling, modalities, fixed_size=(size, size),
-                       latent_format=space, compute_dtype=compute_dtype, **levels)
+                       latent_format=SPACES[space], compute_dtype=compute_dtype, **levels)
 
 
 def _noise_levels(config: Config) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def test_the_archive_holds_what_comfyui_needs(archive):
         "pyproject.toml", "requirements.txt", "subgraphs", "web"}
     kinds = re.compile(r"\.(py|md|toml|txt|js|css|json|png|jpg|safetensors)$|^LICENSE$")
     assert not [name for name in names if not kinds.search(name)]
-    embedded = {f"mcdm/builtin/{path.name}" for path in (ROOT / "mcdm" / "builtin").iterdir()}
+    embedded = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mcdm" / "builtin").rglob("*.safetensors")}
     assert {name for name in names if name.endswith(".safetensors")} == embedded
     assert sum(archive.getinfo(name).compress_size for name in names) < 45e6
 

@@ -6,13 +6,14 @@ The drawings need skia, which is imported only here, within the functions: a tra
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ...mcdm.experts.networks.autoencoder import read_autoencoder
+from ...mcdm.experts.networks.autoencoder import FACTOR, read_autoencoder
 from ...mcdm.experts.networks.dual_encoder import DualEncoder
 from ..support.files import cached
 from . import encoder
@@ -58,6 +59,11 @@ def fine_faces(count: int, cache: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return channels_first(pictures), bags
 
 
+def of_fine_faces(count: int) -> str:
+    """What `fine_faces` is, for the metadata of a file."""
+    return f"{count} drawn portraits of all styles ({FACES}, seed 5), {FINE} x {FINE} pixels"
+
+
 def face_latents(autoencoder: Path, count: int, cache: Path) -> Dataset:
     """Faces of all styles as latents of an autoencoder, half of them mirrored, with their words."""
     from . import faces
@@ -71,9 +77,10 @@ def face_latents(autoencoder: Path, count: int, cache: Path) -> Dataset:
                 latents.append(net.encode(normalize(some)).half().numpy())
         return [np.concatenate(latents)]
 
-    latents, = cached(cache / f"latents-{count}.npz", make)
-    metadata = word_metadata(faces.VOCABULARY, faces.SYNONYMS)
-    metadata["data_set"] = f"{len(latents)} drawn portraits of all styles ({FACES}, seed 5), {FINE} x {FINE} pixels"
+    whose = hashlib.sha256(autoencoder.read_bytes()).hexdigest()[:8]
+    latents, = cached(cache / f"latents-{count}-{whose}.npz", make)
+    metadata = word_metadata(faces.VOCABULARY, faces.SYNONYMS) | {
+        "data_set": of_fine_faces(len(latents)), "latent_space": "drawings", "patch": "1", "size": str(FINE // FACTOR)}
 
     def decode(z: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
