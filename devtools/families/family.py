@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 import types
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -137,15 +138,17 @@ def known(settings: dict[str, Any]) -> dict[str, Any]:
 def randomize(network: torch.nn.Module, seed: int) -> None:
     """Weights that keep the size of what passes through; scales of norms near 1, biases near 0.
 
-    Large ones repeat their numbers: drawing them would take most of the time.
+    Each is drawn by its name, so that every ComfyUI that has it gives it the same numbers. Large ones repeat theirs:
+    drawing them would take most of the time.
     """
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(shape: torch.Size) -> torch.Tensor:
+    def draw(name: str, shape: torch.Size) -> torch.Tensor:
+        same_name = name.replace("_norm.scale", "_norm.weight")     # the two names of Flux's norms
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} {same_name}".encode()))
         numbers = torch.randn(min(shape.numel(), DRAWN), generator=generator)
         return numbers.repeat(1 + shape.numel() // DRAWN)[:shape.numel()].reshape(shape)
+
     for name, parameter in network.named_parameters():
-        noise = draw(parameter.shape)
+        noise = draw(name, parameter.shape)
         if parameter.ndim > 1:
             parameter.data = noise / math.sqrt(max(1, parameter[0].numel()))
         else:
@@ -155,5 +158,5 @@ def randomize(network: torch.nn.Module, seed: int) -> None:
         if name.endswith("inv_freq"):                       # the frequencies of positions
             buffer.copy_(10000.0 ** -torch.linspace(0.0, 1.0, len(buffer)))
         elif name in in_checkpoint and buffer.is_floating_point():
-            buffer.copy_(draw(buffer.shape))
+            buffer.copy_(draw(name, buffer.shape))
     network.requires_grad_(False)
