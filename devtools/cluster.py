@@ -145,6 +145,26 @@ def _ip(number: int) -> str:
     return f"127.0.0.{2 + number}"
 
 
+def runtimes() -> list[int]:
+    """The processes that run experts on workers of this machine."""
+    return _processes("cmdline", b"ray::Worker")
+
+
+def processes_of(cluster: LocalCluster) -> list[int]:
+    """All processes of a cluster and of the ComfyUIs that use it: those that know its token."""
+    return _processes("environ", cluster.environment["RAY_AUTH_TOKEN"].encode())
+
+
+def _processes(file: str, words: bytes) -> list[int]:
+    """The processes in whose /proc/ID/`file` these words are, this one left out."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if words in (folder / file).read_bytes() and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+    return sorted(found)
+
+
 def models_base() -> Path:
     """Where `dev.py serve` keeps the models of the pack's own ComfyUI."""
     return cache_root() / "serve"

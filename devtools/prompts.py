@@ -92,3 +92,13 @@ def face(words: str = "red hair, glasses, blue background", steps: int = 3, seed
         "decode": node("VAEDecode", samples=["sample", 0], vae=["vae", 0]),
         "save": node("SaveImage", images=["decode", 0], filename_prefix="t"),
     }
+
+
+def placed(graph: Prompt, timeout: float = 60.0, **places: str) -> Prompt:
+    """A copy with experts of its mixture `mix`, by their slots, in other places."""
+    mix = dict(graph["mix"]["inputs"])
+    nodes = {}
+    for slot, place in places.items():
+        nodes[f"place {slot}"] = node("PlaceExpert", expert=mix[slot], place=place, timeout=timeout)
+        mix[slot] = [f"place {slot}", 0]
+    return edited(graph | nodes, {"mix": mix})

@@ -99,7 +99,7 @@ class Session:
         absent = [f"node {number} ({node['class_type']})" for number, node in graph.items()
                   if node["class_type"] not in nodes.NODE_CLASS_MAPPINGS]
         if absent:
-            raise ValueError(f"it has no {' and no '.join(absent)}; install their packs there")
+            raise ValueError(f"it has no {' and no '.join(absent)}; install the missing packs there")
         whole = {**graph, COLLECT: {"class_type": COLLECT, "inputs": {"expert": list(target)}}}
         valid, error, outputs, node_errors = asyncio.run(execution.validate_prompt(COLLECT, whole, None))
         if not valid:

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import save_file
 
 from support.tensors import pixels
-from unite_and_conquer.devtools.cluster import LocalCluster
+from unite_and_conquer.devtools.cluster import LocalCluster, runtimes
 from unite_and_conquer.devtools.host import Host, comfy, error_of
 from unite_and_conquer.devtools.places import ROOT
-from unite_and_conquer.devtools.prompts import Prompt, edited, face, node
+from unite_and_conquer.devtools.prompts import Prompt, edited, face, node, placed
 from unite_and_conquer.devtools.server import Refused
 
 
@@ -29,23 +29,28 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         yield running
 
 
+ONLY_HERE = """
+class OnlyHere:
+    FUNCTION, CATEGORY, RETURN_TYPES = "same", "test", ("MODEL",)
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"model": ("MODEL",)}})
+
+    def same(self, model):
+        return model,
+
+
+NODE_CLASS_MAPPINGS = {"OnlyHere": OnlyHere}
+"""
+
+
 @pytest.fixture(scope="module")
 def host(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cluster.environment.items():
             patch.setenv(name, value)
-        with Host(tmp_path_factory.mktemp("host base")) as running:
+        node_of_the_host = tmp_path_factory.mktemp("nodes") / "only_here.py"
+        node_of_the_host.write_text(ONLY_HERE, "utf-8")
+        with Host(tmp_path_factory.mktemp("host base"), beside=[node_of_the_host]) as running:
             yield running
-
-
-def placed(prompt: Prompt, timeout: float = 60.0, **places: str) -> Prompt:
-    """A prompt with experts of the mixture, by their slots, in other places."""
-    mix = dict(prompt["mix"]["inputs"])
-    nodes = {}
-    for slot, place in places.items():
-        nodes[f"place {slot}"] = node("PlaceExpert", expert=mix[slot], place=place, timeout=timeout)
-        mix[slot] = [f"place {slot}", 0]
-    return edited(prompt | nodes, {"mix": mix})
 
 
 def pictures(host: Host, prompt: Prompt) -> list[np.ndarray]:
@@ -64,18 +69,6 @@ def failure(host: Host, prompt: Prompt) -> str:
         return str(refused)
     assert entry["status"]["status_str"] == "error"
     return error_of(entry)
-
-
-def runtimes() -> list[int]:
-    """The processes that run experts."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"ray::Worker" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return sorted(found)
 
 
 def gone(processes: list[int]) -> bool:
@@ -159,6 +152,15 @@ def test_a_file_that_only_the_host_has_is_named(host: Host) -> None:
     sentence = failure(host, placed(prompt, **BOTH))
     assert sentence.startswith("Worker 'a' failed while running the nodes of its expert: node loader "
                                "(CheckpointLoaderSimple): ") and "only_here.safetensors" in sentence
+
+
+def test_a_node_that_only_the_host_has_is_named(host: Host) -> None:
+    prompt = face(seed=17, steps=1) | {"same": node("OnlyHere", model=["text", 0])}
+    prompt = edited(prompt, {"a": {"model": ["same", 0]}})
+    assert failure(host, placed(prompt, **BOTH)) == (
+        "Worker 'a' failed while running the nodes of its expert: it has no node same (OnlyHere); install the missing "
+        "packs there")
+    assert len(pictures(host, prompt)) == 1     # here it works
 
 
 def test_a_worker_reads_nothing_outside_its_folders(host: Host, tmp_path: Path) -> None:
