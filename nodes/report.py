@@ -43,6 +43,9 @@ class MixtureReport(io.ComfyNode):
                 io.String.Input("map_steps", optional=True, default=MAP_STEPS,
                                 tooltip="The steps at which to show where the experts disagree: shares of the steps, "
                                         "or their numbers, such as 1, 12, 24. Empty = none."),
+                io.Sampler.Input("sampler", optional=True,
+                                 tooltip="A sampler to take instead of sampler_name, such as MCDM Corrected, whose "
+                                         "particles are then in the report."),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The result, as MCDM Sampler gives it."),
@@ -65,6 +68,7 @@ class MixtureReport(io.ComfyNode):
         latent_image: Any = None,
         clip_denoised: bool = False,
         map_steps: str = MAP_STEPS,
+        sampler: Any = None,
     ) -> io.NodeOutput:
         require(check_settings(sampler_name, scheduler))
         chosen = _steps(map_steps, steps)
@@ -82,15 +86,21 @@ class MixtureReport(io.ComfyNode):
                 picture = _estimate(space, recorder.fused)
                 masks = [m[:1] for m in recorder.masks if isinstance(m, torch.Tensor)] if mixture.automatic else []
                 maps.append(Map(step + 1, recorder.sigmas[-1], disagreement(first), picture, masks))
-        latent, _ = sample(guider, seed, steps, sampler_name, scheduler, denoise, latent_image, recorder, after_step)
+        latent, _ = sample(
+            guider, seed, steps, sampler_name, scheduler, denoise, latent_image, recorder, after_step, sampler)
         if not recorder.sigmas:
             raise ValueError(f"Nothing was sampled at denoise {denoise:g}, so there is nothing to report on; raise it.")
         figures = recorder.figures()
         names = [e.name for e in mixture.experts]
         verdict = sentence(figures, names)
         words = _weights_in_words(mixture, guider.clock)
-        page = sheets.image(report_page(figures, labels(names), mixture.slots, maps, words))
-        text = json.dumps(_finite(_plain(mixture, guider.clock, figures, maps, verdict)), indent=1)
+        plain = _plain(mixture, guider.clock, figures, maps, verdict)
+        course = None
+        if account := guider.account:
+            account = account._replace(names=labels(names))
+            words, plain["particles"], course = f"{words};  {account.in_words()}", account.plain(), account.course()
+        page = sheets.image(report_page(figures, labels(names), mixture.slots, maps, words, course))
+        text = json.dumps(_finite(plain), indent=1)
         return io.NodeOutput(latent, page, text, ui=_Shown(page, cls, verdict))
 
 

@@ -145,11 +145,12 @@ def _draw_line(page: Page, points: Sequence[Point | None], colour: Colour) -> No
 
 
 def round_ticks(lines: Lines) -> list[float]:
-    """Round numbers from 0 to the highest value."""
-    highest = max((value for _, values in lines for value in values), default=0.0)
-    step = _nice(highest / 4 or 1.0)
-    count = max(1, math.ceil(highest / step - 1e-9))
-    return [step * i for i in range(count + 1)]
+    """Round numbers from 0, or the lowest value below it, to the highest value."""
+    values = [0.0, *(value for _, values in lines for value in values if not math.isnan(value))]
+    lowest, highest = min(values), max(values)
+    step = _nice((highest - lowest) / 4 or 1.0)
+    first, last = math.floor(lowest / step + 1e-9), max(1, math.ceil(highest / step - 1e-9))
+    return [step * i for i in range(first, last + 1)]
 
 
 def _nice(step: float) -> float:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from PIL import Image
 
+from ..account import Course
 from ..analysis import Disagreement, Figures, Pair
 from ..verdict import contradictions, sentence
 from .charts import COLOURS, EXPERTS, FINE, MARGIN, PANEL, WIDTH, Colour, Lines, Page, draw_panel, heat, round_ticks
@@ -32,11 +33,12 @@ class Map(NamedTuple):
 
 def report_page(
     figures: Figures, names: Sequence[str], slots: Sequence[int], maps: Sequence[Map], mixture: str,
+    course: Course | None = None,
 ) -> Image.Image:
     """The page of a report.
 
     names: of the experts, in letters that Pillow's font has. slots: where they are wired, for the pad's colours.
-    mixture: what it is, in words, with such names.
+    mixture: what it is, in words, with such names. course: of the particles, where there are some.
     """
     found = contradictions(figures)
     agreement = [(f"{names[p.first]} / {names[p.second]}", p.condition_cosine) for p in _most_opposed(figures.pairs)]
@@ -51,6 +53,7 @@ def report_page(
         band=(found[0].sigma, figures.decides[0]) if found else None,
         maps=[(_title(m), _pictures(m)) for m in maps],
         masked=any(m.masks for m in maps),
+        course=course,
     )
 
 
@@ -87,20 +90,22 @@ def _compose(
     band: tuple[float, float] | None,
     maps: Sequence[tuple[str, Sequence[Image.Image]]],
     masked: bool,
+    course: Course | None,
 ) -> Image.Image:
     """The page from what it shows.
 
     verdict: a sentence; alarm: whether it is a bad one. mixture: small print below it.
     sigmas: of the evaluations, falling. colours: of the contributions. band: (sigma, sigma) to mark, or None.
-    maps: titles and pictures, all of one size.
+    maps: titles and pictures, all of one size. course: for a panel of its own.
     """
+    panels = 3 if course else 2
     sigmas = _finite(sigmas)
     words = wrap(verdict, (WIDTH - 90) * FINE, font(19 * FINE))
     below = 58 + VERDICT * words.count("\n")
     small = wrap(mixture, (WIDTH - 90) * FINE, font(14 * FINE))
     top = below + SMALL * (small.count("\n") + 1)
     map_width, map_height = _map_size([pictures for _, pictures in maps])
-    page = Page(top + 2 * PANEL + (map_height + 110 if maps else 20))
+    page = Page(top + panels * PANEL + (map_height + 110 if maps else 20))
     page.box(MARGIN, 24, 40, 24 + VERDICT * (words.count("\n") + 1) - 4, ALARM if alarm else CALM)
     page.text(54, 22, words, 19)
     page.text(54, below - 4, small, 14, PALE)
@@ -114,8 +119,13 @@ def _compose(
         title += f", the {len(shown)} most opposed pairs"
     draw_panel(page, top + 20 + PANEL, title, sigmas, shown, [-1.0, -0.5, 0.0, 0.5, 1.0], band)
 
+    if course:
+        own = colours if len(course.lines) == len(colours) else COLOURS
+        ticks = round_ticks(course.lines)
+        draw_panel(page, top + 20 + 2 * PANEL, course.title, _finite(course.sigmas), course.lines, ticks, None, own)
+
     if maps:
-        _draw_maps(page, top + 2 * PANEL + 30, maps, map_width, map_height, masked)
+        _draw_maps(page, top + panels * PANEL + 30, maps, map_width, map_height, masked)
     return page.image.reduce(FINE)
 
 

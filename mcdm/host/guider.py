@@ -10,6 +10,7 @@ import comfy.patcher_extension
 import comfy.samplers
 import torch
 
+from ..account import Account
 from ..mixture import Mixture
 from ..observation import Observation, picture_of
 from .combine import Combiner
@@ -45,7 +46,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
     learned_variance: after an evaluation, the variance channels of the lead's condition row, as the authors take them.
     observer: called with an Observation of every evaluation, before the sampler's own hooks; None costs nothing.
     all_nulls: evaluate D_0 and the null of every expert whose condition counts, for an observer that compares them.
-    shared, clock: see Evaluator. Raises ValueError for experts that do not fit together.
+    shared, clock: see Evaluator. account: what a sampler of particles has done.
+    Raises ValueError for experts that do not fit together.
     """
 
     def __init__(self, mixture: Mixture, clip_denoised: bool = False) -> None:
@@ -66,6 +68,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self.all_nulls = False
         self.shared: dict[Any, Any] | None = None
         self.clock: Clock | None = None
+        self.account: Account | None = None
         self.latent_shapes: Shapes | None = None        # of the parts of a packed latent: picture, sound
         check_nulls(mixture)
 

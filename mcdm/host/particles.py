@@ -1,17 +1,13 @@
 """What MCDM Corrected is set to, what it takes, and what it tells: see mcdm/host/walk.py."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import torch
 
 from ..bands import EVERY
 from .guider import MixtureGuider
 
 METHODS = FEYNMAN_KAC, OR, AND, PLAIN = "Feynman-Kac", "SuperDiff OR", "SuperDiff AND", "none"
 KEEPS = ALL, ONE = "all particles", "one per picture"
-TOLD = 16       # ancestors
 
 
 class Settings(NamedTuple):
@@ -29,32 +25,6 @@ class Settings(NamedTuple):
 
 
 DEFAULT = Settings()
-
-
-class Record(NamedTuple):
-    """What happened at a noise level: the effective size of each picture's particles, who was resampled, kappa."""
-    sigma: float
-    effective: list[float]
-    resampled: list[bool]
-    kappa: dict[int, float]         # SuperDiff: {expert: mean over all rows}
-
-
-def in_words(settings: Settings, size: int, names: Sequence[str], records: Sequence[Record], ancestors: torch.Tensor,
-             ) -> str:
-    """What a run did, for the log and the page. size: particles per picture. names: of the experts."""
-    words = [f"{settings.method}, {size} particles per picture"]
-    weighed = [r for r in records if r.effective]
-    if settings.method == FEYNMAN_KAC:
-        least = min((min(r.effective) for r in weighed), default=float(size))
-        times = sum(any(r.resampled) for r in weighed[:-1])
-        words.append(f"effective size at least {least:.3g}, resampled at {times} of {len(weighed)} levels")
-    divided = [r for r in records if r.kappa]
-    for what, record in (("first", divided[:1]), ("last", divided[-1:])):
-        for r in record:
-            kappa = ", ".join(f"'{names[i]}' {k:.2g}" for i, k in r.kappa.items())
-            words.append(f"kappa at the {what} level: {kappa}")
-    told = " ".join(map(str, ancestors[:TOLD].tolist()))
-    return "; ".join([*words, f"ancestors of the rows: {told}{' ...' if len(ancestors) > TOLD else ''}"])
 
 
 def checked(guider: Any, settings: Settings) -> MixtureGuider:

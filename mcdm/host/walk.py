@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,14 +13,17 @@ import torch
 from comfy.k_diffusion.sampling import trange
 
 from .. import corrected
+from ..account import Account, Record
 from ..ancestral import AlphaBeta, check_falling, frame, step
 from ..fusion import Coefficient
 from ..observation import Observation
-from .particles import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Record, Settings, checked, in_words
+from .particles import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Settings, checked
 from .plan import Division, Plan
 from .superdiff import Estimates, Stand, SuperDiff
 
 logger = logging.getLogger("mcdm")
+
+PATIENCE = 0.5      # seconds between two words for the page
 
 
 def sample(
@@ -29,16 +33,22 @@ def sample(
 ) -> torch.Tensor:
     """A sampler of the host for the guider of a mixture. Rows come back as `settings.keep` says, all equally likely.
 
-    tell: gets what happened, in words. Raises ValueError for what eq. 10 alone does not describe.
+    tell: gets what happens, in words: now and then, and at the end what did. guider.account has it in numbers.
+    Raises ValueError for what eq. 10 alone does not describe.
     """
     walk = Walk(model, x, sigmas.tolist(), extra_args or {}, settings)
+    shown = time.monotonic()
     with walk.watching():
         for k in trange(len(sigmas) - 1, disable=disable):
             denoised = walk.step(k)
+            if tell is not None and time.monotonic() - shown > PATIENCE and (words := walk.account().now()):
+                tell(words)
+                shown = time.monotonic()
             if callback is not None:
                 callback({"x": walk.x, "i": k, "sigma": sigmas[k], "sigma_hat": sigmas[k], "denoised": denoised})
     rows = walk.finish()
-    words = in_words(settings, walk.size, walk.names, walk.records, walk.ancestors)
+    walk.guider.account = walk.account()
+    words = walk.guider.account.in_words()
     logger.info(f"MCDM Corrected: {words}.")
     if tell is not None:
         tell(words)
@@ -91,6 +101,10 @@ class Walk:
             yield
         finally:
             guider.observer = others
+
+    def account(self) -> Account:
+        """What has happened so far."""
+        return Account(self.settings.method, self.size, self.names, self.records, self.ancestors.tolist())
 
     # -- one step ------------------------------------------------------------------------------------------------------
 
@@ -199,7 +213,8 @@ class Walk:
         for picture, weights in enumerate(self.log_weights.split(self.size)):
             rows.append(corrected.systematic(weights, self._uniform(picture), count) + picture * self.size)
         order = torch.cat(rows)
-        effective = [corrected.effective_size(weights) for weights in self.log_weights.split(self.size)]
-        self.records.append(Record(self.sigmas[-1], effective, [True] * len(effective), {}))
+        if self.settings.method == FEYNMAN_KAC:
+            effective = [corrected.effective_size(weights) for weights in self.log_weights.split(self.size)]
+            self.records.append(Record(self.sigmas[-1], effective, [True] * len(effective), {}))
         self.ancestors = self.ancestors[order]
         return order

@@ -276,6 +276,34 @@ def test_it_says_places_and_times(comfy):
     assert 0 < fast < 0.05 <= slow < 0.5
 
 
+@pytest.mark.parametrize("method", ["Feynman-Kac", "SuperDiff OR", "SuperDiff AND", "none"])
+def test_it_says_what_the_particles_of_a_sampler_did(comfy, caplog, method):
+    """Resampled at the end alone, so that rows of one ancestor are the same picture."""
+    caplog.set_level("INFO", "mcdm")
+    asked = experts(comfy, [field(1), field(2)], [field(3), field(4)], (2.0, 1.0), (0.5, 0.8))
+    sampler, = comfy.call("MCDMCorrected", method=method, particles=4, threshold=0.0)
+    begun = {"samples": torch.zeros(8, *FIELD)}
+    out, page, found = report(comfy, mix(comfy, asked), begun, sampler=sampler)
+    assert report(comfy, mix(comfy, asked), begun)[2].get("particles") is None
+    told = found["particles"]
+    logged, = {r.message for r in caplog.records if r.message.startswith("MCDM Corrected: ")}
+    assert (told["method"], told["particles"]) == (method, 4) and logged.startswith(f"MCDM Corrected: {method}, 4 ")
+    assert f"ancestors of the rows: {' '.join(map(str, told['ancestors']))}." in logged
+    rows = out["samples"]
+    for i, j in itertools.combinations(range(8), 2):
+        assert torch.equal(rows[i], rows[j]) == (told["ancestors"][i] == told["ancestors"][j])
+    plain = report(comfy, mix(comfy, asked), begun)[1]
+    assert page.shape[1] - plain.shape[1] >= (0 if method == "none" else 285)      # a panel
+    if method == "Feynman-Kac":
+        assert told["sigma"] == [*found["sigma"][1:], 0.0] and not any(map(any, told["resampled"][:-1]))
+        assert all(1.0 <= size <= 4.0 + 1e-9 for sizes in told["effective_size"] for size in sizes)
+        assert f"effective size at least {min(map(min, told['effective_size'])):.3g}," in logged
+    elif method != "none":
+        assert told["sigma"] == found["sigma"]
+        assert [sum(kappa) for kappa in told["kappa"]] == pytest.approx([1.0] * len(told["kappa"]))
+        assert f"kappa at the last level: 'e1' {told['kappa'][-1][0]:.2g}, 'e2' {told['kappa'][-1][1]:.2g};" in logged
+
+
 def test_its_colours_are_the_pads(comfy):
     """Of the slots: with the second bypassed, the third keeps its own."""
     pad = re.findall(r'"(#[0-9a-f]{6})"', (ROOT / "web" / "js" / "experts.js").read_text("utf-8"))[:8]

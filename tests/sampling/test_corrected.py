@@ -146,6 +146,24 @@ def test_bits_depend_on_the_seed_and_not_on_the_other_pictures(comfy, caplog):
     assert len(one) == 2
 
 
+@pytest.mark.parametrize("method, words", [
+    ("Feynman-Kac", "effective size 8 of 8"), ("SuperDiff OR", "kappa: 'e1' 0.5, 'e2' 0.5"), ("none", None)])
+def test_the_page_is_told_while_it_runs(comfy, monkeypatch, method, words):
+    """Two experts that agree: all particles count the same, and both experts act the same."""
+    monkeypatch.setattr(comfy.module("mcdm.host.walk"), "PATIENCE", -1.0)
+    wired = mixture(comfy, model(), [(of_one_cell(1.0, 0.25), 0.5)] * 2, NULL)
+    wired = dataclasses.replace(wired, experts=tuple(
+        dataclasses.replace(e, name=f"e{i + 1}") for i, e in enumerate(wired.experts)))
+    sampler, = comfy.call("MCDMCorrected", method=method)
+    shown = []
+    sampler.extra_options["tell"] = shown.append
+    custom_sampled(comfy, wired, sampler, [3.0, 1.5, 0.5, 0.0], noise(3, 8, 4, 1, 1))
+    *during, last = shown
+    assert last.startswith(f"{method}, 8 particles per picture")
+    sigmas = ["3", "1.5", "0.5"][0 if "SuperDiff" in method else 1:] if words else []
+    assert during == [f"sigma {sigma}; {words}" for sigma in sigmas]
+
+
 @pytest.mark.parametrize("inputs", [
     {}, {"langevin_steps": 2}, {"method": "SuperDiff OR"}, {"method": "SuperDiff AND"}, {"method": "none"},
 ])
