@@ -141,7 +141,7 @@ class ReliabilityMixer(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="ReliabilityMixer", display_name="Reliability Mixer", category=CATEGORY,
+            node_id="ReliabilityMixer", display_name="Reliability Mixer (unite models)", category=CATEGORY,
             **search("unite models", "combine models", "combine checkpoints", "mix models", "mix checkpoints",
                      "blend models", "blend checkpoints", "merge models", "fuse", "ensemble"),
             description="Unites several models, the experts, in every denoising step; no weights are merged. The first "

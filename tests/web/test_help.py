@@ -27,6 +27,7 @@ EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "versio
 SEARCHES = {        # what a user types, and a node that the search then lists
     "MCDM": "MCDMSampler",
     "unite": BLUEPRINT,
+    "unite models": "ReliabilityMixer",
     "guider": "MCDMGuider",
     "mixer": "ReliabilityMixer",
     "reliability": "ReliabilityMixer",
