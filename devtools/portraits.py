@@ -1,4 +1,4 @@
-"""Pictures of 64 x 64 pixels from the embedded experts, drawn by the pack's own nodes."""
+"""Pictures from the embedded experts, drawn by the pack's own nodes."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,8 @@ from .inprocess import InProcess
 
 STEPS, SAMPLER, SCHEDULER = 24, "euler", "karras"
 BATCH = 16                  # pictures
+LATENT = "text_128"         # the expert of the faces that draws latents
+FINE = 128                  # pixels along a side of its pictures
 
 
 class Part(NamedTuple):
@@ -20,6 +22,7 @@ class Part(NamedTuple):
     condition: Any          # CONDITIONING
     weight: float
     name: str
+    vae: Any = None         # VAE of an expert that draws latents
 
 
 def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
@@ -37,7 +40,7 @@ def draw(
     comfy: InProcess, parts: Sequence[Part], rows: torch.Tensor, seed: int = 0, steps: int = STEPS,
     sampler: str = SAMPLER, reliabilities: str = "", clip: bool = False,
 ) -> torch.Tensor:
-    """The pictures of a mixture, [N, 3, 64, 64] in [-1, 1].
+    """The pictures of a mixture, [N, 3, 64, 64] in [-1, 1]; 128 x 128 where the first expert draws latents.
 
     rows [N]: which pictures of the seed these are. A picture does not depend on the others of its batch.
     """
@@ -45,35 +48,44 @@ def draw(
     for slot, part in enumerate(parts, start=1):
         experts[f"expert_{slot}"], = comfy.call("ConditionExpert", **part._asdict())
     mixture, = comfy.call("ReliabilityMixer", **experts, reliabilities=reliabilities)
-    latent, = comfy.call("EmptyExpertLatent", mixture=mixture, width=64, height=64, batch_size=len(rows))
+    vae = parts[0].vae
+    size = 64 if vae is None else FINE
+    latent, = comfy.call("EmptyExpertLatent", mixture=mixture, width=size, height=size, batch_size=len(rows))
     latent["batch_index"] = rows.tolist()
     _, denoised = comfy.call(
         "MCDMSampler", mixture=mixture, seed=seed, steps=steps, sampler_name=sampler, scheduler=SCHEDULER,
         latent_image=latent, clip_denoised=clip,
     )
-    return denoised["samples"].clamp(-1, 1)
+    if vae is None:
+        return denoised["samples"].clamp(-1, 1)
+    return comfy.call("VAEDecode", samples=denoised, vae=vae)[0].movedim(-1, 1) * 2 - 1
 
 
 def sample(
     comfy: InProcess, conditions: Conditions, weights: Mapping[str, float], seed: int = 0, reliabilities: str = "",
 ) -> torch.Tensor:
-    """Faces [N, 3, 64, 64] in [-1, 1] under some conditions. weights: {expert of the faces: w}, e.g. {"hair": 1.5}."""
-    models = {}
+    """Faces [N, 3, 64, 64] in [-1, 1] under some conditions; 128 x 128 where the first expert is LATENT.
+
+    weights: {expert of the faces: w}, e.g. {"hair": 1.5}.
+    """
+    models, vaes = {}, {}
     for name in weights:
         models[name], = comfy.call("LoadExpert", expert=f"builtin/faces_{name}.safetensors")
+    if LATENT in weights:
+        vaes[LATENT], = comfy.call("LoadExpertVAE")
     pictures = []
     for rows in torch.arange(len(conditions.words)).split(BATCH):
         parts = []
         for name, weight in weights.items():
             condition = face_condition(comfy, models[name], name, conditions, rows)
-            parts.append(Part(models[name], condition, weight, name))
+            parts.append(Part(models[name], condition, weight, name, vaes.get(name)))
         pictures.append(draw(comfy, parts, rows, seed, reliabilities=reliabilities))
     return torch.cat(pictures)
 
 
 def face_condition(comfy: InProcess, model: Any, name: str, conditions: Conditions, rows: torch.Tensor) -> Any:
     """The CONDITIONING of some rows for the expert `name`: their words, their drawings, or the map of a region."""
-    if name in ("text", "embedding"):
+    if name in ("text", "embedding", LATENT):
         labels = bags(comfy, model, [", ".join(conditions.words[i]) for i in rows])
         return comfy.module("mcdm.experts.modality").conditioning({"labels": labels})
     if name == "sketch":

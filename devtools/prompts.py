@@ -34,6 +34,7 @@ TITLES = {
     "class_and_text_64_to_256": "20 Unite class and text at 64, enlarge to 256",
     "sdxl_and_sd15_controlnet": "21 Unite SDXL with SD 1.5 and its ControlNet",
     "flux_and_sdxl": "22 Unite Flux and SDXL",
+    "pixels_and_latents": "23 Unite pixels and latents, a picture of 128",
 }
 
 

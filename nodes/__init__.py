@@ -9,7 +9,7 @@ from .conditions import ClassCondition, MapCondition, TextCondition
 from .corrected import MCDMCorrected
 from .embedding import EmbeddingCondition
 from .latents import EmptyExpertLatent
-from .loading import LoadExpert
+from .loading import LoadExpert, LoadExpertVAE
 from .mixing import ConditionExpert, ReliabilityMixer
 from .options import MCDMAncestral, MixtureOptions
 from .placing import PlaceExpert
@@ -21,7 +21,7 @@ from .sweep import ReliabilitySweep
 class UniteAndConquer(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
-            LoadExpert, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
+            LoadExpert, LoadExpertVAE, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
             ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, AutomaticMasks, EmptyExpertLatent,
             MCDMGuider, MCDMSampler, MCDMAncestral, MCDMCorrected,
             ReliabilitySweep, MixtureReport, CompareExperts,

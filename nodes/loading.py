@@ -1,4 +1,4 @@
-"""LoadExpert: a file or a diffusers folder to a MODEL."""
+"""LoadExpert: a file or a diffusers folder to a MODEL. LoadExpertVAE: the VAE of the embedded experts in latents."""
 from __future__ import annotations
 
 import os
@@ -12,6 +12,7 @@ from .common import CATEGORY, Choice, choice, require, search
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILTIN = os.path.join(ROOT, "mcdm", "builtin")
+VAES = os.path.join(BUILTIN, "vae")
 FIRST = "builtin/faces_text.safetensors"       # words are the easiest to try
 DTYPES = {
     "default": None,
@@ -83,10 +84,10 @@ class LoadExpert(io.ComfyNode):
             inputs=[
                 io.Combo.Input("expert", options=names, default=FIRST if FIRST in names else None,
                                tooltip="An embedded expert, or a file or diffusers folder in models/experts. Of the "
-                                       "embedded ones, faces_text and scenes_text take words (Text Condition), "
-                                       "scenes_class takes a class (Class Condition), faces_embedding takes a picture "
-                                       "(Embedding Condition), and the other faces take maps (Map Condition). Stable "
-                                       "Diffusion and the like come from their own loaders."),
+                                       "embedded ones, faces_text, faces_text_128 and scenes_text take words (Text "
+                                       "Condition), scenes_class takes a class (Class Condition), faces_embedding "
+                                       "takes a picture (Embedding Condition), and the other faces take maps (Map "
+                                       "Condition). Stable Diffusion and the like come from their own loaders."),
                 Choice("weight_dtype", optional=True, options=list(DTYPES), default="default",
                        tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
                                "the device."),
@@ -115,3 +116,43 @@ class LoadExpert(io.ComfyNode):
         require(choice(weight_dtype, DTYPES, "weight_dtype"))
         fast_fp8 = weight_dtype == "fp8_e4m3fn_fast"
         return io.NodeOutput(load_expert(_files()[expert], expert, DTYPES[weight_dtype], fast_fp8))
+
+
+def _vaes() -> dict[str, str]:
+    """{name in the combo: path} of the embedded VAEs."""
+    return {f"builtin/{name}": os.path.join(VAES, name) for name in sorted(os.listdir(VAES))}
+
+
+class LoadExpertVAE(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadExpertVAE",
+            display_name="Load Expert VAE",
+            category=CATEGORY,
+            **search("VAE", "autoencoder", "latent space"),
+            description="Loads the VAE of the embedded experts that draw latents, as an ordinary VAE.",
+            inputs=[
+                Choice("vae", optional=True, options=list(_vaes()), default=next(iter(_vaes()), None),
+                       tooltip="drawings: the VAE of faces_text_128, for drawings of any size. Experts that draw "
+                               "pixels take pixel_space from ComfyUI's Load VAE."),
+            ],
+            outputs=[
+                io.Vae.Output(display_name="vae",
+                              tooltip="For VAE Decode, VAE Encode, and for vae of Condition Expert where experts of "
+                                      "several latent spaces unite."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, vae: str = "") -> str:
+        path = _vaes().get(vae)
+        return f"{vae} {path and _stamp(path)}"
+
+    @classmethod
+    def execute(cls, vae: str = "") -> io.NodeOutput:
+        from ..mcdm.experts.vae import load_vae
+        vaes = _vaes()
+        require(choice(vae or None, vaes, "vae"))
+        vae = vae or next(iter(vaes))
+        return io.NodeOutput(load_vae(vaes[vae], vae))

@@ -37,6 +37,9 @@ order. Names are those of ComfyUI's classes, in brackets where a family could no
 ALIKE = """\
 Spaces with the same number of channels may still be different spaces: SD15 and SDXL have four, Flux and SD3 sixteen.
 The pack says so before it samples, and names families that would fit.
+
+Of the embedded experts all are of the line of ChromaRadiance but one: *faces_text_128* works in a space of the pack's
+own, Drawings, with four channels and cells of 4 x 4 pixels. Its VAE is in *Load Expert VAE*.
 """
 VAES = """\
 ## VAEs

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ...training.datasets import faces
 from ..browser import launched, opened
 from ..host import Host
 from ..inprocess import InProcess
@@ -30,6 +31,7 @@ STRIP = "() => [...document.querySelectorAll('.mcdm-previews img')].filter(image
 # Nodes of FACE: the three experts and the words of the third, and what follows.
 HAIR, SKIN, WORDS, TEXT = "4", "8", "10", "11"
 MIXER, LATENT, SAMPLER, DECODE = "12", "13", "14", "16"
+VAE = "builtin/drawings.safetensors"
 
 
 # ------------------------------------------------------------------------------------------------------------- graphs
@@ -42,15 +44,17 @@ def loaded(name: str) -> dict[str, Any]:
 def one(expert: str, kind: str, weight: float, **inputs: Any) -> Prompt:
     """One embedded expert with its condition node: kind and inputs are that node's."""
     sampler = FACE[SAMPLER]["inputs"] | {"mixture": ["mix", 0], "latent_image": ["latent", 0], "seed": 3}
+    fine = expert.endswith("128")
+    size = 128 if fine else 64
     return {
         "load": node("LoadExpert", expert=f"builtin/{expert}.safetensors", weight_dtype="default"),
         "condition": node(kind, model=["load", 0], **inputs),
         "expert": node("ConditionExpert", model=["load", 0], condition=["condition", 0], weight=weight,
                        start_percent=0.0, end_percent=1.0, name=""),
         "mix": node("ReliabilityMixer", expert_1=["expert", 0], reliabilities=""),
-        "latent": node("EmptyExpertLatent", mixture=["mix", 0], width=64, height=64, batch_size=1),
+        "latent": node("EmptyExpertLatent", mixture=["mix", 0], width=size, height=size, batch_size=1),
         "sample": node("MCDMSampler", **sampler),
-        "vae": node("VAELoader", vae_name="pixel_space"),
+        "vae": node("LoadExpertVAE", vae=VAE) if fine else node("VAELoader", vae_name="pixel_space"),
         "decode": node("VAEDecode", samples=["sample", 0], vae=["vae", 0]),
         "show": node("SaveImage", images=["decode", 0], filename_prefix="help"),
     }
@@ -67,15 +71,34 @@ def load_expert(at: Stage) -> Image.Image:
         ("faces_sketch", "MapCondition", 1.5, picture, "face_drawing"),
         ("faces_embedding", "EmbeddingCondition", 2.0, picture | {"file": "none"}, "face_drawing"),
         ("faces_text", "TextCondition", 2.0, {"text": words}, "face_hair"),
+        ("faces_text_128", "TextCondition", 2.0, {"text": words}, "face_hair"),
         ("scenes_class", "ClassCondition", 3.0, {"label": "penguin"}, "face_hair"),
         ("scenes_text", "TextCondition", 3.0, {"text": "beach at sunset"}, "face_hair"),
     ]
     cells: list[Cell] = []
     for name, kind, weight, inputs, given in experts:
         graph = one(name, kind, weight, **inputs) | {"picture": loaded(given)}
-        cells.append((name.replace("_", "\n"), at.drawn(graph)))
+        cells.append((name.replace("_", "\n", 1), at.drawn(graph)))
     at.stage(one("faces_text", "TextCondition", 2.0, text=words), run=False)
-    return below(at.shot({"load": (0, 0, 330), "condition": (390, 0, 330, 110)}), row(cells))
+    half = len(cells) // 2
+    return below(at.shot({"load": (0, 0, 330), "condition": (390, 0, 330, 110)}), row(cells[:half]), row(cells[half:]))
+
+
+def load_expert_vae(at: Stage) -> Image.Image:
+    """Two drawings, their latents in the colours of the previews, and what comes back."""
+    vae, = at.comfy.call("LoadExpertVAE")
+    space = at.comfy.module("mcdm.experts.vae").Drawings()
+    show = at.comfy.module("mcdm.drawing.previews").previewer(space).decode_latent_to_preview
+    rng, cells = np.random.default_rng(5), []
+    for style in faces.STYLES[:2]:
+        drawing, _ = faces.draw(faces.sample(rng, style), 128)
+        latent, = at.comfy.call("VAEEncode", pixels=torch.from_numpy(drawing).float()[None] / 255, vae=vae)
+        again, = at.comfy.call("VAEDecode", samples=latent, vae=vae)
+        back = Image.fromarray((again[0] * 255).round().byte().numpy())
+        cells += [("a drawing", Image.fromarray(drawing)), ("its latent,\n4 x 32 x 32", show(latent["samples"])),
+                  ("and back", back)]
+    at.stage(one("faces_text_128", "TextCondition", 2.0, text="long red hair, smiling, blue background"), run=False)
+    return below(at.shot({"vae": (0, 0, 330), "decode": (390, 0, 300)}), row(cells))
 
 
 def map_condition(at: Stage) -> Image.Image:
@@ -291,6 +314,7 @@ def pads(at: Stage) -> Image.Image:
 
 PICTURES: dict[str, Callable[[Stage], Image.Image]] = {
     "LoadExpert": load_expert,
+    "LoadExpertVAE": load_expert_vae,
     "MapCondition": map_condition,
     "TextCondition": text_condition,
     "ClassCondition": class_condition,

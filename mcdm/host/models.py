@@ -61,6 +61,16 @@ def _name(space: Any) -> str:
     return "pixels" if _is_pixel_format(space) else type(space).__name__
 
 
+def vae_of(space: Any) -> str:
+    """Where the VAE of a latent space comes from, in a sentence."""
+    return f"the VAE from {_node(space)}" if _node(space) else "the VAE of its checkpoint"
+
+
+def _node(space: Any) -> str | None:
+    """The node that loads the VAE of a latent space of the pack's own."""
+    return getattr(space, "vae_node", None)
+
+
 def cells(space: Any) -> int:
     """How many pixels a cell of a latent space is wide and high."""
     return getattr(space, "spacial_downscale_ratio", None) or CELLS.get(type(space).__name__, 8)
@@ -89,9 +99,11 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
                  f"expert '{lead.name}' in {_name(ours)}")
         if not mixed or ours.latent_channels != theirs.latent_channels:
             fitting = ", ".join(families_of(ours)[:5]) or "other models of its kind"
-            raise ValueError(f"These cannot be united as they are: {names}. Connect the VAE of each checkpoint to vae "
-                             f"of its Condition Expert, or use experts of one latent space; with '{lead.name}' go for "
-                             f"example {fitting}.")
+            own = [f"'{e.name}': {vae_of(space)}" for e, space in ((lead, ours), (expert, theirs)) if _node(space)]
+            where = f" ({', '.join(own)})" if own else ""
+            raise ValueError(f"These cannot be united as they are: {names}. Connect the VAE of each checkpoint{where} "
+                             "to vae of its Condition Expert, or use experts of one latent space; with "
+                             f"'{lead.name}' go for example {fitting}.")
         logger.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
 
 
@@ -129,8 +141,10 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
     for expert in experts:
         size = getattr(expert.model.model, "fixed_size", None)
         if size is not None and (height, width) != tuple(size):
+            cell = cells(space)
+            fitting = "that size" if cell == 1 else f"{size[1] * cell} x {size[0] * cell} pixels"
             raise ValueError(f"Expert '{expert.name}' works at {size[1]} x {size[0]} only, but the latent is "
-                             f"{width} x {height}; use EmptyExpertLatent with that size.")
+                             f"{width} x {height}; use EmptyExpertLatent with {fitting}.")
     for expert in experts:
         if expert.mask is not None and latent.ndim not in (4, 5):
             raise ValueError(f"Expert '{expert.name}' has a mask, and a mask is for pictures and videos; this latent "

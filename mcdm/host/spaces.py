@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..mixture import Expert
 from .codecs import Codec, codec_of, resized
-from .models import check_spaces, is_pixel, latent_format, same_space
+from .models import check_spaces, is_pixel, latent_format, same_space, vae_of
 
 Size = tuple[int, int]                          # height, width
 
@@ -96,8 +96,8 @@ def _group(experts: Sequence[Expert], members: Sequence[int]) -> Group:
         if all(e.vae is None for e in experts):
             check_spaces(experts)               # which says it at length
         raise ValueError(f"Expert '{first.name}' works in the latent space {type(space).__name__} and another size or "
-                         "space than others; for the bridge between them connect the VAE of its checkpoint to vae of "
-                         "its Condition Expert.")
+                         f"space than others; for the bridge between them connect {vae_of(space)} to vae of its "
+                         "Condition Expert.")
     codec = codec_of(first.model, with_vae and with_vae.vae, (with_vae or first).name)
     fixed = next((size for size in (_fixed(experts[i]) for i in members) if size), None)
     return Group(tuple(members), first.model, codec, fixed, first.scale)

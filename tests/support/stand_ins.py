@@ -48,7 +48,7 @@ TOYS = {            # {the input that names a file: (its folder, {file: kind of 
     "vae_name": ("vae", {"wan_2.1_vae.safetensors": "WAN21_T2V"}),
     "control_net_name": ("controlnet", {"control_v11p_sd15_scribble_fp16.safetensors": "SD15"}),
 }
-SIDES = {"sdxl_and_pixart_sigma": 320}     # pixels of a picture that is to be small, where 64 are too few
+SIDES = {"sdxl_and_pixart_sigma": 320, "pixels_and_latents": 128}  # pixels of a small picture, where 64 are too few
 LORA = "diffusion_model.out.2.lora_"        # on the last layer of SDXL at toy size, of rank 2
 
 

@@ -1,0 +1,66 @@
+"""One picture of 128 pixels by experts of pixels and of latents: `python3 dev.py bench latents`.
+
+The text expert works in the latent space of the pack's autoencoder, the hair and skin experts on 64 x 64 pixels; a
+bridge unites them in every step. Over the held-out conditions of `dev.py bench faces` its judge, which knows 64 x 64
+pixels, reads the pictures at half their size. Writes bench/latents.json and a sheet, bench/latents.png.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ..devtools.inprocess import InProcess
+from ..devtools.portraits import FINE, LATENT, SAMPLER, SCHEDULER, STEPS, sample
+from ..training.datasets import faces
+from ..training.judges import faces as parser
+from ..training.judges.portraits import held_out, score
+from ..training.pixels import tiled
+
+HERE = Path(__file__).resolve().parent
+SETTINGS = {                # name: {expert: w}, the lead first; reliabilities are 1/N
+    "text alone, w = 2": {LATENT: 2.0},
+    "text + hair + skin, w = 2.5, 1.5, 1.5": {LATENT: 2.5, "hair": 1.5, "skin": 1.5},
+}
+COLUMNS, DRAWINGS = 8, 64   # pictures in a row of the sheet; drawings that the autoencoder is tried with
+
+
+def restored(comfy: InProcess, count: int) -> float:
+    """PSNR in dB of held-out drawings that the VAE has encoded and decoded."""
+    rng = np.random.default_rng(123)
+    drawn = [faces.draw(faces.sample(rng, style), FINE)[0] for style in faces.STYLES * (count // len(faces.STYLES))]
+    pixels = torch.from_numpy(np.stack(drawn)).float() / 255
+    vae, = comfy.call("LoadExpertVAE")
+    latent, = comfy.call("VAEEncode", pixels=pixels, vae=vae)
+    again, = comfy.call("VAEDecode", samples=latent, vae=vae)
+    return float(-10 * (again - pixels).square().mean().log10())
+
+
+def halved(pictures: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(pictures, 2)
+
+
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    options = argparse.ArgumentParser(prog="dev.py bench latents", description=(__doc__ or "").split("\n")[0])
+    options.add_argument("--count", type=int, default=64, help="held-out conditions")
+    args = options.parse_args(arguments)
+    net, conditions = parser.load_parser(parser.FILE), held_out(args.count)
+    figures: dict[str, Any] = {}
+    rows = [F.interpolate(part, scale_factor=2.0) for part in (conditions.mapped, conditions.described)]
+    with torch.inference_mode():
+        fidelity = round(restored(comfy, DRAWINGS), 2)
+        print(f"the VAE: {fidelity} dB")
+        for name, weights in SETTINGS.items():
+            pictures = sample(comfy, conditions, weights)
+            found = figures[name] = score(net, conditions, halved(pictures))
+            rows.append(pictures)
+            print(f"{name:40}", *(f"{key} {found[key]:.3f}" for key in ("hair IoU", "skin IoU", "attributes")))
+    settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER, "VAE, dB": fidelity}
+    (HERE / "latents.json").write_text(json.dumps({**settings, "figures": figures}, indent=1))
+    tiled([row[:COLUMNS] for row in rows]).save(HERE / "latents.png")
