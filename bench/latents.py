@@ -2,7 +2,7 @@
 
 The text expert works in the latent space of the pack's autoencoder, the hair and skin experts on 64 x 64 pixels; a
 bridge unites them in every step. Over the held-out conditions of `dev.py bench faces` its judge, which knows 64 x 64
-pixels, reads the pictures at half their size. Writes bench/latents.json and a sheet, bench/latents.png.
+pixels, reads the pictures at half their size. Writes bench/latents.json and a sheet, bench/latents.jpg.
 """
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from ..devtools.inprocess import InProcess
+from ..devtools.pictures.sheets import images, maps, sheet, texts
 from ..devtools.portraits import FINE, LATENT, SAMPLER, SCHEDULER, STEPS, sample
 from ..training.datasets import faces
 from ..training.judges import faces as parser
 from ..training.judges.portraits import held_out, score
-from ..training.pixels import tiled
 
 HERE = Path(__file__).resolve().parent
-SETTINGS = {                # name: {expert: w}, the lead first; reliabilities are 1/N
-    "text alone, w = 2": {LATENT: 2.0},
-    "text + hair + skin, w = 2.5, 1.5, 1.5": {LATENT: 2.5, "hair": 1.5, "skin": 1.5},
+
+
+class Setting(NamedTuple):
+    """weights: {expert: w}, the lead first. shares: of the look, in that order; "" for reliabilities that are equal."""
+    weights: dict[str, float]
+    shares: str = ""
+
+
+SETTINGS = {
+    "text alone, w = 2": Setting({LATENT: 2.0}),
+    "text + hair + skin, w = 2.5, 1.5, 1.5": Setting({LATENT: 2.5, "hair": 1.5, "skin": 1.5}),
+    "the same, shares 0.3, 0.35, 0.35": Setting({LATENT: 2.5, "hair": 1.5, "skin": 1.5}, "0.3, 0.35, 0.35"),
 }
-COLUMNS, DRAWINGS = 8, 64   # pictures in a row of the sheet; drawings that the autoencoder is tried with
+ROWS, DRAWINGS = 6, 63      # conditions on the sheet; drawings that the autoencoder is tried with
 
 
 def restored(comfy: InProcess, count: int) -> float:
@@ -42,25 +51,23 @@ def restored(comfy: InProcess, count: int) -> float:
     return float(-10 * (again - pixels).square().mean().log10())
 
 
-def halved(pictures: torch.Tensor) -> torch.Tensor:
-    return F.avg_pool2d(pictures, 2)
-
-
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     options = argparse.ArgumentParser(prog="dev.py bench latents", description=(__doc__ or "").split("\n")[0])
     options.add_argument("--count", type=int, default=64, help="held-out conditions")
     args = options.parse_args(arguments)
     net, conditions = parser.load_parser(parser.FILE), held_out(args.count)
     figures: dict[str, Any] = {}
-    rows = [F.interpolate(part, scale_factor=2.0) for part in (conditions.mapped, conditions.described)]
+    columns = {"hair map": maps(conditions.regions[:ROWS], "hair"), "skin map": maps(conditions.regions[:ROWS], "skin"),
+               "words": texts(conditions.words[:ROWS])}
     with torch.inference_mode():
         fidelity = round(restored(comfy, DRAWINGS), 2)
         print(f"the VAE: {fidelity} dB")
-        for name, weights in SETTINGS.items():
-            pictures = sample(comfy, conditions, weights)
-            found = figures[name] = score(net, conditions, halved(pictures))
-            rows.append(pictures)
+        for name, (weights, shares) in SETTINGS.items():
+            meaning = "shares" if shares else "reliabilities"
+            pictures = sample(comfy, conditions, weights, reliabilities=shares, meaning=meaning)
+            found = figures[name] = score(net, conditions, F.avg_pool2d(pictures, 2))
+            columns[name.replace(", ", ",\n", 1)] = images(pictures[:ROWS])
             print(f"{name:40}", *(f"{key} {found[key]:.3f}" for key in ("hair IoU", "skin IoU", "attributes")))
     settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER, "VAE, dB": fidelity}
     (HERE / "latents.json").write_text(json.dumps({**settings, "figures": figures}, indent=1))
-    tiled([row[:COLUMNS] for row in rows]).save(HERE / "latents.png")
+    sheet([""] * ROWS, columns, HERE / "latents.jpg")

@@ -38,7 +38,7 @@ def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
 
 def draw(
     comfy: InProcess, parts: Sequence[Part], rows: torch.Tensor, seed: int = 0, steps: int = STEPS,
-    sampler: str = SAMPLER, reliabilities: str = "", clip: bool = False,
+    sampler: str = SAMPLER, reliabilities: str = "", clip: bool = False, meaning: str = "reliabilities",
 ) -> torch.Tensor:
     """The pictures of a mixture, [N, 3, 64, 64] in [-1, 1]; 128 x 128 where the first expert draws latents.
 
@@ -47,7 +47,7 @@ def draw(
     experts = {}
     for slot, part in enumerate(parts, start=1):
         experts[f"expert_{slot}"], = comfy.call("ConditionExpert", **part._asdict())
-    mixture, = comfy.call("ReliabilityMixer", **experts, reliabilities=reliabilities)
+    mixture, = comfy.call("ReliabilityMixer", **experts, reliabilities=reliabilities, meaning=meaning)
     vae = parts[0].vae
     size = 64 if vae is None else FINE
     latent, = comfy.call("EmptyExpertLatent", mixture=mixture, width=size, height=size, batch_size=len(rows))
@@ -63,6 +63,7 @@ def draw(
 
 def sample(
     comfy: InProcess, conditions: Conditions, weights: Mapping[str, float], seed: int = 0, reliabilities: str = "",
+    meaning: str = "reliabilities",
 ) -> torch.Tensor:
     """Faces [N, 3, 64, 64] in [-1, 1] under some conditions; 128 x 128 where the first expert is LATENT.
 
@@ -79,7 +80,7 @@ def sample(
         for name, weight in weights.items():
             condition = face_condition(comfy, models[name], name, conditions, rows)
             parts.append(Part(models[name], condition, weight, name, vaes.get(name)))
-        pictures.append(draw(comfy, parts, rows, seed, reliabilities=reliabilities))
+        pictures.append(draw(comfy, parts, rows, seed, reliabilities=reliabilities, meaning=meaning))
     return torch.cat(pictures)
 
 
