@@ -34,8 +34,7 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     "text alone, w = 2": Setting({LATENT: 2.0}),
-    "text + hair + skin, w = 2.5, 1.5, 1.5": Setting({LATENT: 2.5, "hair": 1.5, "skin": 1.5}),
-    "the same, shares 0.3, 0.35, 0.35": Setting({LATENT: 2.5, "hair": 1.5, "skin": 1.5}, "0.3, 0.35, 0.35"),
+    "text + hair + skin, w = 2.5, 1.5, 1.5": Setting({LATENT: 2.5, "hair": 1.5, "skin": 1.5}, "0.3, 0.35, 0.35"),
 }
 ROWS, DRAWINGS = 6, 63      # conditions on the sheet; drawings that the autoencoder is tried with
 

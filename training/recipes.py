@@ -55,7 +55,7 @@ RECIPES = {
     "text": Recipe(BUILTIN / "faces_text.safetensors", "faces, text", (WORDS,), steps=12400),
     "latent_text": Recipe(
         BUILTIN / "faces_text_128.safetensors", "faces, text, latents of 128 pixels",
-        (partial(drawn.face_latents, AUTOENCODER),), steps=8000, start="faces_text", count=6000),
+        (partial(drawn.face_latents, AUTOENCODER),), steps=4122, start="faces_text", count=6000),
     "sketch": Recipe(
         BUILTIN / "faces_sketch.safetensors", "faces, sketch", (drawn.face_sketch,), steps=2500, start="faces_hair"),
     "class": Recipe(
