@@ -76,7 +76,7 @@ class Page:
     def run(self) -> dict[str, str]:
         """Presses the run button and waits for the end, which must be a good one.
 
-        Returns the one file that was saved, as /view wants it: filename, subfolder and type.
+        Returns what was saved, of a batch the first, as /view wants it: filename, subfolder and type.
         """
         save, = (key for key, call in self.prompt().items() if call["class_type"].startswith("Save"))
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
@@ -84,7 +84,7 @@ class Page:
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)
         assert not any(self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]"))
         assert self.complaints() == []
-        picture, = self.page.evaluate("save => app.nodeOutputs[save].images", save)
+        picture, *_ = self.page.evaluate("save => app.nodeOutputs[save].images", save)
         return picture
 
     def box(self, locator: Any) -> Any:

@@ -35,6 +35,8 @@ TITLES = {
     "sdxl_and_sd15_controlnet": "21 Unite SDXL with SD 1.5 and its ControlNet",
     "flux_and_sdxl": "22 Unite Flux and SDXL",
     "pixels_and_latents": "23 Unite pixels and latents, a picture of 128",
+    "face_automatic_masks": "24 Unite at strong weights by automatic masks",
+    "one_or_the_other": "25 Unite as one or the other, not as a blend",
 }
 
 

@@ -7,6 +7,7 @@ The sheet of the sweep becomes a figure of the docs as well, docs/images/sweep.j
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 import textwrap
 from collections.abc import Sequence
@@ -181,6 +182,20 @@ def sketched(workflow: dict[str, Any], width: int, height: int) -> Image.Image:
     return page.resize((width, height), SMOOTH)
 
 
+def first_batch(host: Host, entry: dict[str, Any]) -> Image.Image:
+    """What the first node of a run that saves pictures has saved; up to four of a batch as two columns."""
+    saved = [len(out["images"]) for _, out in sorted(entry["outputs"].items(), key=lambda item: (len(item[0]), item[0]))
+             if any(image["type"] == "output" for image in out.get("images", ()))]
+    pictures = [Image.open(io.BytesIO(png)) for png in host.images(entry)[:min(saved[0], MOST)]]
+    if len(pictures) == 1:
+        return pictures[0]
+    width, height = pictures[0].size
+    page = Image.new("RGB", (2 * width, height * math.ceil(len(pictures) / 2)), DARK)
+    for i, picture in enumerate(pictures):
+        page.paste(picture, (width * (i % 2), height * (i // 2)))
+    return page
+
+
 def thumbnail(graph: Prompt, picture: Image.Image, below: dict[str, Any] | None) -> Image.Image:
     """Conditions -> picture, and perhaps the drawing of a workflow below."""
     page = Image.new("RGB", (SIZE, SIZE), DARK)
@@ -211,8 +226,7 @@ def main(_: InProcess, chosen: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host:
         for name in chosen or names():
             graph = shown.get(name) or prompt(name)
-            png = host.images(host.run(graph, 600))[0]
-            picture = Image.open(io.BytesIO(png))
+            picture = first_batch(host, host.run(graph, 600))
             path = WORKFLOWS / f"{TITLES[name]}.jpg"
             thumbnail(graph, picture, drawing(name) if name in shown else None).save(path, quality=90)
             print(f"{path.name}: {path.stat().st_size} bytes", flush=True)
