@@ -50,6 +50,7 @@ class Setting:
     steps: int = portraits.STEPS
     sampler: str = portraits.SAMPLER
     reliabilities: str = ""
+    meaning: str = "reliabilities"      # or "shares": what the numbers are
     clip: bool = False
     seed: int = 0
 
@@ -120,7 +121,8 @@ class Lab:
         for model, given, weight in setting.parts:
             inputs = [(name, hashlib.sha256(values.numpy().tobytes()).hexdigest()) for name, values in given.items()]
             parts.append((self.weights[model], weight, inputs))
-        content = parts, setting.steps, setting.sampler, setting.reliabilities, setting.clip, setting.seed
+        numbers = setting.reliabilities, setting.meaning
+        content = parts, setting.steps, setting.sampler, numbers, setting.clip, setting.seed
         return hashlib.sha256(repr(content).encode()).hexdigest()[:20]
 
     def draw(self, setting: Setting, rows: torch.Tensor) -> torch.Tensor:
@@ -132,6 +134,7 @@ class Lab:
             parts.append(portraits.Part(self.models[model], condition, weight, model))
         return portraits.draw(
             self.comfy, parts, rows, setting.seed, setting.steps, setting.sampler, setting.reliabilities, setting.clip,
+            setting.meaning,
         )
 
     def run(self, worker: int = 0, workers: int = 1, others: Iterable[subprocess.Popen] = ()) -> None:

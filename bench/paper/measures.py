@@ -80,6 +80,13 @@ def named(net: judge.SceneJudge, pictures: torch.Tensor) -> torch.Tensor:
     return torch.stack(judge.name(net, pictures), dim=1)
 
 
+@torch.no_grad()
+def probabilities(net: judge.SceneJudge, pictures: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """How likely the judge takes it that pictures show what is wanted. wanted: [N, 2], object and scene; [N, 2]."""
+    likely = [answer.softmax(1).gather(1, wanted[:, i:i + 1]) for i, answer in enumerate(net(pictures))]
+    return torch.cat(likely, dim=1)
+
+
 def shares(right: torch.Tensor) -> dict[str, float]:
     """In how many of the pictures the object, the scene and both are right. right: [N, 2] bool, object and scene."""
     return {"object": share(right[:, 0]), "scene": share(right[:, 1]), "both": share(right.all(1))}

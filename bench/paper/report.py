@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from ...devtools.pictures.sheets import images, maps, sheet, texts
+from ...devtools.pictures.sheets import captioned, images, maps, sheet, texts
 from ...training.judges.portraits import Conditions
 
 TITLES = {
     "table 1": "Table 1: hair and skin maps of drawings as the hair expert's data set has them",
     "table 2": "Table 2: the same for the skin expert's data set",
     "table 3": "Table 3: an object (class expert) in a scene (text expert), right in so many pictures",
+    "table 3 in shares": "Table 3 in shares: the same pairs, by whose look the picture has",
     "table 4": "Table 4: maps of one drawing, words of another: one modality, joint training, ours",
 }
 PERCENT = ("object", "scene", "both", "attributes")     # columns that are shares
@@ -76,6 +77,11 @@ def sheet_of_table_3(titles: Sequence[str], pictures: Sequence[torch.Tensor], pa
     """Some pairs of table 3 by all its methods. titles: object and scene of each; pictures: per row of the table."""
     columns = ("text expert\nalone", "class expert\nalone", "CompGen", "ours,\na = 0", "ours,\na = 0.5", "ours,\na = 1")
     sheet(titles, titled(columns, [found[:len(titles)] for found in pictures]), path)
+
+
+def sheet_of_pairs(titles: Sequence[str], pictures: torch.Tensor, path: Path) -> None:
+    """Pictures of pairs of an object and a scene."""
+    captioned(titles, images(pictures[:len(titles)]), path)
 
 
 def reliability_of_scenes(pairs: Sequence[tuple[str, str]], pictures: Mapping[float, torch.Tensor], path: Path) -> None:

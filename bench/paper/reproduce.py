@@ -17,9 +17,11 @@ from typing import NamedTuple
 import torch
 from comfy.utils import set_progress_bar_enabled
 
+from ...devtools import portraits
 from ...devtools.inprocess import InProcess
 from ...devtools.places import ROOT
 from . import report
+from .crossfade import crossfade, table_3_in_shares
 from .experiments import contradictions, reliability_sheets, table_3, table_4, tables_1_and_2
 from .lab import KEPT, PAPER, Lab
 
@@ -30,9 +32,10 @@ class Size(NamedTuple):
     unpaired: int           # conditions of table 4
     pairs: int              # of an object and a scene, table 3
     steps: int              # of table 3
+    faded: int              # pairs of the crossfade
 
 
-FULL, QUICK = Size(128, 64, 150, 100), Size(12, 12, 12, 50)
+FULL, QUICK = Size(128, 64, 150, 100, 60), Size(12, 12, 12, 50, 6)
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
@@ -48,6 +51,8 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         reports = [
             tables_1_and_2(lab, size.faces),
             table_3(lab, args.pairs or size.pairs, size.steps),
+            table_3_in_shares(lab, args.pairs or size.pairs, portraits.STEPS),
+            crossfade(lab, size.faded, portraits.STEPS),
             table_4(lab, size.unpaired),
             reliability_sheets(lab),
             contradictions(lab),

@@ -59,3 +59,17 @@ def sheet(titles: Sequence[str], columns: Mapping[str, Sequence[Image.Image]], p
             page.paste(cell, (x, top + r * (CELL + GAP)))
     path.parent.mkdir(parents=True, exist_ok=True)
     page.save(path, quality=92)
+
+
+def captioned(titles: Sequence[str], cells: Sequence[Image.Image], path: Path, columns: int = 6) -> None:
+    """Writes cells row by row as JPEG, each under its title of at most two lines."""
+    width, height = CELL + GAP, CELL + GAP + 2 * LINE
+    rows = -(-len(cells) // columns)
+    page = Image.new("RGB", (columns * width + GAP, rows * height + GAP), PAPER)
+    draw = ImageDraw.Draw(page)
+    for i, (title, cell) in enumerate(zip(titles, cells, strict=True)):
+        x, y = GAP + i % columns * width, GAP + i // columns * height
+        draw.multiline_text((x + CELL / 2, y), title, INK, FONT, anchor="ma", align="center")
+        page.paste(cell, (x, y + 2 * LINE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.save(path, quality=92)

@@ -8,7 +8,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from unite_and_conquer.bench.paper import experiments, measures, report
+from unite_and_conquer.bench.paper import crossfade, experiments, measures, report
 from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, Lab
 from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.training.judges.portraits import edge_f1
@@ -51,7 +51,10 @@ def steady_memory(monkeypatch):
 def draw(comfy, folder):
     folder.mkdir()
     lab = Lab(comfy, folder, folder, real=200)
-    reports = [experiments.tables_1_and_2(lab, 2), experiments.table_3(lab, 2, 3), experiments.table_4(lab, 5)]
+    reports = [
+        experiments.tables_1_and_2(lab, 2), experiments.table_3(lab, 2, 3), experiments.table_4(lab, 5),
+        crossfade.table_3_in_shares(lab, 2, 3), crossfade.crossfade(lab, 2, 3),
+    ]
     for unit in lab.units.values():
         unit.setting = dataclasses.replace(unit.setting, steps=3)
     lab.run()
@@ -63,7 +66,7 @@ def test_twice_the_same_and_what_is_kept_is_not_drawn_again(comfy, steady_memory
     second, _ = draw(comfy, tmp_path / "b")
     assert first == second
     text = report.markdown(first)
-    assert all(f"Table {i}" in text for i in range(1, 5)) and "nan" not in text
+    assert all(title in text for title in report.TITLES.values()) and "nan" not in text
     kept = sorted((tmp_path / "a").glob("*.npy"))
     kept[0].unlink()
     drawn = []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from unite_and_conquer.bench.paper import experiments
+from unite_and_conquer.bench.paper import crossfade, experiments
 from unite_and_conquer.bench.paper.lab import Lab
 from unite_and_conquer.training.datasets import scenes
 
@@ -47,6 +47,17 @@ def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
         assert (away.diff() > 0).all(), away
     assert away[-1] > 0.05
     assert sorted(p.name for p in lab.out.glob("reliability*")) == ["reliability_faces.jpg", "reliability_scenes.jpg"]
+
+
+def test_shares_fade_from_the_object_to_the_scene(lab):
+    """More of the text expert's look: the scene is more likely, the object less so, and at half both are there."""
+    report = crossfade.crossfade(lab, pairs=12, steps=12)
+    lab.run()
+    found = dict(report())["crossfade"]
+    objects, places = torch.tensor(found["object"]), torch.tensor(found["scene"])
+    assert (objects.diff() < 0.02).all() and objects[0] > 0.9 and objects[-1] < 0.7
+    assert (places.diff() > -0.02).all() and places[0] < 0.4 and places[-1] > 0.9
+    assert found["both right"][2] == max(found["both right"]) >= 0.75
 
 
 def test_no_data_set_holds_both(comfy):

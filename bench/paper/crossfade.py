@@ -1,0 +1,104 @@
+"""Shares instead of reliabilities: whose look the picture has (mcdm/shares.py), with the experts of table 3.
+
+The same functions as in experiments.py: each plans in a lab, and returns what writes the sheets and yields the results.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import pyplot
+
+from ...devtools.pictures.sheets import images, sheet
+from ...training.judges import scenes as judge
+from . import report
+from .experiments import Report, Results, asked_scenes, one_hot
+from .lab import Lab, Part, Setting
+from .measures import named, probabilities, shares
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)        # of the text expert, which draws the scene
+WEIGHTS = (2.0, 3.0, 5.0)                   # of both experts
+PLEASANT = 2.0                              # the weight of the figures
+
+
+def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[Part]:
+    """The class expert with the objects, the text expert with objects and places, each with this weight."""
+    said = [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)]
+    objects = one_hot([item for item, _ in asked])
+    return [Part("class", objects, weight), Part("scene", {"labels": lab.bags("scene", said)}, weight)]
+
+
+def setting(parts: list[Part], share: float, steps: int) -> Setting:
+    return Setting(parts, steps, reliabilities=f"{1 - share}, {share}", meaning="shares", clip=True)
+
+
+def wanted(asked: list[tuple[str, str]]) -> torch.Tensor:
+    """[N, 2]: the objects and the scenes that were asked for, as the judge counts them."""
+    return torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
+
+
+def table_3_in_shares(lab: Lab, pairs: int, steps: int) -> Report:
+    """Table 3's pairs at shares of 25, 50 and 75 %, with Euler's method. A sheet shows 24 of them at half."""
+    asked, places = asked_scenes(np.random.default_rng(103), pairs)
+    keys = {}
+    for weight in WEIGHTS:
+        parts = scene_experts(lab, asked, places, weight)
+        for share in SHARES[1:-1]:
+            row = f"w = {weight:g}, share of the text expert {share:g}"
+            key = f"table 3 in shares, {pairs} pairs, {steps} steps: {row}"
+            keys[row] = lab.plan(key, pairs, setting(parts, share, steps))
+
+    def results() -> Results:
+        rows = {row: shares(named(lab.scene_net, lab.pictures[key]) == wanted(asked)) for row, key in keys.items()}
+        yield "table 3 in shares", {"pairs": pairs, "steps": steps, "rows": rows}
+        half = lab.pictures[keys[f"w = {PLEASANT:g}, share of the text expert 0.5"]]
+        titles = [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)]
+        report.sheet_of_pairs(titles[:24], half, lab.out / "scenes_at_half.jpg")
+
+    return results
+
+
+def crossfade(lab: Lab, pairs: int, steps: int) -> Report:
+    """From the class expert's look to the text expert's: what the judge takes for likely at each share."""
+    asked, places = asked_scenes(np.random.default_rng(105), pairs)
+    parts = scene_experts(lab, asked, places, PLEASANT)
+    keys = []
+    for share in SHARES:
+        key = f"crossfade, {pairs} pairs, {steps} steps: {share}"
+        keys.append(lab.plan(key, pairs, setting(parts, share, steps)))
+
+    def results() -> Results:
+        truth = wanted(asked)
+        pictures = [lab.pictures[key] for key in keys]
+        likely = torch.stack([probabilities(lab.scene_net, drawn, truth).mean(0) for drawn in pictures])
+        right = [shares(named(lab.scene_net, drawn) == truth)["both"] for drawn in pictures]
+        found = {
+            "pairs": pairs, "steps": steps, "w": PLEASANT, "share of the text expert": SHARES,
+            "object": [round(value, 4) for value in likely[:, 0].tolist()],
+            "scene": [round(value, 4) for value in likely[:, 1].tolist()],
+            "both right": right,
+        }
+        yield "crossfade", found
+        plot(found["object"], found["scene"], right, lab.out / "crossfade.png")
+        columns = {f"{share:.0%}": images(drawn[:6]) for share, drawn in zip(SHARES, pictures, strict=True)}
+        titles = [f"{item},\n{place}" for (item, _), place in zip(asked[:6], places, strict=False)]
+        sheet(titles, columns, lab.out / "shares_scenes.jpg")
+
+    return results
+
+
+def plot(objects: list[float], scenes: list[float], both: list[float], path: Path) -> None:
+    """The judge's mean probabilities over the share."""
+    figure, axes = pyplot.subplots(figsize=(6, 3.4))
+    percent = [100 * share for share in SHARES]
+    axes.plot(percent, objects, "o-", label="the object (class expert)")
+    axes.plot(percent, scenes, "o-", label="the scene (text expert)")
+    axes.plot(percent, both, "o--", color="0.5", label="both right, part of the pictures")
+    axes.set(xlabel="share of the text expert in %", ylabel="the judge's probability", ylim=(-0.03, 1.03))
+    axes.set_xticks(percent)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower center")
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
