@@ -210,13 +210,8 @@ def one_hot(objects: Sequence[str]) -> Inputs:
 
 # -------------------------------------------------------------------------- figures 6, 7, 9 to 12 and 25, 26: as sheets
 
-def reliability_sheets(lab: Lab) -> Report:
-    """Figures 6, 7 and 9 to 12: from one expert's idea of a picture to the other's, same noise in a row."""
-    return together(reliability_of_scenes(lab), reliability_of_faces(lab))
-
-
 def reliability_of_scenes(lab: Lab) -> Report:
-    """The class expert's objects, the text expert's scenes."""
+    """Figures 6 and 7: from the class expert's idea of a picture to the text expert's, same noise in a row."""
     pairs = [
         ("cat", "forest day"), ("rocket", "beach sunset"), ("duck", "snow day"),
         ("car", "city night"), ("robot", "underwater"), ("mushroom", "space"),
@@ -237,7 +232,7 @@ def reliability_of_scenes(lab: Lab) -> Report:
 
 
 def reliability_of_faces(lab: Lab) -> Report:
-    """The skin expert's maps, the text expert's words."""
+    """Figures 9 to 12: from the skin expert's idea, given a map, to the text expert's, given words."""
     conditions = held_out(24).pick([4, 11, 6, 15])
     count = len(conditions.words)
     given = face_conditions(lab, conditions.regions, conditions.words)

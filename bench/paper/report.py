@@ -29,6 +29,19 @@ def write(experts: Mapping[str, str], results: Mapping[str, Any], folder: Path) 
     return tables
 
 
+def unchanged(folder: Path, experts: Mapping[str, str], anew: Sequence[str]) -> dict[str, Any]:
+    """What results.json of a folder holds, of which the experts in `anew` are about to be measured again.
+
+    Raises SystemExit where the weights of another one are not those that the results were measured with.
+    """
+    results: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    measured = results.pop("experts")
+    for name, weights in experts.items():
+        if name not in anew and measured.get(name) != weights:
+            raise SystemExit(f"The weights of the {name} expert have changed, too: measure everything, without --only.")
+    return results
+
+
 def markdown(results: Mapping[str, Any]) -> str:
     """The tables of results as Markdown."""
     lines = []

@@ -22,7 +22,14 @@ from ...devtools.inprocess import InProcess
 from ...devtools.places import ROOT
 from . import report
 from .crossfade import crossfade, table_3_in_shares
-from .experiments import contradictions, reliability_sheets, table_3, table_4, tables_1_and_2
+from .experiments import (
+    contradictions,
+    reliability_of_faces,
+    reliability_of_scenes,
+    table_3,
+    table_4,
+    tables_1_and_2,
+)
 from .lab import KEPT, PAPER, Lab
 
 
@@ -35,6 +42,7 @@ class Size(NamedTuple):
     faded: int              # pairs of the crossfade
 
 
+OF = {"faces": ("hair", "skin", "text", "combined"), "scenes": ("class", "scene")}     # which experts draw what
 FULL, QUICK = Size(128, 64, 150, 100, 60), Size(12, 12, 12, 50, 6)
 
 
@@ -48,15 +56,15 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     others = [] if args.worker else start_workers(args.workers, [word for word in arguments if word != "--fresh"])
     try:
         lab = Lab(comfy, PAPER / "quick" if args.quick else PAPER)
-        reports = [
-            tables_1_and_2(lab, size.faces),
-            table_3(lab, args.pairs or size.pairs, size.steps),
-            table_3_in_shares(lab, args.pairs or size.pairs, portraits.STEPS),
-            crossfade(lab, size.faded, portraits.STEPS),
-            table_4(lab, size.unpaired),
-            reliability_sheets(lab),
-            contradictions(lab),
-        ]
+        kept = report.unchanged(lab.out, lab.weights, OF[args.only]) if args.only else {}
+        reports = []
+        if args.only != "scenes":
+            reports += [tables_1_and_2(lab, size.faces), table_4(lab, size.unpaired), reliability_of_faces(lab)]
+        if args.only != "faces":
+            pairs = args.pairs or size.pairs
+            reports += [table_3(lab, pairs, size.steps), table_3_in_shares(lab, pairs, portraits.STEPS)]
+            reports += [crossfade(lab, size.faded, portraits.STEPS), reliability_of_scenes(lab)]
+        reports.append(contradictions(lab))
         lab.run(args.worker, args.workers, others)
     finally:
         for other in others:
@@ -64,7 +72,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     if args.worker:
         return
     results = dict(found for results_of in reports for found in results_of())
-    print(report.write(lab.weights, results, lab.out))
+    print(report.write(lab.weights, kept | results, lab.out))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -72,6 +80,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = argparse.ArgumentParser(prog="dev.py reproduce", description=description, allow_abbrev=False)
     options.add_argument("--quick", action="store_true", help="few pictures: under 10 minutes instead of under 2 hours")
     options.add_argument("--pairs", type=int, help="class and text pairs of table 3 (default 150, quick 12)")
+    options.add_argument("--only", choices=list(OF), help="of one dataset; the other's results stay as they are")
     options.add_argument("--fresh", action="store_true", help="draw everything anew")
     cores = min(8, os.cpu_count() or 1)
     options.add_argument("--workers", type=int, default=cores, help="processes (default: one per core)")

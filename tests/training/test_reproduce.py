@@ -80,6 +80,13 @@ def test_twice_the_same_and_what_is_kept_is_not_drawn_again(comfy, steady_memory
     assert len(drawn) == 1 and sorted((tmp_path / "a").glob("*.npy")) == kept
 
 
+def test_results_stay_only_with_the_weights_that_they_were_measured_with(tmp_path):
+    (tmp_path / "results.json").write_text('{"experts": {"class": "1", "hair": "2"}, "table 4": {"rows": {}}}')
+    assert report.unchanged(tmp_path, {"class": "3", "hair": "2"}, ["class"]) == {"table 4": {"rows": {}}}
+    with pytest.raises(SystemExit, match="the hair expert have changed"):
+        report.unchanged(tmp_path, {"class": "3", "hair": "4"}, ["class"])
+
+
 def test_the_page_shows_the_tables_of_the_results():
     results = json.loads((PAPER / "results.json").read_text("utf-8"))
     page = (ROOT / "docs" / "paper.md").read_text("utf-8")

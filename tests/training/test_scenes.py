@@ -20,7 +20,7 @@ def lab(comfy, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(lab):
-    report = experiments.table_3(lab, pairs=20, steps=20)
+    report = experiments.table_3(lab, pairs=12, steps=20)
     lab.run()
     return dict(report())["table 3"]["rows"]
 
@@ -39,14 +39,12 @@ def test_neither_expert_alone_can(rows, name):
 
 
 def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
-    report = experiments.reliability_sheets(lab)
+    report = experiments.reliability_of_faces(lab)
     lab.run()
-    found = dict(report())
-    for name in ("scenes", "faces"):
-        away = torch.tensor(found[f"reliability, {name}"]["RMS distance to the first"])
-        assert (away.diff() > 0).all(), away
+    away = torch.tensor(dict(report())["reliability, faces"]["RMS distance to the first"])
+    assert (away.diff() > 0).all(), away
     assert away[-1] > 0.05
-    assert sorted(p.name for p in lab.out.glob("reliability*")) == ["reliability_faces.jpg", "reliability_scenes.jpg"]
+    assert (lab.out / "reliability_faces.jpg").is_file()
 
 
 def test_shares_fade_from_the_object_to_the_scene(lab):
