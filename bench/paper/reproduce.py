@@ -38,12 +38,11 @@ class Size(NamedTuple):
     faces: int              # conditions of tables 1 and 2
     unpaired: int           # conditions of table 4
     pairs: int              # of an object and a scene, table 3
-    steps: int              # of table 3
     faded: int              # pairs of the crossfade
 
 
 OF = {"faces": ("hair", "skin", "text", "combined"), "scenes": ("class", "scene")}     # which experts draw what
-FULL, QUICK = Size(128, 64, 150, 100, 60), Size(12, 12, 12, 50, 6)
+FULL, QUICK = Size(128, 64, 150, 60), Size(12, 12, 12, 6)
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
@@ -62,7 +61,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
             reports += [tables_1_and_2(lab, size.faces), table_4(lab, size.unpaired), reliability_of_faces(lab)]
         if args.only != "faces":
             pairs = args.pairs or size.pairs
-            reports += [table_3(lab, pairs, size.steps), table_3_in_shares(lab, pairs, portraits.STEPS)]
+            reports += [table_3(lab, pairs, portraits.STEPS), table_3_in_shares(lab, pairs, portraits.STEPS)]
             reports += [crossfade(lab, size.faded, portraits.STEPS), reliability_of_scenes(lab)]
         reports.append(contradictions(lab))
         lab.run(args.worker, args.workers, others)

@@ -40,9 +40,11 @@ def example_inputs() -> None:
         picture.resize((256, 256), Image.Resampling.NEAREST).save(folder / f"{name}.png")
 
 
-def drawn(comfy: InProcess, conditions: Conditions, reliabilities: str = "", **weights: float) -> list[Image.Image]:
+def drawn(
+    comfy: InProcess, conditions: Conditions, numbers: str = "", meaning: str = "reliabilities", **weights: float,
+) -> list[Image.Image]:
     """The experts named, fused with these weights, as cells of a sheet."""
-    return images(sample(comfy, conditions, weights, seed=3, reliabilities=reliabilities))
+    return images(sample(comfy, conditions, weights, seed=3, reliabilities=numbers, meaning=meaning))
 
 
 def effect(comfy: InProcess, conditions: Conditions) -> None:
@@ -55,7 +57,7 @@ def effect(comfy: InProcess, conditions: Conditions) -> None:
         "hair expert\nalone": draw(hair=1.5),
         "skin expert\nalone": draw(skin=1.5),
         "text expert\nalone": draw(text=2.0),
-        "united": draw(hair=1.5, skin=1.5, text=2.5),
+        "united": draw("0.25, 0.25, 0.5", "shares", hair=1.5, skin=1.5, text=2.5),
     }
     sheet([""] * len(conditions.words), columns, FIGURES / "effect.jpg")
 
@@ -77,6 +79,14 @@ def reliabilities(comfy: InProcess, conditions: Conditions) -> None:
     sheet(["skin map +\ntext"] * len(conditions.words), columns, FIGURES / "reliabilities.jpg")
 
 
+def shares(comfy: InProcess, conditions: Conditions) -> None:
+    """Whose look the picture has."""
+    columns = {}
+    for s in (0.0, 0.25, 0.5, 0.75, 1.0):
+        columns[f"text's share\n{s:.0%}"] = drawn(comfy, conditions, f"{1 - s}, {s}", "shares", skin=1.5, text=2.0)
+    sheet(["skin map +\ntext"] * len(conditions.words), columns, FIGURES / "shares.jpg")
+
+
 def contradiction(comfy: InProcess, conditions: Conditions) -> None:
     """A hair map and words that exclude each other."""
     columns = {
@@ -93,4 +103,5 @@ def main(comfy: InProcess, _: Sequence[str]) -> None:
     effect(comfy, conditions.pick([1, 4, 6, 11, 15]))
     weights(comfy, conditions.pick([4, 11]))
     reliabilities(comfy, conditions.pick([4, 11]))
+    shares(comfy, conditions.pick([4, 11]))
     contradiction(comfy, conditions.pick([1, 4, 7], words=["bald", "red hair", "beard"]))
