@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..mcdm.experts.networks.autoencoder import FACTOR, Autoencoder
+from ..mcdm.experts.networks.autoencoder import CHANNELS, FACTOR, Autoencoder
 from ..mcdm.experts.networks.embedded import SIGMA_DATA
 from .datasets.dataset import normalize
 from .expert_file import packed
@@ -51,7 +51,8 @@ def train(pictures: Tensor, out: Path, work: Path, seconds: float, metadata: Map
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
     step, began = state.get("step", 0), time.monotonic() - state.get("seconds", 0.0)
-    saved, losses = time.monotonic(), []
+    saved = time.monotonic()
+    losses: list[float] = []
     with stopping() as asked:
         while True:
             share = (time.monotonic() - began) / seconds
@@ -96,8 +97,9 @@ def batch(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     """Crops [BATCH, 3, CROP, CROP] in [-1, 1]: plain, mirrored, mixed with another, or from half the size."""
     crops = []
     for _ in range(BATCH):
-        i, y, x = rng.integers(len(pictures)), *(int(v) for v in rng.integers(0, pictures.shape[-1] - CROP + 1, 2))
-        crop = pictures[i, :, y:y + CROP, x:x + CROP]
+        i = rng.integers(len(pictures))
+        top, left = rng.integers(0, pictures.shape[-1] - CROP + 1, 2).tolist()
+        crop = pictures[i, :, top:top + CROP, left:left + CROP]
         crops.append(crop.flip(-1) if rng.random() < 0.5 else crop)
     x = normalize(torch.stack(crops))
     mixed = torch.from_numpy(np.where(rng.random(BATCH) < 0.3, rng.random(BATCH), 1.0)).float()[:, None, None, None]
@@ -123,6 +125,8 @@ def standardize(net: Autoencoder, pictures: Tensor) -> None:
     z = torch.cat([net.encode(normalize(some)) for some in pictures.split(32)])
     mean, scale = z.mean((0, 2, 3)), SIGMA_DATA / z.std((0, 2, 3))
     last, first = net.encoder[-1], net.decoder[0]
+    assert isinstance(last, nn.Conv2d) and isinstance(first, nn.Conv2d)
+    assert last.bias is not None and first.bias is not None
     last.weight.mul_(scale[:, None, None, None])
     last.bias.sub_(mean).mul_(scale)
     # The padding of the decoder's first convolution is zero before and the mean now: nothing but the rim notices.
@@ -142,7 +146,7 @@ def quality(net: Autoencoder, pictures: Tensor) -> float:
 def latent_to_rgb(net: Autoencoder, pictures: Tensor) -> list[list[float]]:
     """[CHANNELS + 1, 3]: the least squares from a latent cell to the mean colour under it in [-1, 1], bias last."""
     x = normalize(pictures)
-    z = net.encode(x).movedim(1, -1).reshape(-1, net.encoder[-1].out_channels)
+    z = net.encode(x).movedim(1, -1).reshape(-1, CHANNELS)
     colour = F.avg_pool2d(x, FACTOR).movedim(1, -1).reshape(-1, 3)
     factors = torch.linalg.lstsq(F.pad(z, (0, 1), value=1.0), colour).solution
     return [[round(value, 4) for value in row] for row in factors.tolist()]

@@ -69,15 +69,14 @@ def crossfade(lab: Lab, pairs: int, steps: int) -> Report:
         truth = wanted(asked)
         pictures = [lab.pictures[key] for key in keys]
         likely = torch.stack([probabilities(lab.scene_net, drawn, truth).mean(0) for drawn in pictures])
+        objects, places_seen = ([round(value, 4) for value in column] for column in likely.T.tolist())
         right = [shares(named(lab.scene_net, drawn) == truth)["both"] for drawn in pictures]
         found = {
             "pairs": pairs, "steps": steps, "w": WEIGHTS[0], "share of the text expert": SHARES,
-            "object": [round(value, 4) for value in likely[:, 0].tolist()],
-            "scene": [round(value, 4) for value in likely[:, 1].tolist()],
-            "both right": right,
+            "object": objects, "scene": places_seen, "both right": right,
         }
         yield "crossfade", found
-        plot(found["object"], found["scene"], right, lab.out / "crossfade.png")
+        plot(objects, places_seen, right, lab.out / "crossfade.png")
         columns = {f"{share:.0%}": images(drawn[:6]) for share, drawn in zip(SHARES, pictures, strict=True)}
         titles = [f"{item},\n{place}" for (item, _), place in zip(asked[:6], places, strict=False)]
         sheet(titles, columns, lab.out / "shares_scenes.jpg")
