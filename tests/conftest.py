@@ -37,7 +37,7 @@ from unite_and_conquer.devtools import inprocess  # noqa: E402  (puts the host's
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-LONGEST = ("test_faces.py", "test_scenes.py")   # first, or one process would be left alone with them at the end
+LONGEST = ("test_faces.py", "test_workers.py", "test_scenes.py")   # first, or one process would be left alone with them
 LEFT_OUT = pytest.StashKey[dict[str, int]]()     # how many tests --no-browser left out, by file
 
 

@@ -11,7 +11,7 @@ WORDS = "hair + skin + text, w = 1.5, 1.5, 2.5"
 
 @pytest.fixture(scope="module")
 def figures(comfy):
-    return bench.measure(comfy, 32, ALONE | {k: bench.SETTINGS[k] for k in (FUSED, WORDS)})[0]
+    return bench.measure(comfy, 24, ALONE | {k: bench.SETTINGS[k] for k in (FUSED, WORDS)})[0]
 
 
 @pytest.fixture(scope="module")
