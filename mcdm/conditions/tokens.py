@@ -13,6 +13,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Iterator
+from typing import cast
 
 import folder_paths
 import torch
@@ -77,7 +78,7 @@ def _tokenizer(path: str, changed: int) -> Tokenizer:
     """The tokenizer of a list of merges; changed: the time of the file's last change. Raises ValueError."""
     with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as file:
         lines = [line for line in file if line.strip() and not line.startswith("#version")]
-    merges = [tuple(line.split()) for line in lines]
+    merges = cast("list[tuple[str, str]]", [tuple(line.split()) for line in lines])     # others are refused below
     tokens = sorted(pre_tokenizers.ByteLevel.alphabet()) + ["".join(pair) for pair in merges]
     try:
         tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
