@@ -41,7 +41,8 @@ def start_ray(python: Path, log: IO[bytes] | None, environment: dict[str, str], 
 
 def worker_environment(comfy: Comfy, base: Path, arguments: list[str], pack: Path = ROOT) -> dict[str, str]:
     """The environment in which Ray starts workers of a ComfyUI; `base` has the models of one that is not the user's."""
-    own = [] if comfy.own else Server(comfy, base).command()[2:]
+    server = Server(comfy, base)
+    own = ["--cpu"] * server.needs_cpu() if comfy.own else server.command()[2:]
     settings = {
         "comfyui": str(comfy.tree), "pack": str(pack), "arguments": [*own, *arguments],
         "environment": {name: os.environ.get(name) for name in SET_BY_RAY},
