@@ -11,9 +11,8 @@ import torch
 from matplotlib import pyplot
 
 from ...devtools.pictures.sheets import images, sheet
-from ...training.judges import scenes as judge
 from . import report
-from .experiments import Report, Results, asked_scenes, one_hot
+from .experiments import Report, Results, asked_scenes, scene_experts, wanted
 from .lab import Lab, Part, Setting
 from .measures import named, probabilities, shares
 
@@ -21,20 +20,8 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)        # of the text expert, which draws th
 WEIGHTS = (2.0, 3.0, 5.0)                   # of both experts, that of the figures first
 
 
-def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[Part]:
-    """The class expert with the objects, the text expert with objects and places, each with this weight."""
-    said = [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)]
-    objects = one_hot([item for item, _ in asked])
-    return [Part("class", objects, weight), Part("scene", {"labels": lab.bags("scene", said)}, weight)]
-
-
 def setting(parts: list[Part], share: float, steps: int) -> Setting:
     return Setting(parts, steps, reliabilities=f"{1 - share}, {share}", meaning="shares", clip=True)
-
-
-def wanted(asked: list[tuple[str, str]]) -> torch.Tensor:
-    """[N, 2]: the objects and the scenes that were asked for, as the judge counts them."""
-    return torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
 
 
 def table_3_in_shares(lab: Lab, pairs: int, steps: int) -> Report:

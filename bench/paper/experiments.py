@@ -155,14 +155,12 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
     """
     asked, places = asked_scenes(np.random.default_rng(103), pairs)
     items = [item for item, _ in asked]
-    objects = one_hot(items)
     object_said = {"labels": lab.bags("scene", [f"a {item}" for item in items])}
     place_said = {"labels": lab.bags("scene", places)}
-    both_said = {"labels": lab.bags("scene", [f"a {item}, {place}" for item, place in zip(items, places, strict=True)])}
-    both = [Part("class", objects, 5.0), Part("scene", both_said, 5.0)]
+    both = scene_experts(lab, asked, places, 5.0)
     settings: dict[str, tuple[list[Part], str]] = {
-        "text expert, the object named in its prompt": ([Part("scene", both_said, 5.0)], ""),
-        "class expert": ([Part("class", objects, 5.0)], ""),
+        "text expert, the object named in its prompt": (both[1:], ""),
+        "class expert": (both[:1], ""),
         "CompGen: two prompts, one network": ([Part("scene", object_said, 5.0), Part("scene", place_said, 5.0)], ""),
         "ours, reliability of the text expert 0": (both, "1, 0"),
         "ours, reliability of the text expert 0.5": (both, "0.5, 0.5"),
@@ -175,11 +173,10 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
 
     def results() -> Results:
         drawings, *truth = judge.drawings(lab.real // 2, seed=104)
-        wanted = torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
         ceiling = named(lab.scene_net, normalize(drawings)) == torch.stack(truth, dim=1)
         rows = {"real drawings": shares(ceiling)}
         for row, key in keys.items():
-            rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted)
+            rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted(asked))
         yield "table 3", {"pairs": pairs, "steps": steps, "rows": rows}
         titles = [f"{item},\n{place}" for item, place in zip(items, places, strict=True)]
         report.sheet_of_table_3(titles[:8], [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
@@ -201,6 +198,18 @@ def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, 
         time = scenes.pick(rng, scenes.TIMES) if scene in scenes.TIMED else ""
         places.append(f"{scene} {time}")
     return asked, places
+
+
+def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[Part]:
+    """The class expert with the objects, the text expert with objects and places, each with this weight."""
+    said = [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)]
+    objects = one_hot([item for item, _ in asked])
+    return [Part("class", objects, weight), Part("scene", {"labels": lab.bags("scene", said)}, weight)]
+
+
+def wanted(asked: list[tuple[str, str]]) -> torch.Tensor:
+    """[N, 2]: the objects and the scenes that were asked for, as the judge counts them."""
+    return torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
 
 
 def one_hot(objects: Sequence[str]) -> Inputs:
