@@ -4,6 +4,7 @@ Help pages with pictures, words that the search finds, templates with thumbnails
 """
 import dataclasses
 import io
+import json
 import re
 import sys
 import urllib.error
@@ -22,6 +23,7 @@ DOCS = ROOT / "web" / "docs"
 PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
 IMAGE = re.compile(r"!\[(.+?)\]\((\S+?)\)")
 BLUEPRINT, AT_ONCE = "Unite two checkpoints", "Unite the built-in face experts"
+OUTPUTS_OF_A_SUBGRAPH = -20         # as the id of a node
 EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
 
 SEARCHES = {        # what a user types, and a node that the search then lists
@@ -179,6 +181,26 @@ def test_the_host_lists_the_blueprints(host):
     for name, key in keys.items():
         file = ROOT / "subgraphs" / f"{name}.json"
         assert host.get_json(f"/global_subgraphs/{key}")["data"] == file.read_text("ascii")
+
+
+SAVED = sorted([*(ROOT / "subgraphs").glob("*.json"), *(ROOT / "example_workflows").glob("*.json")])
+
+
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
+def test_a_wire_is_known_at_both_ends(path):
+    """Where the end within a subgraph does not name it, newer pages show no widgets on the subgraph."""
+    whole = json.loads(path.read_text("utf-8"))
+    within = whole.get("definitions", {}).get("subgraphs", [])
+    fields = "id", "origin_id", "origin_slot", "target_id", "target_slot", "type"
+    for graph in [whole, *within]:
+        wires = [wire if isinstance(wire, dict) else dict(zip(fields, wire, strict=True)) for wire in graph["links"]]
+        ends = {wire["id"]: (wire["target_id"], wire["target_slot"]) for wire in wires}
+        named = {
+            slot["link"]: (node["id"], i) for node in graph["nodes"]
+            for i, slot in enumerate(node.get("inputs", [])) if slot.get("link") is not None}
+        outputs = {wire: end for wire, end in ends.items() if end[0] == OUTPUTS_OF_A_SUBGRAPH}
+        assert named == {wire: end for wire, end in ends.items() if wire not in outputs}
+    assert whole["nodes"]
 
 
 def run_blueprint(page, host, name, values):
