@@ -91,11 +91,11 @@ class Stage(Pad):
         return self.clip(LEFT, TOP, width, height)
 
     def pads(self, theme: str = "dark") -> Image.Image:
-        """The pads for two, three and four experts."""
+        """The pads for two, three and four experts, each with weight 2."""
         self.page.evaluate(THEME, theme)
         shots = []
-        for count, text in ((2, "0.7, 0.3"), (3, "0.5, 0.3, 0.2"), (4, "1, 2, 3, 4")):
-            self.show(range(count), text)
+        for count, text in ((2, "0.7, 0.3"), (3, "0.5, 0.3, 0.2"), (4, "0.1, 0.2, 0.3, 0.4")):
+            self.show(range(count), text, "shares", [2] * count)
             self.settle()
             box, margin = self.box(self.pad), 6
             x, y = box["x"] - margin, box["y"] - margin
