@@ -2,12 +2,14 @@
 
 Two networks of 40 million weights, one thread each, in one run, interleaved, medians of `--rounds`: (a) both here,
 (b) one on the second lane of the processor, (c) both on Ray workers of this machine, (d) one expert here and (e) the
-same on a worker, whose difference is what a worker adds to a step. Writes bench/scaling.json, with a table computed
-from these for 2 to 64 workers. Wants an idle machine with two cores or more.
+same on a worker. A step lasts from one call of the sampler's callback to the next; what a run takes beside its steps
+(loading, and on a worker the graph) counts apart. The difference of (d) and (e) is what a worker adds to each. Writes
+bench/scaling.json, with a table computed from these for 2 to 64 workers. Wants an idle machine with two cores or more.
 """
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -15,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save_file
@@ -26,7 +28,6 @@ from ..devtools.inprocess import InProcess
 from ..devtools.prompts import Prompt, node
 
 HERE = Path(__file__).resolve().parent
-SETTINGS = {"seed": 1, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
 WORKERS = "a", "b"
 
 
@@ -76,29 +77,48 @@ def expert_there(comfy: InProcess, name: str, worker: str) -> Any:
     return remote.expert()
 
 
-def sampling(comfy: InProcess, experts: Sequence[Any], steps: int) -> Callable[[], None]:
+class Times(NamedTuple):
+    """Seconds of a sampling."""
+    step: float         # the median of its steps
+    busy: float         # of this process's processor in a step
+    rest: float         # of the run beside its steps
+
+
+def sampling(comfy: InProcess, experts: Sequence[Any], steps: int) -> Callable[[], Times]:
     """What samples once from the mixture of these experts."""
     slots = {f"expert_{i + 1}": expert for i, expert in enumerate(experts)}
     mixture, = comfy.call("ReliabilityMixer", **slots)
-    latent = {"samples": torch.zeros(1, 4, 32, 32)}
+    latent = torch.zeros(1, 4, 32, 32)
+    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(1))
+    sampler, = comfy.call("KSamplerSelect", sampler_name="euler")
+    sigmas = comfy.call("BasicScheduler", model=experts[0].model, scheduler="normal", steps=steps, denoise=1.0)[0]
 
-    def run() -> None:
+    def run() -> Times:
+        marks: list[tuple[float, float]] = []
+
+        def mark(*_: Any) -> None:
+            marks.append((time.perf_counter(), time.process_time()))
+
+        guider, = comfy.call("MCDMGuider", mixture=mixture)
+        mark()
         with torch.inference_mode():
-            comfy.call("MCDMSampler", mixture=mixture, steps=steps, latent_image=latent, **SETTINGS)
+            guider.sample(noise, latent, sampler, sigmas, callback=mark, disable_pbar=True)
+        mark()
+        lasted, busy = zip(*[(b - a, d - c) for (a, c), (b, d) in itertools.pairwise(marks[1:-1])], strict=True)
+        step = statistics.median(lasted)
+        return Times(step, statistics.median(busy), marks[-1][0] - marks[0][0] - steps * step)
     return run
 
 
-def medians(contenders: dict[str, Callable[[], None]], rounds: int, steps: int) -> dict[str, tuple[float, float]]:
-    """(seconds, seconds of this process's processor) a step of each, after one round that does not count."""
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+def medians(contenders: dict[str, Callable[[], Times]], rounds: int) -> dict[str, Times]:
+    """The times of each, after one round that does not count."""
+    taken: dict[str, list[Times]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, run in contenders.items():
-            start, busy = time.perf_counter(), time.process_time()
-            run()
+            times = run()
             if number:
-                taken[name].append(((time.perf_counter() - start) / steps, (time.process_time() - busy) / steps))
-    return {name: (statistics.median(t for t, _ in times), statistics.median(b for _, b in times))
-            for name, times in taken.items()}
+                taken[name].append(times)
+    return {name: Times(*map(statistics.median, zip(*times, strict=True))) for name, times in taken.items()}
 
 
 def simulated(forward: float, overhead: float, busy: float) -> list[dict[str, float]]:
@@ -133,20 +153,24 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
             os.environ.update(cluster.environment)
             found = measure(comfy, names, options.rounds, options.steps)
             comfy.module("mcdm.workers.cluster").dismiss(set())
-    forward, _ = found["one here"]
-    alone, busy = found["one on a worker"]
+    here, alone = found["one here"], found["one on a worker"]
+    added = alone.step - here.step
+    whole = {name: options.steps * times.step + times.rest for name, times in found.items()}
+    apart = "one on cpu", "both on workers"
     result = {
         "weights": weights[0], "rounds": options.rounds, "steps": options.steps,
-        "seconds_a_step": {name: seconds for name, (seconds, _) in found.items()},
-        "of_both_here": {name: found[name][0] / found["both here"][0] for name in ("one on cpu", "both on workers")},
-        "overhead_of_a_worker": alone - forward,
-        "simulated": simulated(forward, max(0.0, alone - forward), busy),
+        "seconds_a_step": {name: times.step for name, times in found.items()},
+        "seconds_beside_the_steps": {name: times.rest for name, times in found.items()},
+        "step_of_both_here": {name: found[name].step / found["both here"].step for name in apart},
+        "run_of_both_here": {name: whole[name] / whole["both here"] for name in apart},
+        "worker_adds": {"to a step": added, "to a run": alone.rest - here.rest},
+        "simulated": simulated(here.step, max(0.0, added), alone.busy),
     }
     options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print(json.dumps(result, indent=1))
 
 
-def measure(comfy: InProcess, names: Sequence[str], rounds: int, steps: int) -> dict[str, tuple[float, float]]:
+def measure(comfy: InProcess, names: Sequence[str], rounds: int, steps: int) -> dict[str, Times]:
     first, second = (expert_here(comfy, name) for name in names)
     on_cpu, = comfy.call("PlaceExpert", expert=second, place="cpu")
     there = [expert_there(comfy, name, worker) for name, worker in zip(names, WORKERS, strict=True)]
@@ -156,4 +180,4 @@ def measure(comfy: InProcess, names: Sequence[str], rounds: int, steps: int) -> 
         "both on workers": sampling(comfy, there, steps),
         "one here": sampling(comfy, [first], steps),
         "one on a worker": sampling(comfy, there[:1], steps),
-    }, rounds, steps)
+    }, rounds)

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .places import ROOT, cache_root
 from .server import Server, free_port
@@ -23,6 +23,9 @@ ENTRY = ROOT / "mcdm" / "workers" / "entry"
 RESOURCE = "mcdm_worker_"               # as in mcdm_worker.py there
 SET_BY_RAY = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")     # in its tasks, to suit them
 STORE = 200_000_000                     # bytes of Ray's object store: latents are small
+# For networks on the processor, glibc keeps freed memory up to this many bytes for the next step. Otherwise a thread that
+# is not the main one gives it back each time, and the page faults are a tenth of the step.
+KEPT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**28)}
 
 
 def require_ray(python: Path) -> None:
@@ -43,11 +46,13 @@ def worker_environment(comfy: Comfy, base: Path, arguments: list[str], pack: Pat
     """The environment in which Ray starts workers of a ComfyUI; `base` has the models of one that is not the user's."""
     server = Server(comfy, base)
     own = ["--cpu"] * server.needs_cpu() if comfy.own else server.command()[2:]
-    settings = {
+    settings: dict[str, Any] = {
         "comfyui": str(comfy.tree), "pack": str(pack), "arguments": [*own, *arguments],
         "environment": {name: os.environ.get(name) for name in SET_BY_RAY},
     }
-    return clean_env(PYTHONPATH=str(ENTRY), MCDM_WORKER=json.dumps(settings), RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+    kept = KEPT if "--cpu" in settings["arguments"] else {}
+    return clean_env(
+        PYTHONPATH=str(ENTRY), MCDM_WORKER=json.dumps(settings), RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0", **kept)
 
 
 def start_worker(
