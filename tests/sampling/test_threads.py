@@ -46,12 +46,22 @@ def test_a_small_network_has_one_thread_and_gives_the_others_back(comfy, three_t
 
 
 def test_what_is_large_has_all_threads(comfy, three_threads, monkeypatch):
-    """By the product of parameters and cells."""
+    """By the product of weights and cells."""
     model = tiny_unet(0)
     work = 64 * sum(p.numel() for p in model.model.parameters())
     monkeypatch.setattr(comfy.module("mcdm.host.threads"), "SMALL", work)
     assert threads_of(comfy, model, latent()) == {1}
     assert threads_of(comfy, model, latent(batch=2)) == {3}
+
+
+def test_a_network_of_many_weights_has_all_threads(comfy, three_threads, monkeypatch):
+    """However small the latent."""
+    model = tiny_unet(0)
+    weights = sum(p.numel() for p in model.model.parameters())
+    monkeypatch.setattr(comfy.module("mcdm.host.threads"), "WEIGHTS", weights)
+    assert threads_of(comfy, model, latent()) == {1}
+    monkeypatch.setattr(comfy.module("mcdm.host.threads"), "WEIGHTS", weights - 1)
+    assert threads_of(comfy, model, latent()) == {3}
 
 
 def test_with_a_network_on_a_card_all_threads_stay(comfy, three_threads):
