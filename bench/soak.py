@@ -4,7 +4,8 @@ All example workflows over HTTP, with two steps each and the tests' stand-ins fo
 that models change all the time. Every tenth prompt is one that is refused, one that fails or one that is interrupted,
 and now and then all models are unloaded. Every picture has to be that of its workflow's first run, byte for byte, and
 the host's memory is to stay at its level after 50 prompts. So that only what is alive counts, the C library gives large
-blocks back at once, and the host's history, which keeps all prompts, is cleared every 50 of them. Writes bench/soak.json.
+blocks back at once, and the host's history, which keeps all prompts, is cleared every 50 of them. Writes
+bench/soak.json.
 """
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ from ..devtools.prompts import Prompt, edited, face, names, prompt
 from ..devtools.server import Refused
 
 HERE = Path(__file__).resolve().parent
-GIVEN_BACK = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}       # of glibc: what is freed, if it is large
+GIVEN_BACK = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}       # for glibc: what is large, once freed
 WARM, WINDOW = 50, 10       # the level is the median of the WINDOW prompts up to number WARM
 BAD = "refused", "failed", "interrupted", "unloaded"
 REFUSED = edited(face(), {"a": {"weight": float("nan")}})

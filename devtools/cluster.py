@@ -23,8 +23,8 @@ ENTRY = ROOT / "mcdm" / "workers" / "entry"
 RESOURCE = "mcdm_worker_"               # as in mcdm_worker.py there
 SET_BY_RAY = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")     # in its tasks, to suit them
 STORE = 200_000_000                     # bytes of Ray's object store: latents are small
-# For networks on the processor, glibc keeps freed memory up to this many bytes for the next step. Otherwise a thread that
-# is not the main one gives it back each time, and the page faults are a tenth of the step.
+# For networks on the processor, glibc keeps freed memory up to this many bytes for the next step. Otherwise a thread
+# that is not the main one gives it back each time, and the page faults are a tenth of the step.
 KEPT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**28)}
 
 

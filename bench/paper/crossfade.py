@@ -4,7 +4,10 @@ The same functions as in experiments.py: each plans in a lab, and returns what w
 """
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,23 +23,24 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)        # of the text expert, which draws th
 WEIGHTS = (2.0, 3.0, 5.0)                   # of both experts, that of the figures first
 
 
-def setting(parts: list[Part], share: float, steps: int) -> Setting:
-    return Setting(parts, steps, reliabilities=f"{1 - share}, {share}", meaning="shares", clip=True)
+def setting(parts: list[Part], share: float, steps: int, options: Mapping[str, Any] | None = None) -> Setting:
+    reliabilities = f"{1 - share}, {share}"
+    return Setting(parts, steps, reliabilities=reliabilities, meaning="shares", clip=True, options=options or {})
 
 
 def table_3_in_shares(lab: Lab, pairs: int, steps: int) -> Report:
-    """Table 3's pairs with half the look of each expert, by Euler's method. A sheet shows 24 of them."""
+    """Table 3's pairs at several shares, by Euler's method. A sheet shows 24 of them at half the look of each."""
     asked, places = asked_scenes(np.random.default_rng(103), pairs)
     keys = {}
-    for weight in WEIGHTS:
-        row = f"w = {weight:g}, share of the text expert 0.5"
+    for weight, share in itertools.product(WEIGHTS, SHARES[1:-1]):
+        row = f"w = {weight:g}, share of the text expert {share:g}"
         key = f"table 3 in shares, {pairs} pairs, {steps} steps: {row}"
-        keys[row] = lab.plan(key, pairs, setting(scene_experts(lab, asked, places, weight), 0.5, steps))
+        keys[row] = lab.plan(key, pairs, setting(scene_experts(lab, asked, places, weight), share, steps))
 
     def results() -> Results:
         rows = {row: shares(named(lab.scene_net, lab.pictures[key]) == wanted(asked)) for row, key in keys.items()}
         yield "table 3 in shares", {"pairs": pairs, "steps": steps, "rows": rows}
-        half = lab.pictures[next(iter(keys.values()))]
+        half = lab.pictures[keys[f"w = {WEIGHTS[0]:g}, share of the text expert 0.5"]]
         titles = [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)]
         report.sheet_of_pairs(titles[:24], half, lab.out / "scenes_at_half.jpg")
 

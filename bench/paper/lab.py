@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,7 @@ class Setting:
     meaning: str = "reliabilities"      # or "shares": what the numbers are
     clip: bool = False
     seed: int = 0
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)    # inputs of Mixture Options
 
     @property
     def forwards(self) -> int:
@@ -122,7 +123,7 @@ class Lab:
             inputs = [(name, hashlib.sha256(values.numpy().tobytes()).hexdigest()) for name, values in given.items()]
             parts.append((self.weights[model], weight, inputs))
         numbers = setting.reliabilities, setting.meaning
-        content = parts, setting.steps, setting.sampler, numbers, setting.clip, setting.seed
+        content = parts, setting.steps, setting.sampler, numbers, setting.clip, setting.seed, setting.options
         return hashlib.sha256(repr(content).encode()).hexdigest()[:20]
 
     def draw(self, setting: Setting, rows: torch.Tensor) -> torch.Tensor:
@@ -134,7 +135,7 @@ class Lab:
             parts.append(portraits.Part(self.models[model], condition, weight, model))
         return portraits.draw(
             self.comfy, parts, rows, setting.seed, setting.steps, setting.sampler, setting.reliabilities, setting.clip,
-            setting.meaning,
+            setting.meaning, setting.options,
         )
 
     def run(self, worker: int = 0, workers: int = 1, others: Iterable[subprocess.Popen] = ()) -> None:

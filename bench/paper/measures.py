@@ -92,6 +92,11 @@ def shares(right: torch.Tensor) -> dict[str, float]:
     return {"object": share(right[:, 0]), "scene": share(right[:, 1]), "both": share(right.all(1))}
 
 
+def saturated(pictures: torch.Tensor) -> float:
+    """The part of all numbers that lie at the ends of their range, which burnt colours do."""
+    return share(pictures.abs() > 0.98)
+
+
 def share(right: torch.Tensor) -> float:
     return round(right.float().mean().item(), 4)
 

@@ -16,9 +16,10 @@ TITLES = {
     "table 2": "Table 2: the same for the skin expert's data set",
     "table 3": "Table 3: an object (class expert) in a scene (text expert), right in so many pictures",
     "table 3 in shares": "Table 3 in shares: the same pairs, by whose look the picture has",
+    "table 3 cured": "Table 3 at w = 5, half the look of each: what keeps colours from burning",
     "table 4": "Table 4: maps of one drawing, words of another: one modality, joint training, ours",
 }
-PERCENT = ("object", "scene", "both", "attributes")     # columns that are shares
+PERCENT = ("object", "scene", "both", "attributes", "saturated")     # columns that are shares
 
 
 def write(experts: Mapping[str, str], results: Mapping[str, Any], folder: Path) -> str:
@@ -51,9 +52,11 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def told(name: str, value: int | str) -> str:
-    """One setting of a table: "12 conditions", "data set 'studio'"."""
-    return f"{value} {name}" if isinstance(value, int) else f"{name} '{value}'"
+def told(name: str, value: float | str) -> str:
+    """One setting of a table: "12 conditions", "w = 5", "data set 'studio'"."""
+    if isinstance(value, str):
+        return f"{name} '{value}'"
+    return f"{value} {name}" if isinstance(value, int) else f"{name} = {value:g}"
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -68,7 +71,8 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def number(column: str, value: float) -> str:
     if column in PERCENT:
-        return f"{100 * value:.0f} %"
+        digits = 1 if column == "saturated" else 0
+        return f"{100 * value:.{digits}f} %"
     return f"{value:.1f}" if column == "Frechet" else f"{value:.3f}"
 
 

@@ -22,6 +22,7 @@ from ...devtools.inprocess import InProcess
 from ...devtools.places import ROOT
 from . import report
 from .crossfade import crossfade, table_3_in_shares
+from .cured import table_3_cured
 from .experiments import (
     contradictions,
     reliability_of_faces,
@@ -62,6 +63,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         if args.only != "faces":
             pairs = args.pairs or size.pairs
             reports += [table_3(lab, pairs, portraits.STEPS), table_3_in_shares(lab, pairs, portraits.STEPS)]
+            reports += [table_3_cured(lab, pairs, portraits.STEPS)]
             reports += [crossfade(lab, size.faded, portraits.STEPS), reliability_of_scenes(lab)]
         reports.append(contradictions(lab))
         lab.run(args.worker, args.workers, others)

@@ -8,7 +8,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from unite_and_conquer.bench.paper import crossfade, experiments, measures, report
+from unite_and_conquer.bench.paper import crossfade, cured, experiments, measures, report
 from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, Lab
 from unite_and_conquer.devtools.places import ROOT
 from unite_and_conquer.training.judges.portraits import edge_f1
@@ -54,6 +54,7 @@ def draw(comfy, folder):
     reports = [
         experiments.tables_1_and_2(lab, 2), experiments.table_3(lab, 2, 3), experiments.table_4(lab, 5),
         crossfade.table_3_in_shares(lab, 2, 3), crossfade.crossfade(lab, 2, 3),
+        cured.table_3_cured(lab, 2, 3),
     ]
     for unit in lab.units.values():
         unit.setting = dataclasses.replace(unit.setting, steps=3)
