@@ -42,12 +42,10 @@ def start_ray(python: Path, log: IO[bytes] | None, environment: dict[str, str], 
                             start_new_session=True)
 
 
-def worker_environment(comfy: Comfy, base: Path, arguments: list[str], pack: Path = ROOT) -> dict[str, str]:
-    """The environment in which Ray starts workers of a ComfyUI; `base` has the models of one that is not the user's."""
-    server = Server(comfy, base)
-    own = ["--cpu"] * server.needs_cpu() if comfy.own else server.command()[2:]
+def worker_environment(comfy: Comfy, arguments: list[str], pack: Path = ROOT) -> dict[str, str]:
+    """The environment in which Ray starts workers of a ComfyUI, with these arguments."""
     settings: dict[str, Any] = {
-        "comfyui": str(comfy.tree), "pack": str(pack), "arguments": [*own, *arguments],
+        "comfyui": str(comfy.tree), "pack": str(pack), "arguments": arguments,
         "environment": {name: os.environ.get(name) for name in SET_BY_RAY},
     }
     kept = KEPT if "--cpu" in settings["arguments"] else {}
@@ -117,7 +115,8 @@ class LocalCluster:
 
     def start(self, name: str, pack: Path = ROOT) -> None:
         """Another worker."""
-        environment = worker_environment(self.comfy, self.base, [], pack) | self.environment
+        arguments = Server(self.comfy, self.base).command()[2:]
+        environment = worker_environment(self.comfy, arguments, pack) | self.environment
         self._started += 1
         ip = _ip(self._started)
         self._start(name, lambda log: start_worker(

@@ -85,11 +85,16 @@ def env(_options: argparse.Namespace, _: list[str]) -> int:
 # ------------------------------------------------------------------------------------------------------- Ray's workers
 
 def worker(options: argparse.Namespace, arguments: list[str]) -> int:
-    """This machine as a worker of a Ray cluster, until it is ended. Further arguments go to its ComfyUI."""
+    """This machine as a worker of a Ray cluster, until it is ended. Further arguments go to its ComfyUI.
+
+    The user's own ComfyUI works as it is, with all its models and nodes.
+    """
     comfy = for_workers()
     base = models_base()
     base.mkdir(parents=True, exist_ok=True)
-    environment = worker_environment(comfy, base, [word for word in arguments if word != "--"])
+    server = Server(comfy, base)
+    ours = ["--cpu"] * server.needs_cpu() if comfy.own else server.command()[2:]
+    environment = worker_environment(comfy, ours + [word for word in arguments if word != "--"])
     more = [f"--node-ip-address={options.ip}"] if options.ip else []
     process = start_worker(comfy, options.name, options.address, None, environment, *more)
     try:

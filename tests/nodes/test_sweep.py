@@ -305,6 +305,7 @@ def test_an_interrupt_keeps_the_cells_that_are_done(host):
     entry = host.wait(prompt_id, 60)
     assert error_of(entry) == "interrupted"
     assert {d["max"] for _, d in host.events_of(prompt_id, "progress")} == {200}
+    host.wait_event(prompt_id, "executed", 60)      # which may come after the end of the prompt is in the history
     shown, = [d["output"]["images"] for _, d in host.events_of(prompt_id, "executed") if d["node"] == "sweep"]
     picture = Path(host.base) / "output" / shown[0]["subfolder"] / shown[0]["filename"]
     with Image.open(picture) as kept:

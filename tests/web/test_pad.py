@@ -104,11 +104,16 @@ def test_keyboard(page):
     assert slider.get_attribute("aria-valuetext") == "hair 0 %, skin 10 %, text 90 %"
 
 
+def corners_of(page):
+    """Of the triangle, where it is now, [3, 2]."""
+    edge = page.box(page.pad.locator(".mcdm-pad-edge"))
+    left, top, right, bottom = edge["x"], edge["y"], edge["x"] + edge["width"], edge["y"] + edge["height"]
+    return np.array([[(left + right) / 2, top], [left, bottom], [right, bottom]])
+
+
 def test_triangle(page):
     page.show([0, 1, 2])
-    edge = page.box(page.pad.locator(".mcdm-pad-edge"))
-    corners = np.array([[edge["x"] + edge["width"] / 2, edge["y"]], [edge["x"], edge["y"] + edge["height"]],
-                        [edge["x"] + edge["width"], edge["y"] + edge["height"]]])
+    corners = corners_of(page)
     start = corners.mean(0)
     for to, shares in [
         ([0.2, 0.3, 0.5], None),
@@ -123,7 +128,7 @@ def test_triangle(page):
         assert page.numbers == got
         thumb = page.box(page.pad.locator(".mcdm-pad-thumb"))
         centre = np.array([thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2])
-        assert np.abs(centre - np.array(got) @ corners).max() < 1.5, "the mark stands where its numbers say"
+        assert np.abs(centre - np.array(got) @ corners_of(page)).max() < 1.5, "the mark stands where its numbers say"
 
 
 def test_linked_sliders(page):
