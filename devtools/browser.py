@@ -196,6 +196,7 @@ class Pad(Page):
         """Waits until the mixer's widget holds the text, and until the undo that brought it is done."""
         self.page.wait_for_function(f"text => {TEXT}?.value === text && !({RESTORING})", arg=text, timeout=60_000)
         self.box(self.pad)                  # undo makes it anew, and what moves meanwhile is a step of its own
+        self.page.wait_for_timeout(UNDO_STEP)
 
     def drag(self, *points: Any) -> None:
         """The mouse goes from point to point, its button held down."""

@@ -48,6 +48,6 @@ LIBRARY_LEAF = ".side-bar-panel .tree-leaf, .side-bar-panel [role=treeitem]:not(
 SEARCH_FIELD = ".comfy-vue-node-search-container input, input[aria-controls=results-list]"
 SEARCH_RESULT = ".p-autocomplete-option, #results-list [role=option]"
 
-# Milliseconds after which a change is a step of undo for itself: newer pages add what changes within 50 to the step
-# before, which only a test is fast enough for.
+# Milliseconds after which a change is a step of undo for itself, and the page takes the next key for undo: newer pages
+# add what changes within 50 to the step before, and lose keys while they draw, which only a test is fast enough for.
 UNDO_STEP = 300
