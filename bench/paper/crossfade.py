@@ -15,9 +15,10 @@ from matplotlib import pyplot
 
 from ...devtools.pictures.sheets import images, sheet
 from . import report
-from .experiments import Report, Results, asked_scenes, scene_experts, wanted
+from .experiments import Report, Results
 from .lab import Lab, Part, Setting
 from .measures import named, probabilities, shares
+from .pairs import asked_scenes, scene_experts, titles_of, wanted
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)        # of the text expert, which draws the scene
 WEIGHTS = (2.0, 3.0, 5.0)                   # of both experts, that of the figures first
@@ -33,16 +34,17 @@ def table_3_in_shares(lab: Lab, pairs: int, steps: int) -> Report:
     asked, places = asked_scenes(np.random.default_rng(103), pairs)
     keys = {}
     for weight, share in itertools.product(WEIGHTS, SHARES[1:-1]):
-        row = f"w = {weight:g}, share of the text expert {share:g}"
-        key = f"table 3 in shares, {pairs} pairs, {steps} steps: {row}"
-        keys[row] = lab.plan(key, pairs, setting(scene_experts(lab, asked, places, weight), share, steps))
+        key = f"table 3 in shares, {pairs} pairs, {steps} steps: w = {weight:g}, share {share:g}"
+        keys[weight, share] = lab.plan(key, pairs, setting(scene_experts(lab, asked, places, weight), share, steps))
 
     def results() -> Results:
-        rows = {row: shares(named(lab.scene_net, lab.pictures[key]) == wanted(asked)) for row, key in keys.items()}
+        rows = {}
+        for (weight, share), key in keys.items():
+            right = named(lab.scene_net, lab.pictures[key]) == wanted(asked)
+            rows[f"w = {weight:g}, share of the text expert {share:g}"] = shares(right)
         yield "table 3 in shares", {"pairs": pairs, "steps": steps, "rows": rows}
-        half = lab.pictures[keys[f"w = {WEIGHTS[0]:g}, share of the text expert 0.5"]]
-        titles = [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)]
-        report.sheet_of_pairs(titles[:24], half, lab.out / "scenes_at_half.jpg")
+        half = lab.pictures[keys[WEIGHTS[0], 0.5]]
+        report.sheet_of_pairs(titles_of(asked, places, 24), half, lab.out / "scenes_at_half.jpg")
 
     return results
 
@@ -69,8 +71,7 @@ def crossfade(lab: Lab, pairs: int, steps: int) -> Report:
         yield "crossfade", found
         plot(objects, places_seen, right, lab.out / "crossfade.png")
         columns = {f"{share:.0%}": images(drawn[:6]) for share, drawn in zip(SHARES, pictures, strict=True)}
-        titles = [f"{item},\n{place}" for (item, _), place in zip(asked[:6], places, strict=False)]
-        sheet(titles, columns, lab.out / "shares_scenes.jpg")
+        sheet(titles_of(asked, places, 6), columns, lab.out / "shares_scenes.jpg")
 
     return results
 

@@ -9,9 +9,10 @@ from ...devtools.pictures.sheets import images, sheet
 from ...training.datasets.dataset import normalize
 from ...training.judges import scenes as judge
 from .crossfade import setting
-from .experiments import Report, Results, asked_scenes, scene_experts, wanted
+from .experiments import Report, Results
 from .lab import Lab
 from .measures import named, saturated, shares
+from .pairs import asked_scenes, scene_experts, titles_of, wanted
 
 WEIGHT = 5.0
 CURES: dict[str, dict[str, Any]] = {        # {row of the table: inputs of Mixture Options}
@@ -38,9 +39,8 @@ def table_3_cured(lab: Lab, pairs: int, steps: int) -> Report:
         for row, key in keys.items():
             drawn = lab.pictures[key]
             rows[row] = shares(named(lab.scene_net, drawn) == wanted(asked)) | {"saturated": saturated(drawn)}
-        yield "table 3 cured", {"pairs": pairs, "steps": steps, "w": WEIGHT, "rows": rows}
-        titles = [f"{item},\n{place}" for (item, _), place in zip(asked[:8], places, strict=False)]
+        yield "table 3 cured", {"pairs": pairs, "steps": steps, "rows": rows}
         columns = {row.replace(", ", ",\n"): images(lab.pictures[key][:8]) for row, key in keys.items()}
-        sheet(titles, columns, lab.out / "table_3_cured.jpg")
+        sheet(titles_of(asked, places, 8), columns, lab.out / "table_3_cured.jpg")
 
     return results

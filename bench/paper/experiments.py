@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...training.datasets import faces, scenes
+from ...training.datasets import faces
 from ...training.datasets.dataset import normalize
 from ...training.judges import scenes as judge
 from ...training.judges.portraits import held_out, score
@@ -19,6 +19,7 @@ from ...training.pixels import to_tensor
 from . import report
 from .lab import Inputs, Lab, Part, Setting
 from .measures import Reference, features, fidelity, named, rms, shares
+from .pairs import asked_scenes, one_hot, scene_experts, titles_of, wanted
 
 Results = Iterator[tuple[str, dict[str, Any]]]
 Report = Callable[[], Results]
@@ -178,43 +179,10 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
         for row, key in keys.items():
             rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted(asked))
         yield "table 3", {"pairs": pairs, "steps": steps, "rows": rows}
-        titles = [f"{item},\n{place}" for item, place in zip(items, places, strict=True)]
-        report.sheet_of_table_3(titles[:8], [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
+        titles = titles_of(asked, places, 8)
+        report.sheet_of_table_3(titles, [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
 
     return results
-
-
-def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, str]], list[str]]:
-    """(object, scene) pairs, and for each the words of its scene: the name and a time of day.
-
-    Every pair comes once before one comes again.
-    """
-    every = [(item, scene) for item in scenes.OBJECTS for scene in scenes.SCENES]
-    asked: list[tuple[str, str]] = []
-    while len(asked) < count:
-        asked += [every[i] for i in rng.permutation(len(every))[:count - len(asked)]]
-    places = []
-    for _, scene in asked:
-        time = scenes.pick(rng, scenes.TIMES) if scene in scenes.TIMED else ""
-        places.append(f"{scene} {time}")
-    return asked, places
-
-
-def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[Part]:
-    """The class expert with the objects, the text expert with objects and places, each with this weight."""
-    said = [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)]
-    objects = one_hot([item for item, _ in asked])
-    return [Part("class", objects, weight), Part("scene", {"labels": lab.bags("scene", said)}, weight)]
-
-
-def wanted(asked: list[tuple[str, str]]) -> torch.Tensor:
-    """[N, 2]: the objects and the scenes that were asked for, as the judge counts them."""
-    return torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
-
-
-def one_hot(objects: Sequence[str]) -> Inputs:
-    """Objects as the class expert is given them."""
-    return {"labels": torch.eye(len(scenes.OBJECTS))[[scenes.OBJECTS.index(item) for item in objects]]}
 
 
 # -------------------------------------------------------------------------- figures 6, 7, 9 to 12 and 25, 26: as sheets

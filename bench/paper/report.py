@@ -52,11 +52,9 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def told(name: str, value: float | str) -> str:
-    """One setting of a table: "12 conditions", "w = 5", "data set 'studio'"."""
-    if isinstance(value, str):
-        return f"{name} '{value}'"
-    return f"{value} {name}" if isinstance(value, int) else f"{name} = {value:g}"
+def told(name: str, value: int | str) -> str:
+    """One setting of a table: "12 conditions", "data set 'studio'"."""
+    return f"{value} {name}" if isinstance(value, int) else f"{name} '{value}'"
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -1,0 +1,52 @@
+"""Pairs of an object that only the class expert knows and a scene that only the text expert knows.
+
+For table 3 and what follows it. `asked` are (object, scene), `places` the words of each pair's scene.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ...training.datasets import scenes
+from ...training.judges import scenes as judge
+from .lab import Inputs, Lab, Part
+
+
+def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, str]], list[str]]:
+    """(object, scene) pairs, and for each the words of its scene: the name and a time of day.
+
+    Every pair comes once before one comes again.
+    """
+    every = [(item, scene) for item in scenes.OBJECTS for scene in scenes.SCENES]
+    asked: list[tuple[str, str]] = []
+    while len(asked) < count:
+        asked += [every[i] for i in rng.permutation(len(every))[:count - len(asked)]]
+    places = []
+    for _, scene in asked:
+        time = scenes.pick(rng, scenes.TIMES) if scene in scenes.TIMED else ""
+        places.append(f"{scene} {time}")
+    return asked, places
+
+
+def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[Part]:
+    """The class expert with the objects, the text expert with objects and places, each with this weight."""
+    said = [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)]
+    objects = one_hot([item for item, _ in asked])
+    return [Part("class", objects, weight), Part("scene", {"labels": lab.bags("scene", said)}, weight)]
+
+
+def wanted(asked: list[tuple[str, str]]) -> torch.Tensor:
+    """[N, 2]: the objects and the scenes that were asked for, as the judge counts them."""
+    return torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
+
+
+def one_hot(objects: Sequence[str]) -> Inputs:
+    """Objects as the class expert is given them."""
+    return {"labels": torch.eye(len(scenes.OBJECTS))[[scenes.OBJECTS.index(item) for item in objects]]}
+
+
+def titles_of(asked: list[tuple[str, str]], places: list[str], count: int | None = None) -> list[str]:
+    """What a sheet says of the first `count` pairs, or of all."""
+    return [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)][:count]
