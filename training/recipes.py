@@ -59,10 +59,10 @@ RECIPES = {
     "sketch": Recipe(
         BUILTIN / "faces_sketch.safetensors", "faces, sketch", (drawn.face_sketch,), steps=2500, start="faces_hair"),
     "class": Recipe(
-        BUILTIN / "scenes_class.safetensors", "scenes, class", (drawn.object_classes,), steps=5867,
+        BUILTIN / "scenes_class.safetensors", "scenes, class", (drawn.object_classes,), steps=12127,
         start="scenes_class"),
     "scene": Recipe(
-        BUILTIN / "scenes_text.safetensors", "scenes, text", (drawn.scene_words,), steps=5771, start="scenes_text"),
+        BUILTIN / "scenes_text.safetensors", "scenes, text", (drawn.scene_words,), steps=12052, start="scenes_text"),
     "embedding": Recipe(
         BUILTIN / "faces_embedding.safetensors", "faces, embedding", (drawn.face_embedding,), steps=3000,
         start="faces_text"),

@@ -64,7 +64,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
             pairs = args.pairs or size.pairs
             reports += [table_3(lab, pairs, portraits.STEPS), table_3_in_shares(lab, pairs, portraits.STEPS)]
             reports += [table_3_cured(lab, pairs, portraits.STEPS)]
-            reports += [crossfade(lab, size.faded, portraits.STEPS), reliability_of_scenes(lab)]
+            reports += [crossfade(lab, size.faded, 2 * portraits.STEPS), reliability_of_scenes(lab)]
         reports.append(contradictions(lab))
         lab.run(args.worker, args.workers, others)
     finally:
