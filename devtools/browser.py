@@ -131,7 +131,13 @@ def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = Non
 NAMES = ["hair", "skin", "text", "sketch", "edges", "depth", "pose", "style"]
 MIXER = "app.graph.nodes.find(node => node.type === 'ReliabilityMixer')"
 TEXT = MIXER + ".widgets.find(widget => widget.name === 'reliabilities')"
-RESTORING = "app.extensionManager.workflow.activeWorkflow?.changeTracker._restoringState"
+TRACKER = "app.extensionManager.workflow.activeWorkflow?.changeTracker"
+RESTORING = TRACKER + "._restoringState"
+CAPTURE = f"""() => {{
+    const tracker = {TRACKER};
+    if (tracker.captureCanvasState) tracker.captureCanvasState();
+    else tracker.checkState();
+}}"""
 TEXT_FIELD = f"""() => {{
     const widget = {TEXT}, [x, y] = widget.node.pos;
     const box = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds;
@@ -150,7 +156,8 @@ class Pad(Page):
         """
         drawing = prompts.drawing("face_from_three_experts")
         cards = {node["type"]: node for node in drawing["nodes"]}
-        place = {"id": 100, "pos": [420, 60], "size": [270, 222], "widgets_values": [text, False, meaning]}
+        # Wider than its title: else the newer canvas rounds its width after an undo, and takes that for a change.
+        place = {"id": 100, "pos": [420, 60], "size": [300, 222], "widgets_values": [text, False, meaning]}
         mixer = copy.deepcopy(cards["ReliabilityMixer"]) | place | changes
         mixer["outputs"][0]["links"] = []
         for slot in mixer["inputs"]:
@@ -174,6 +181,8 @@ class Pad(Page):
         numbers = {"last_node_id": 100, "last_link_id": 9}
         self.load(drawing | numbers | {"nodes": nodes, "links": links, "groups": [], "extra": view})
         self.pad.wait_for()
+        self.box(self.pad)                  # cards grow to what is in them: no step that undo should take back
+        self.capture()
 
     @property
     def pad(self) -> Any:
@@ -191,6 +200,11 @@ class Pad(Page):
     @property
     def numbers(self) -> list[float]:
         return [float(field.input_value()) for field in self.pad.get_by_role("spinbutton").all()]
+
+    def capture(self) -> None:
+        """Tells the page that something may have changed, as it does itself after each click and key."""
+        self.page.evaluate(CAPTURE)
+        self.page.wait_for_timeout(UNDO_STEP)
 
     def becomes(self, text: str) -> None:
         """Waits until the mixer's widget holds the text, and until the undo that brought it is done."""
