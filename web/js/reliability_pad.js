@@ -26,10 +26,7 @@ function add(node, text, meaning) {
     widget.serialize = false;
     for (const own of [text, meaning]) if (own) onValue(own, refresh);
     chain(node, "onConnectionsChange", refresh);
-    chain(node, "onConfigure", () => {
-        refresh();
-        pad.fit();
-    });
+    chain(node, "onConfigure", info => pad.configured(info));
     chain(node, "onAdded", () => {
         pads.add(pad);
         refresh();

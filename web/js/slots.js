@@ -79,11 +79,15 @@ app.registerExtension({
     name: "mcdm.slots",
     nodeCreated(node) {
         if (node.comfyClass !== NODE || !node.inputs) return;
-        const slots = new Slots(node), {configure} = node;
+        const slots = new Slots(node), {configure, onConfigure} = node;
+        let saved;
         node.configure = info => {
-            const saved = info.inputs?.map(input => input.name);    // before the host puts in those of the node's kind
+            saved = info.inputs?.map(input => input.name);          // before the host puts in those of the node's kind
             configure.call(node, info);
-            if (saved) slots.configured(saved);
+        };
+        node.onConfigure = (...values) => {
+            if (saved) slots.configured(saved);                     // before the pad asks how high the node is
+            return onConfigure?.apply(node, values);
         };
         chain(node, "onAdded", () => slots.follow());
         chain(node, "onConnectionsChange", () => slots.follow());

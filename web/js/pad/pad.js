@@ -98,6 +98,14 @@ export class Pad {
         return 2 * MARGIN + FRAME + sum(parts) + GAP * Math.max(0, parts.length - 1);
     }
 
+    /** The node has been given what a file or a copy holds: its size, too, whatever fitted while that was read. */
+    configured({size}) {
+        this.mix.refresh();
+        this.#fitted = undefined;
+        if (size && !vueNodes()) this.node.setSize([size[0], size[1]]);
+        this.fit();
+    }
+
     /** Makes room on the classic canvas, and gives back what it took, unless the user has changed the size since. */
     fit() {
         const [width, now] = this.node.size;
