@@ -47,6 +47,6 @@ def one_hot(objects: Sequence[str]) -> Inputs:
     return {"labels": torch.eye(len(scenes.OBJECTS))[[scenes.OBJECTS.index(item) for item in objects]]}
 
 
-def titles_of(asked: list[tuple[str, str]], places: list[str], count: int | None = None) -> list[str]:
-    """What a sheet says of the first `count` pairs, or of all."""
+def titles_of(asked: list[tuple[str, str]], places: list[str], count: int) -> list[str]:
+    """What a sheet says of the first `count` pairs."""
     return [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)][:count]

@@ -599,7 +599,6 @@ def test_wires_stay_through_saving_copying_undo_and_subgraphs(page):
     page.page.evaluate(f"() => {{ {MIXER}.disconnectInput(3) }}")
     shows(page, [1, 2, 3, 4])
     page.capture()
-    page.page.wait_for_timeout(100)
     page.page.mouse.click(900, 700)
     page.page.keyboard.press("Control+z", delay=100)
     shows(page, [1, 2, 3, 4, 5])
