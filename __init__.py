@@ -6,7 +6,7 @@ WEB_DIRECTORY = "./web"
 async def comfy_entrypoint() -> object:
     from .mcdm.host.examples import copy_example_pictures
     from .nodes import UniteAndConquer
-    from .nodes.queued import listen
+    from .nodes.prompt_checks import listen
     copy_example_pictures()
     listen()
     return UniteAndConquer()

@@ -7,11 +7,11 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..mcdm.drawing.lettering import labels
-from ..mcdm.host.spaces import groups_of
+from ..mcdm.host.spaces.groups import groups_of
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, require, search
 from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
-from .settings import check_settings, settings
+from .sampler_inputs import check_settings, settings
 
 
 class CompareExperts(io.ComfyNode):

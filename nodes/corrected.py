@@ -6,8 +6,8 @@ from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
-from ..mcdm.host import walk
-from ..mcdm.host.particles import ALL, FEYNMAN_KAC, KEEPS, METHODS, Settings
+from ..mcdm.host.particles import particle_sampler
+from ..mcdm.host.particles.settings import ALL, FEYNMAN_KAC, KEEPS, METHODS, Settings
 from .common import CATEGORY, Least, choice, first_objection, require, search
 
 
@@ -59,7 +59,7 @@ class MCDMCorrected(io.ComfyNode):
         require(cls.validate_inputs(method, keep))
         settings = Settings(method, particles, keep, threshold, langevin_steps, langevin_size)
         extra_options = {"settings": settings, "tell": show}
-        return io.NodeOutput(comfy.samplers.KSAMPLER(walk.sample, extra_options=extra_options))
+        return io.NodeOutput(comfy.samplers.KSAMPLER(particle_sampler.sample, extra_options=extra_options))
 
 
 def show(words: str) -> None:

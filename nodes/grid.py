@@ -12,12 +12,12 @@ from comfy_execution.utils import get_executing_context
 from PIL import Image
 
 from ..mcdm.drawing import sheets
-from ..mcdm.host.bridged import guider_of
-from ..mcdm.host.guider import MixtureGuider
 from ..mcdm.host.models import is_pixel
-from ..mcdm.host.sample import sample
+from ..mcdm.host.sampling.bridged import guider_of
+from ..mcdm.host.sampling.guider import MixtureGuider
+from ..mcdm.host.sampling.ksampler import sample
 from ..mcdm.mixture import Mixture
-from .growing import Growing, estimator
+from .live_sheet import Growing, estimator
 
 logger = logging.getLogger("mcdm")
 
@@ -75,7 +75,7 @@ def sample_grid(
 ) -> io.NodeOutput:
     """Samples rows of mixtures, or of None, from one noise: the outputs of OUTPUTS, and what the page shows.
 
-    settings: the sampler's inputs, as `sample` takes them. shared: see Evaluator in mcdm/host/evaluate.py.
+    settings: the sampler's inputs, as `sample` takes them. shared: see Evaluator in mcdm/host/experts/asking.py.
     A run that breaks leaves the sheet so far in the output folder, NAME_so_far.
     """
     lead = next(mixture for row in mixtures for mixture in row if mixture is not None).experts[0]

@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.host.models import cells, latent_format
-from ..mcdm.host.spaces import Spaces, groups_of
+from ..mcdm.host.spaces.groups import Spaces, groups_of
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, MixtureWire, search
 

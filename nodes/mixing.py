@@ -12,12 +12,12 @@ from ..mcdm.bands import parse_bands
 from ..mcdm.chaining import joined
 from ..mcdm.experts.modality import CONDITION, Conditioning, Modality
 from ..mcdm.host.models import check_spaces, noise_levels_of
-from ..mcdm.host.spaces import groups_of
+from ..mcdm.host.spaces.groups import groups_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import MEANINGS, RELIABILITIES
 from .common import CATEGORY, Choice, ExpertWire, Least, MixtureWire, choice, modalities, require, search
-from .queued import missing_null
+from .prompt_checks import missing_null
 
 logger = logging.getLogger("mcdm")
 

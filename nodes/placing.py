@@ -7,7 +7,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..mcdm.host.places import devices, placed
+from ..mcdm.host.experts.devices import devices, placed
 from ..mcdm.mixture import HERE, Expert
 from ..mcdm.workers import cluster
 from .common import CATEGORY, ExpertWire, Least, choice, first_objection, number, require, search

@@ -17,14 +17,14 @@ from ..mcdm.drawing import sheets
 from ..mcdm.drawing.lettering import labels
 from ..mcdm.drawing.previews import previewer
 from ..mcdm.drawing.report import Map, first_frame, report_page
-from ..mcdm.host.bridged import guider_of
-from ..mcdm.host.lanes import Clock
-from ..mcdm.host.places import where
-from ..mcdm.host.sample import sample
+from ..mcdm.host.experts.devices import where
+from ..mcdm.host.experts.lanes import Clock
+from ..mcdm.host.sampling.bridged import guider_of
+from ..mcdm.host.sampling.ksampler import sample
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.verdict import contradictions, sentence
 from .common import CATEGORY, require, search
-from .settings import check_settings, settings
+from .sampler_inputs import check_settings, settings
 
 MAP_STEPS = "25%, 50%, 75%"
 

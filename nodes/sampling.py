@@ -6,11 +6,11 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..mcdm.drawing.previews import observer
-from ..mcdm.host.bridged import guider_of
-from ..mcdm.host.sample import sample
+from ..mcdm.host.sampling.bridged import guider_of
+from ..mcdm.host.sampling.ksampler import sample
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, require, search
-from .settings import CLIP_DENOISED, MIXTURE, check_settings, settings
+from .sampler_inputs import CLIP_DENOISED, MIXTURE, check_settings, settings
 
 
 class MCDMGuider(io.ComfyNode):

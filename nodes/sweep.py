@@ -11,8 +11,8 @@ from ..mcdm.mixture import Mixture
 from ..mcdm.shares import RELIABILITIES, SHARES
 from .common import CATEGORY, Choice, Least, choice, first_objection, require, search
 from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
-from .queued import values
-from .settings import check_settings, settings
+from .prompt_checks import values
+from .sampler_inputs import check_settings, settings
 
 KINDS = ("reliability", "weight", "share")
 ROW_KINDS = ("nothing", *KINDS)

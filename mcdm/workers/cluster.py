@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import comfy.model_management
 import folder_paths
 
-from ..host.lanes import GIVEN_UP
+from ..host.experts.lanes import GIVEN_UP
 
 logger = logging.getLogger("mcdm")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..host.run import CFG_HOOKS, wants_null
+from ..host.experts.run import CFG_HOOKS, wants_null
 from ..mixture import Expert
 from .wire import find_class, name_class, pack, plain, unpack
 

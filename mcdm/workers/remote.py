@@ -15,8 +15,8 @@ import comfy.model_patcher
 import torch
 from comfy.patcher_extension import CallbacksMP
 
-from ..host.hooks import POST_CFG
-from ..host.lanes import Lane
+from ..host.experts.hooks import POST_CFG
+from ..host.experts.lanes import Lane
 from ..mixture import Expert
 from . import cluster
 from .cluster import Seat

@@ -14,13 +14,13 @@ import execution
 import nodes
 import torch
 
-from ..host.conds import Start
-from ..host.evaluate import batch
-from ..host.hooks import Variances, apply_cfg_hooks, keep_variances
-from ..host.loading import load_together
+from ..host.experts.asking import batch
+from ..host.experts.conds import Start
+from ..host.experts.hooks import Variances, apply_cfg_hooks, keep_variances
+from ..host.experts.loading import load_together
+from ..host.experts.patchers import own_patchers
+from ..host.experts.run import ExpertRun
 from ..host.models import noise_levels_of
-from ..host.patchers import own_patchers
-from ..host.run import ExpertRun
 from ..mixture import Expert
 from .describe import describe
 from .graph import Graph, check_paths

@@ -256,7 +256,7 @@ def test_it_says_reliabilities_and_shares(comfy, meaning, numbers, reliabilities
     assert found["meaning"] == meaning
     assert [e["reliability"] for e in found["experts"]] == list(reliabilities)
     assert [e["share"] for e in found["experts"]] == pytest.approx(shares)
-    clock = comfy.module("mcdm.host.lanes").Clock()
+    clock = comfy.module("mcdm.host.experts.lanes").Clock()
     words = comfy.module("nodes.report")._weights_in_words(mix(comfy, asked, numbers, meaning=meaning), clock)
     assert f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g}, here, 0 s a step;" in words
 

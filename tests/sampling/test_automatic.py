@@ -74,7 +74,7 @@ def test_two_embedded_experts_that_disagree_in_disjoint_regions_recover_them(com
         condition, = comfy.call("MapCondition", model=model, mask=disc[None])
         experts.append(comfy.call("ConditionExpert", model=model, condition=condition, weight=2.0, name=f"e{i}")[0])
     seen = []
-    module = comfy.module("mcdm.host.guider")
+    module = comfy.module("mcdm.host.sampling.guider")
 
     class Kept(module.AutomaticDivision):
         def __call__(self, *args):

@@ -150,7 +150,7 @@ def test_bits_depend_on_the_seed_and_not_on_the_other_pictures(comfy, caplog):
     ("Feynman-Kac", "effective size 8 of 8"), ("SuperDiff OR", "kappa: 'e1' 0.5, 'e2' 0.5"), ("none", None)])
 def test_the_page_is_told_while_it_runs(comfy, monkeypatch, method, words):
     """Two experts that agree: all particles count the same, and both experts act the same."""
-    monkeypatch.setattr(comfy.module("mcdm.host.walk"), "PATIENCE", -1.0)
+    monkeypatch.setattr(comfy.module("mcdm.host.particles.particle_sampler"), "PATIENCE", -1.0)
     wired = mixture(comfy, model(), [(of_one_cell(1.0, 0.25), 0.5)] * 2, NULL)
     wired = dataclasses.replace(wired, experts=tuple(
         dataclasses.replace(e, name=f"e{i + 1}") for i, e in enumerate(wired.experts)))
@@ -182,7 +182,7 @@ def test_nothing_is_evaluated_twice(comfy, inputs):
 @pytest.fixture
 def densities(comfy, monkeypatch):
     """The log densities of the last run, {expert: [N]}."""
-    module = comfy.module("mcdm.host.walk")
+    module = comfy.module("mcdm.host.particles.particle_sampler")
     made = []
 
     class Kept(module.SuperDiff):

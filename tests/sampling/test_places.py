@@ -24,7 +24,8 @@ def moved(comfy, one, place="cpu"):
     """An expert in another place."""
     if place == "cpu":
         return comfy.call("PlaceExpert", expert=one, place=place)[0]
-    return dataclasses.replace(one, model=comfy.module("mcdm.host.places").placed(one.model, place), place=place)
+    placed = comfy.module("mcdm.host.experts.devices").placed
+    return dataclasses.replace(one, model=placed(one.model, place), place=place)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_two_places_are_asked_at_once(comfy, unets):
 
 def test_a_mixture_in_one_place_has_one_thread_and_no_clock(comfy, unets, monkeypatch):
     threads = set()
-    lanes = comfy.module("mcdm.host.lanes")
+    lanes = comfy.module("mcdm.host.experts.lanes")
     monkeypatch.setattr(lanes.time, "perf_counter", lambda: pytest.fail("measured"))
     for model in unets[:2]:
         forward = model.model.diffusion_model.forward
@@ -87,7 +88,7 @@ def test_one_checkpoint_in_two_places_is_two_networks(comfy):
 
 def test_the_network_of_a_controlnet_goes_with_its_expert(comfy):
     from comfy.controlnet import ControlNet, T2IAdapter
-    places = comfy.module("mcdm.host.places")
+    places = comfy.module("mcdm.host.experts.devices")
     net = ControlNet(torch.nn.Linear(2, 2), load_device=torch.device("cpu"))
     adapter = T2IAdapter(torch.nn.Linear(2, 2), 1, 8, "nearest-exact")
     net.set_previous_controlnet(adapter)
@@ -146,12 +147,12 @@ def test_a_model_that_the_host_has_moved_runs_in_its_own_lane(comfy, unets):
     model.load_device = torch.device("cpu", 0)
     mixture = united(comfy, [unets[0], model])
     here = united(comfy, unets[:2])
-    clock = comfy.module("mcdm.host.lanes").Clock()
+    clock = comfy.module("mcdm.host.experts.lanes").Clock()
     guider, = comfy.call("MCDMGuider", mixture=mixture)
     guider.clock = clock
     assert torch.equal(probed(guider, X, 1.0), ask(comfy, here, X, 1.0))
     assert clock.seconds(0) > 0 and clock.seconds(1) > 0
-    assert [comfy.module("mcdm.host.places").where(e) for e in mixture.experts] == ["here", "cpu:0"]
+    assert [comfy.module("mcdm.host.experts.devices").where(e) for e in mixture.experts] == ["here", "cpu:0"]
 
 
 def test_a_device_that_is_not_there_is_an_error(comfy, unets):

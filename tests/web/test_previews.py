@@ -79,8 +79,8 @@ def left_half():
 
 def observed(comfy, mixture, batch=1, **run):
     """(pulls, observation) of every evaluation of a run of the sampler."""
-    sampling, previews = comfy.module("mcdm.host.sample"), comfy.module("mcdm.drawing.previews")
-    guider = comfy.module("mcdm.host.guider").MixtureGuider(mixture)
+    sampling, previews = comfy.module("mcdm.host.sampling.ksampler"), comfy.module("mcdm.drawing.previews")
+    guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider(mixture)
     seen = []
 
     def observe(observation):
@@ -141,7 +141,7 @@ def observation(comfy, count=2, shape=(1, 4, 8, 8)):
     torch.manual_seed(count)
     denoised = {i: torch.randn(shape) for i in range(count)}
     pulls = {i: (1.0 + i, d) for i, d in denoised.items()}
-    return comfy.module("mcdm.host.guider").Observation(
+    return comfy.module("mcdm.host.sampling.guider").Observation(
         sigma=1.0, denoised=denoised, contributions=pulls, null=torch.zeros(shape), fused=torch.ones(shape))
 
 
@@ -275,7 +275,7 @@ def live_tensors():
 
 @pytest.mark.parametrize("case", ["off", "no client", "client gone", "outside a prompt"])
 def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_of_a_run, monkeypatch, case):
-    guider = comfy.module("mcdm.host.guider").MixtureGuider
+    guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider
     observers, tensors, mixture = [], [], two(comfy, gaussians)
     predict = guider.predict_noise
 

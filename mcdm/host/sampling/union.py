@@ -8,12 +8,12 @@ from typing import Any
 import comfy.model_management
 import torch
 
-from .. import bridges
-from ..fusion import Coefficient
-from .evaluate import Estimates
+from ... import bridges
+from ...fusion import Coefficient
+from ..experts.asking import Estimates
+from ..experts.run import ExpertRun
+from ..spaces.groups import Spaces
 from .plan_groups import BridgedPlan
-from .run import ExpertRun
-from .spaces import Spaces
 
 
 class Union:

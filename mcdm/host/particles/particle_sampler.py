@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from comfy.k_diffusion.sampling import trange
 
-from .. import corrected
-from ..account import Account, Record
-from ..ancestral import AlphaBeta, check_falling, frame, step
-from ..fusion import Coefficient
-from ..observation import Observation
-from .particles import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Settings, checked
-from .plan import Division, Plan
+from ... import corrected
+from ...account import Account, Record
+from ...ancestral import AlphaBeta, check_falling, frame, step
+from ...fusion import Coefficient
+from ...observation import Observation
+from ..sampling.plan import Division, Plan
+from .settings import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Settings, checked
 from .superdiff import Estimates, Stand, SuperDiff
 
 logger = logging.getLogger("mcdm")

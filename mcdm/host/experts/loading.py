@@ -15,9 +15,9 @@ import comfy.model_management
 import comfy.sampler_helpers
 import torch
 
+from .asking import Asked
 from .conds import Start
 from .inpainting import kept_part
-from .plan import Plan, Planner
 from .run import ExpertRun, LeadRun, log_failing_expert
 
 logger = logging.getLogger("mcdm")
@@ -29,12 +29,15 @@ MEMORY = torch.device("cpu")        # the one device on which the host never unl
 class Loader:
     """The loading of one sampling. Networks go by the id of their model, for several experts may share one.
 
-    companions: patchers of what every step needs beside the networks, such as VAEs. models: all that was loaded so far
-    beside the lead, for the host to clean up.
+    plan: what is asked at a level. companions: patchers of what every step needs beside the networks, such as VAEs.
+    models: all that was loaded so far beside the lead, for the host to clean up.
     """
 
-    def __init__(self, planner: Planner, lead: LeadRun, companions: Sequence[Any] = ()) -> None:
-        self.planner, self.runs, self.lead, self.companions = planner, planner.runs, lead, companions
+    def __init__(
+        self, plan: Callable[[float, bool], Asked], runs: Sequence[ExpertRun], lead: LeadRun,
+        companions: Sequence[Any] = (),
+    ) -> None:
+        self._plan, self.runs, self.lead, self.companions = plan, runs, lead, companions
         self.models: list[Any] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
         self._loaded: set[int] = set()
@@ -46,7 +49,7 @@ class Loader:
 
         levels: the sigmas of the run, its end included. Where some step has to hold everything, everything comes first.
         """
-        asked = [(level, self._asked(self.planner.plan(level, null_wanted))) for level in levels[:-1]]
+        asked = [(level, self._asked(self._plan(level, null_wanted))) for level in levels[:-1]]
         steps = [step for step in asked if step[1]]
         first: dict[int, int] = {}
         last: dict[int, int] = {}
@@ -76,7 +79,7 @@ class Loader:
         self.lead.late = id(self.lead.model) not in self._loaded
         self._begin_loaded()
 
-    def require(self, plan: Plan, level: float) -> bool:
+    def require(self, plan: Asked, level: float) -> bool:
         """Loads what an evaluation asks beyond what is loaded, and says whether there was anything.
 
         What no later step asks may leave memory. If a sampler goes back and asks it again, it stays for good.
@@ -98,7 +101,7 @@ class Loader:
         """
         self.__dict__.pop("_load", None)
 
-    def _asked(self, plan: Plan) -> set[int]:
+    def _asked(self, plan: Asked) -> set[int]:
         return {id(self.runs[i].model) for i in (*plan.conditions, *plan.nulls)}
 
     def _bring(self, networks: set[int]) -> None:

@@ -1,10 +1,10 @@
-"""What MCDM Corrected is set to, what it takes, and what it tells: see mcdm/host/walk.py."""
+"""What MCDM Corrected is set to, what it takes, and what it tells: see mcdm/host/particles/particle_sampler.py."""
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..bands import EVERY
-from .guider import MixtureGuider
+from ...bands import EVERY
+from ..sampling.guider import MixtureGuider
 
 METHODS = FEYNMAN_KAC, OR, AND, PLAIN = "Feynman-Kac", "SuperDiff OR", "SuperDiff AND", "none"
 KEEPS = ALL, ONE = "all particles", "one per picture"

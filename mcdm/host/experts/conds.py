@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import comfy.sampler_helpers
 import torch
 
-from ..bands import EVERY
-from ..mixture import Expert
-from .places import place_controls
+from ...bands import EVERY
+from ...mixture import Expert
+from .devices import place_controls
 
 Shapes = Sequence[Sequence[int]]                # of the parts of a packed latent [B, 1, n]: picture, sound
 Conds = dict[str, list[dict[str, Any]]]         # {"positive": [condition, ...], "negative": [...]}

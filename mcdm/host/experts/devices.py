@@ -12,7 +12,7 @@ import comfy.model_patcher
 import nodes
 import torch
 
-from ..mixture import HERE, Expert
+from ...mixture import HERE, Expert
 from .lanes import Lane
 
 # {MODEL: {device: the same MODEL there}}, {network of a ControlNet: {device: the patcher of its copy there}}

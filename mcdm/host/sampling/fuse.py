@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from .. import bands, fusion
-from ..cures import Cures, unite
-from ..fusion import Coefficient
-from ..options import Options
-from .evaluate import Estimates, Evaluator
-from .hooks import apply_cfg_hooks
+from ... import bands, fusion
+from ...cures import Cures, unite
+from ...fusion import Coefficient
+from ...options import Options
+from ..experts.asking import Estimates, Evaluator
+from ..experts.hooks import apply_cfg_hooks
+from ..experts.run import ExpertRun, Place, log_failing_expert
 from .plan import Plan
-from .run import ExpertRun, Place, log_failing_expert
 
 Contributions = dict[int, tuple[Coefficient, torch.Tensor]]      # {index of the expert: (w_i m_i, D_i)}
 

@@ -5,21 +5,30 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import comfy.samplers
 import torch
 
-from ..mixture import Expert
+from ...mixture import Expert
+from .devices import lane_of, where
 from .lanes import Clock, Lanes, unmeasured
 from .patchers import deep_equal
-from .places import lane_of, where
-from .plan import Plan
 from .run import ExpertRun, Place, log_failing_expert
 
 logger = logging.getLogger("mcdm")
 
 Estimates = dict[int, torch.Tensor]             # {index of the expert: D [B, ...]}
+
+
+class Asked(Protocol):
+    """What an evaluation asks: the experts whose condition, whose null counts, by index."""
+
+    @property
+    def conditions(self) -> Sequence[int]: ...
+
+    @property
+    def nulls(self) -> Sequence[int]: ...
 
 
 class Evaluator:
@@ -44,7 +53,7 @@ class Evaluator:
         self._models: list[Any] = []            # for each expert, the MODEL that answers for it
         self._first_equal: list[int] = []       # for each expert, the first whose null is equal to its own
 
-    def evaluate(self, plan: Plan, places: Sequence[Place]) -> tuple[Estimates, Estimates]:
+    def evaluate(self, plan: Asked, places: Sequence[Place]) -> tuple[Estimates, Estimates]:
         """(D of every condition that counts, D of every null that counts). Equal nulls are asked once."""
         if not self._calls:
             self._group()
@@ -99,7 +108,7 @@ class Evaluator:
             self._shared[key] = (x.clone(), sigma.clone()), results
         return results
 
-    def refresh(self, i: int, plan: Plan, places: Sequence[Place]) -> None:
+    def refresh(self, i: int, plan: Asked, places: Sequence[Place]) -> None:
         """Asks an expert's pair again where its MODEL has meanwhile seen the null of another expert.
 
         Functions that look at the null keep what they saw last, for all experts of one MODEL.

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import torch
 
-from .. import automatic
-from ..automatic import Automatic
+from ... import automatic
+from ...automatic import Automatic
 from .plan import Division, Plan
 
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .. import bands, fusion, shares
-from ..mixture import HERE, Expert, Mixture
-from ..noise_levels import NoiseLevels
-from .places import where
-from .run import ExpertRun
+from ... import bands, fusion, shares
+from ...mixture import HERE, Expert, Mixture
+from ...noise_levels import NoiseLevels
+from ..experts.devices import where
+from ..experts.run import ExpertRun
 
 logger = logging.getLogger("mcdm")
 

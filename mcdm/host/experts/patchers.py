@@ -19,9 +19,9 @@ import comfy.weight_adapter
 import torch
 from comfy_api.torch_helpers import torch_compile
 
-from ..mixture import Expert
+from ...mixture import Expert
+from .devices import lane_of
 from .lanes import Lane
-from .places import lane_of
 
 logger = logging.getLogger("mcdm")
 

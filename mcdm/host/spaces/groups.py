@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from ..mixture import Expert
+from ...mixture import Expert
+from ..models import check_spaces, is_pixel, latent_format, same_space, vae_of
 from .codecs import Codec, codec_of, resized
-from .models import check_spaces, is_pixel, latent_format, same_space, vae_of
 
 Size = tuple[int, int]                          # height, width
 

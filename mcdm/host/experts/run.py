@@ -18,12 +18,12 @@ import comfy.sampler_helpers
 import comfy.samplers
 import torch
 
-from .. import fusion
-from ..mixture import Expert
-from ..noise_levels import NoiseLevels, translate
+from ... import fusion
+from ...mixture import Expert
+from ...noise_levels import NoiseLevels, translate
+from ..models import noise_levels_of
 from .conds import Conds, Shapes, Start, copy_controls, copy_hooks, host_conds, is_stateless
 from .inpainting import Kept, latent_in
-from .models import noise_levels_of
 
 logger = logging.getLogger("mcdm")
 

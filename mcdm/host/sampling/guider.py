@@ -10,21 +10,21 @@ import comfy.patcher_extension
 import comfy.samplers
 import torch
 
-from ..account import Account
-from ..mixture import Mixture
-from ..observation import Observation, picture_of
-from .combine import Combiner
-from .conds import Conds, Shapes, Start, check_parts, host_conds
-from .dividing import AutomaticDivision
-from .evaluate import Evaluator, check_finite
-from .hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
-from .lanes import Clock
-from .loading import KEY, Loader
-from .models import check_latent, check_spaces, is_pixel, noise_levels_of
-from .patchers import own_patchers
+from ...account import Account
+from ...mixture import Mixture
+from ...observation import Observation, picture_of
+from ..experts.asking import Evaluator, check_finite
+from ..experts.conds import Conds, Shapes, Start, check_parts, host_conds
+from ..experts.hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
+from ..experts.lanes import Clock
+from ..experts.loading import KEY, Loader
+from ..experts.patchers import own_patchers
+from ..experts.run import ExpertRun, LeadRun, log_failing_expert, wants_null
+from ..experts.threads import threads_that_pay
+from ..models import check_latent, check_spaces, is_pixel, noise_levels_of
+from .automatic_masks import AutomaticDivision
+from .fuse import Combiner
 from .plan import Planner, Schedule, check_nulls
-from .run import ExpertRun, LeadRun, log_failing_expert, wants_null
-from .threads import threads_that_pay
 
 logger = logging.getLogger("mcdm")
 
@@ -105,7 +105,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             planner.divide, planner.compares = division, lambda sigma: self.all_nulls or division.looks(sigma)
         evaluator = Evaluator(runs, self.shared, self.clock)
         combine = Combiner(self.mixture.options, runs, evaluator)
-        return Sampling(lead, runs, planner, evaluator, Loader(planner, lead), combine)
+        return Sampling(lead, runs, planner, evaluator, Loader(planner.plan, runs, lead), combine)
 
     def outer_sample(
         self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Any, sigmas: torch.Tensor, *args: Any,

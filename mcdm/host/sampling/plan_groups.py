@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .. import fusion
-from ..fusion import Coefficient
-from ..mixture import Mixture
+from ... import fusion
+from ...fusion import Coefficient
+from ...mixture import Mixture
+from ..experts.run import ExpertRun
+from ..spaces.groups import Spaces
 from .plan import Plan, Planner, Schedule, require_null
-from .run import ExpertRun
-from .spaces import Spaces
 
 
 class Seen:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import torch
 
-from .. import corrected
-from ..fusion import Coefficient
-from .plan import Plan
+from ... import corrected
+from ...fusion import Coefficient
+from ..sampling.plan import Plan
 
 Estimates = Mapping[int, torch.Tensor]          # {expert: D [N, ...]}
 

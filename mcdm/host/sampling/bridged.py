@@ -11,20 +11,20 @@ from typing import Any
 import comfy.samplers
 import torch
 
-from .. import bands, fusion
-from ..fusion import Coefficient
-from ..mixture import Mixture
-from ..observation import Observation
-from .combine import Combiner
-from .conds import Start
-from .evaluate import Estimates, Evaluator, check_finite
+from ... import bands, fusion
+from ...fusion import Coefficient
+from ...mixture import Mixture
+from ...observation import Observation
+from ..experts.asking import Estimates, Evaluator, check_finite
+from ..experts.conds import Start
+from ..experts.hooks import apply_sampler_hooks
+from ..experts.loading import Loader
+from ..experts.run import ExpertRun, LeadRun, Place, wants_null
+from ..spaces.groups import Spaces, groups_of
+from .fuse import Combiner
 from .guider import MixtureGuider, Sampling
-from .hooks import apply_sampler_hooks
-from .loading import Loader
 from .plan import Plan
 from .plan_groups import BridgedPlan, BridgedPlanner
-from .run import ExpertRun, LeadRun, Place, wants_null
-from .spaces import Spaces, groups_of
 from .union import Across, Union, Weighted
 
 
@@ -100,7 +100,7 @@ class BridgedGuider(MixtureGuider):
         planner: Any = BridgedPlanner(self.mixture, self.schedule, runs, self.spaces, self.all_nulls,
                                       self.model_patcher.load_device)
         evaluator = Evaluator(runs, self.shared, self.clock)
-        loader = Loader(planner, first, self.spaces.patchers())
+        loader = Loader(planner.plan, runs, first, self.spaces.patchers())
         return Sampling(first, runs, planner, evaluator, loader, Combiner(self.mixture.options, runs, evaluator))
 
     def inner_sample(

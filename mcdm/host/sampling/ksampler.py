@@ -11,7 +11,7 @@ import comfy.utils
 import latent_preview
 import torch
 
-from ..observation import Observation
+from ...observation import Observation
 from .guider import MixtureGuider
 
 Latent = dict[str, Any]                                                     # the host's LATENT

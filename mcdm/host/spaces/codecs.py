@@ -12,7 +12,7 @@ import comfy.model_management
 import torch
 from torch.nn import functional as F
 
-from .models import cells, is_pixel, latent_format
+from ..models import cells, is_pixel, latent_format
 
 logger = logging.getLogger("mcdm")
 
