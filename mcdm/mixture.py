@@ -18,6 +18,10 @@ TOLERANCE = 1e-9        # of a sum of reliabilities
 HERE = "here"           # the place of an expert that was not placed
 
 
+class MissingNull(ValueError):
+    """An expert has no null condition, and its mixture needs it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Expert:
     """A diffusion network with its condition x_i, its null and its weight w_i.

@@ -13,7 +13,7 @@ import torch
 
 from ..mcdm.chaining import joined
 from ..mcdm.host.sampling.plan import check_nulls
-from ..mcdm.mixture import Expert, Mixture
+from ..mcdm.mixture import Expert, MissingNull, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import RELIABILITIES
 
@@ -57,10 +57,12 @@ def missing_null(node_id: str | None) -> bool | str:
             mixture = _mixture(prompt, mixer, node_id)
             if mixture is not None and any(expert.null is None for expert in mixture.experts):
                 check_nulls(mixture)
-    except (_NotNow, KeyError, IndexError, TypeError):      # the last three: what is queued is no prompt at all
+    except MissingNull as error:
+        return str(error)
+    except (KeyError, IndexError, TypeError):       # what is queued is not a valid prompt
         return True
-    except ValueError as error:
-        return str(error) if "null" in str(error) else True         # other mistakes are their own nodes' to tell
+    except (_NotNow, ValueError):                   # another mistake is for its own node to tell
+        return True
     return True
 
 

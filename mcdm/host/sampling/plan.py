@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ... import bands, fusion, shares
-from ...mixture import HERE, Expert, Mixture
+from ...mixture import HERE, Expert, MissingNull, Mixture
 from ...noise_levels import NoiseLevels
 from ..experts.devices import where
 from ..experts.run import ExpertRun
@@ -222,7 +222,7 @@ class Planner:
 
 
 def check_nulls(mixture: Mixture) -> None:
-    """Raises ValueError where a null that is left out may be needed.
+    """Raises MissingNull where a null that is left out may be needed.
 
     It is not where its expert has no reliability, or where the weights sum to one for good.
     """
@@ -241,7 +241,7 @@ def check_nulls(mixture: Mixture) -> None:
 
 
 def require_null(expert: Expert) -> None:
-    """Raises ValueError for an expert without a null condition."""
+    """Raises MissingNull for an expert without a null condition."""
     if expert.null is None:
-        raise ValueError(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the "
-                         "conditioning of an empty prompt to null_condition, or set its reliability to 0.")
+        raise MissingNull(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the "
+                          "conditioning of an empty prompt to null_condition, or set its reliability to 0.")
