@@ -21,5 +21,5 @@ def joined(
     if inner.automatic is not None:
         raise ValueError("The mixture that arrives at the Reliability Mixer has automatic masks, and these divide a "
                          "whole: put Automatic Masks behind the last mixer of the chain.")
-    shared = [part * number for number in inner.meaning_as(meaning).reliabilities]
+    shared = [part * number for number in inner.meaning_as(meaning).numbers]
     return Mixture((*experts, *inner.experts), (*numbers, *shared), mixed_spaces, meaning=meaning)

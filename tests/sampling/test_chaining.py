@@ -31,14 +31,14 @@ def test_three_and_nine_experts_are_equation_10(comfy, twelve, text, part):
     whole, = comfy.call("ReliabilityMixer", **slots, reliabilities=text, mixture=nine)
     first = [(1 - part) * i / 6 for i in (1, 2, 3)]
     reliabilities = first + [part * i / 16 for i in (1, 2, 1, 2, 1, 2, 1, 2, 4)]
-    assert whole.reliabilities == pytest.approx(reliabilities, abs=1e-12)
+    assert whole.numbers == pytest.approx(reliabilities, abs=1e-12)
     assert relative(ask(comfy, whole, X * 2, 2.0), by_hand(models, reliabilities)) <= 2e-5
 
 
 def test_empty_texts_count_every_expert_once(comfy, twelve):
     models, experts = twelve
     whole = mix(comfy, experts[:3], mixture=mix(comfy, experts[3:8], mixture=mix(comfy, experts[8:])))
-    assert whole.reliabilities == pytest.approx([1 / 12] * 12, abs=1e-12)
+    assert whole.numbers == pytest.approx([1 / 12] * 12, abs=1e-12)
     assert [e.name for e in whole.experts] == [e.name for e in experts]
     assert relative(ask(comfy, whole, X * 2, 2.0), by_hand(models, [1 / 12] * 12)) <= 2e-5
 
@@ -73,4 +73,4 @@ def test_what_makes_no_sense(comfy, twelve):
         mix(comfy, experts[:2], mixture=optional)
     whole = mix(comfy, experts[:2], "1 1 2", mixture=inner)
     ends, = comfy.call("MixtureOptions", mixture=whole, reliabilities_end="1 2 3 4")
-    assert ends.options.reliabilities_end == pytest.approx((0.1, 0.2, 0.3, 0.4)), "one for each expert of the chain"
+    assert ends.options.numbers_end == pytest.approx((0.1, 0.2, 0.3, 0.4)), "one for each expert of the chain"
