@@ -72,7 +72,7 @@ class Mixture:
     numbers: one >= 0 for each expert, normalised to sum 1. meaning: what they are, one of MEANINGS: reliabilities a_j,
     or shares s_j, see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
-    slots: where each expert is wired, for numbers that are read by slot; () = 1, 2, ...
+    slots: where each expert is wired, in rising order, for numbers that are read by slot; () = 1, 2, ...
     automatic: where each expert acts is found while sampling, see mcdm/automatic.py; None: the experts' masks alone.
     Raises ValueError where the numbers do not fit the experts.
     """
