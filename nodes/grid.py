@@ -13,9 +13,9 @@ from PIL import Image
 
 from ..mcdm.drawing import sheets
 from ..mcdm.host.models import is_pixel
-from ..mcdm.host.sampling.bridged import guider_of
 from ..mcdm.host.sampling.guider import MixtureGuider
 from ..mcdm.host.sampling.ksampler import sample
+from ..mcdm.host.sampling.watch import Watch
 from ..mcdm.mixture import Mixture
 from .live_sheet import Growing, estimator
 
@@ -75,12 +75,12 @@ def sample_grid(
 ) -> io.NodeOutput:
     """Samples rows of mixtures, or of None, from one noise: the outputs of OUTPUTS, and what the page shows.
 
-    settings: the sampler's inputs, as `sample` takes them. shared: see Evaluator in mcdm/host/experts/asking.py.
+    settings: the sampler's inputs, as `sample` takes them. shared: see Asking in mcdm/host/experts/asking.py.
     A run that breaks leaves the sheet so far in the output folder, NAME_so_far.
     """
     lead = next(mixture for row in mixtures for mixture in row if mixture is not None).experts[0]
     decode = decoder(lead.model, vae)
-    runs = _guiders(mixtures, clip_denoised)
+    runs = _guiders(mixtures, clip_denoised, shared)
     grid, steps = Grid(titles), settings["steps"]
     latents: list[torch.Tensor] = []
     bar = comfy.utils.ProgressBar(len(runs) * steps)
@@ -95,7 +95,6 @@ def sample_grid(
             grid.cells[run.row][run.column] = None
     try:
         for run in runs:
-            run.guider.shared = shared
             latent, _ = sample(run.guider, **settings, callback=after_step)
             latents.append(latent["samples"])
             grid.cells[run.row][run.column] = decode(latent["samples"])
@@ -118,13 +117,15 @@ class _Run(NamedTuple):
     guider: MixtureGuider
 
 
-def _guiders(mixtures: Sequence[Sequence[Mixture | None]], clip_denoised: bool) -> list[_Run]:
+def _guiders(
+    mixtures: Sequence[Sequence[Mixture | None]], clip_denoised: bool, shared: dict[Any, Any] | None,
+) -> list[_Run]:
     """The guiders of all cells that have a mixture: all are checked before the first is sampled."""
     runs = []
     for r, row in enumerate(mixtures):
         for c, mixture in enumerate(row):
             if mixture is not None:
-                runs.append(_Run(r, c, guider_of(mixture, clip_denoised)))
+                runs.append(_Run(r, c, MixtureGuider(mixture, clip_denoised, Watch(shared=shared))))
     return runs
 
 

@@ -19,8 +19,9 @@ from ..mcdm.drawing.previews import previewer
 from ..mcdm.drawing.report import Map, first_frame, report_page
 from ..mcdm.host.experts.devices import where
 from ..mcdm.host.experts.lanes import Clock
-from ..mcdm.host.sampling.bridged import guider_of
+from ..mcdm.host.sampling.guider import MixtureGuider
 from ..mcdm.host.sampling.ksampler import sample
+from ..mcdm.host.sampling.watch import Watch
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.verdict import contradictions, sentence
 from .common import CATEGORY, require, search
@@ -72,9 +73,8 @@ class MixtureReport(io.ComfyNode):
     ) -> io.NodeOutput:
         require(check_settings(sampler_name, scheduler))
         chosen = _steps(map_steps, steps)
-        guider = guider_of(mixture, clip_denoised)
-        guider.all_nulls, guider.clock = True, Clock()
-        recorder = Recorder(len(mixture.experts))
+        recorder, clock = Recorder(len(mixture.experts)), Clock()
+        guider = MixtureGuider(mixture, clip_denoised, Watch(recorder, all_nulls=True, clock=clock))
         space = guider.model_patcher.get_model_object("latent_format")
         progress = latent_preview.prepare_callback(guider.model_patcher, steps)
         maps = []
@@ -87,16 +87,16 @@ class MixtureReport(io.ComfyNode):
                 masks = [m[:1] for m in recorder.masks if isinstance(m, torch.Tensor)] if mixture.automatic else []
                 maps.append(Map(step + 1, recorder.sigmas[-1], disagreement(first), picture, masks))
         latent, _ = sample(
-            guider, seed, steps, sampler_name, scheduler, denoise, latent_image, recorder, after_step, sampler)
+            guider, seed, steps, sampler_name, scheduler, denoise, latent_image, after_step, sampler)
         if not recorder.sigmas:
             raise ValueError(f"Nothing was sampled at denoise {denoise:g}, so there is nothing to report on; raise it.")
         figures = recorder.figures()
         names = [e.name for e in mixture.experts]
         verdict = sentence(figures, names)
-        words = _weights_in_words(mixture, guider.clock)
-        plain = _plain(mixture, guider.clock, figures, maps, verdict)
+        words = _weights_in_words(mixture, clock)
+        plain = _plain(mixture, clock, figures, maps, verdict)
         course = None
-        if account := guider.account:
+        if account := guider.watch.account:
             account = account._replace(names=labels(names))
             words, plain["particles"], course = f"{words};  {account.in_words()}", account.plain(), account.course()
         page = sheets.image(report_page(figures, labels(names), mixture.slots, maps, words, course))

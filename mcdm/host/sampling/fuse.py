@@ -1,89 +1,266 @@
-"""From the answers of the networks to the fused estimate: eq. 18, and what a mixture's options do on top of it."""
+"""From the answers of the networks to the fused estimate: eq. 18 in one latent space, or across several."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import comfy.model_management
 import torch
 
-from ... import bands, fusion
-from ...cures import Cures, unite
-from ...fusion import Coefficient
-from ...options import Options
-from ..experts.asking import Estimates, Evaluator
-from ..experts.hooks import apply_cfg_hooks
-from ..experts.run import ExpertRun, Place, log_failing_expert
+from ... import bands, bridges, fusion
+from ...cures import United, unite
+from ...fusion import Coefficient, Coefficients
+from ..experts.asking import Answers, Estimates
+from ..spaces.layout import OneSpace
+from ..spaces.several import SeveralSpaces
 from .plan import Plan
 
-Contributions = dict[int, tuple[Coefficient, torch.Tensor]]      # {index of the expert: (w_i m_i, D_i)}
+Contributions = Mapping[int, tuple[Coefficient, torch.Tensor]]      # {expert: (w_i m_i, D_i)}
 
 
-class Combiner:
-    """The fused estimates of one sampling."""
+class Fusion:
+    """The estimates of one evaluation in one latent space.
 
-    def __init__(self, options: Options, runs: Sequence[ExpertRun], evaluator: Evaluator) -> None:
-        self.options, self.runs, self.evaluator = options, runs, evaluator
-        self.bands = bands.of([run.expert.bands for run in runs])
-        self._cures = Cures(options.apg, options.cfg_zero)
+    null: D_0, None where it is not needed. guided: what the CFG functions of experts made of their estimates, which
+    answers for w_i as well.
+    """
 
-    def contributions(
-        self, plan: Plan, places: Sequence[Place], denoised: Estimates, null: torch.Tensor | None,
-    ) -> Contributions:
-        """(w_i m_i, D_i) of each condition that counts; an expert's own CFG hooks answer for w_i, so m_i is left."""
-        found: Contributions = {}
-        for i in plan.conditions:
-            run = self.runs[i]
-            if plan.guided and run.has_cfg_hooks:
-                with log_failing_expert(run.expert):
-                    self.evaluator.refresh(i, plan, places)
-                    hooked = apply_cfg_hooks(run, plan.weights[i], denoised[i], null, places[i])
-                found[i] = plan.coefficients.masks[i], hooked.to(denoised[i].device)
-            else:
-                found[i] = plan.coefficients.weights[i], denoised[i]
-        return self._in_bands(plan, null, found) if self.bands else found
+    def __init__(self, plan: Plan, factors: Sequence[bands.Factors], answers: Answers) -> None:
+        self.plan, self.factors, self.answers = plan, factors, answers
+        self.guided: Estimates = {}
 
-    def _in_bands(self, plan: Plan, null: torch.Tensor | None, contributions: Contributions) -> Contributions:
-        """The same (w_i, D_i) in frequency bands: masks and bands are in these D_i."""
-        found: Contributions = {}
-        for i, (_, d) in contributions.items():
-            hooked = plan.guided and self.runs[i].has_cfg_hooks
-            weights = [1.0 if k == i and hooked else w for k, w in enumerate(plan.weights)]
-            of_bands = bands.coefficients(plan.coefficients, weights, self.bands, plan.guided)
-            moved = bands.spread(d if null is None else d - null, [own.weights[i] for own in of_bands])
-            weight = weights[i] if plan.guided and weights[i] else 1.0
-            found[i] = weight, moved / weight if null is None else null + moved / weight
+    @functools.cached_property
+    def null(self) -> torch.Tensor | None:
+        return self.plan.null_blend(self.answers.nulls)
+
+    def null_of(self, i: int) -> torch.Tensor | None:
+        """D_0 in the latent space of an expert."""
+        return self.null
+
+    def estimate(self, i: int) -> torch.Tensor:
+        """D_i, or what CFG functions made of it."""
+        return self.guided.get(i, self.answers.denoised[i])
+
+    def weight(self, i: int) -> Coefficient:
+        """w_i m_i in the lead's cells; m_i where CFG functions answer for w_i."""
+        c = self.plan.coefficients
+        return c.masks[i] if i in self.guided else c.weights[i]
+
+    @functools.cached_property
+    def contributions(self) -> Contributions:
+        """(w_i m_i, D_i) of each condition that counts. In frequency bands: (w_i, D_i with masks and bands in it)."""
+        return {i: self.in_bands(i) if self.factors else (self.weight(i), self.estimate(i))
+                for i in self.plan.conditions}
+
+    def in_bands(self, i: int) -> tuple[float, torch.Tensor]:
+        """(w_i, D_i) of one expert, with masks and frequency bands in this D_i."""
+        plan, null = self.plan, self.null_of(i)
+        weights = [1.0 if k == i and i in self.guided else w for k, w in enumerate(plan.weights)]
+        weight = weights[i] if plan.guided and weights[i] else 1.0
+        of_bands = bands.coefficients(self.cells_of(i), weights, self.factors, plan.guided)
+        d = self.estimate(i)
+        moved = self.spread(d if null is None else d - null, [own.weights[i] for own in of_bands]) / weight
+        return weight, moved if null is None else null + moved
+
+    def cells_of(self, i: int) -> Coefficients:
+        """The coefficients in the cells of an expert's latent."""
+        return self.plan.coefficients
+
+    def spread(self, field: torch.Tensor, coefficients: Sequence[Coefficient]) -> torch.Tensor:
+        """A field of any group's latent, times a coefficient for each band."""
+        return bands.spread(field, coefficients)
+
+    @functools.cached_property
+    def fused(self) -> torch.Tensor:
+        """Eq. 18."""
+        weights, terms = [], []
+        for weight, term in self.contributions.values():
+            weights.append(weight)
+            terms.append(term)
+        return fusion.fuse(self.null, terms, weights)
+
+    def united(self) -> United:
+        """All conditions as one, for the cures of strong guidance. Only where there is a D_0."""
+        assert self.null is not None
+        if self.factors:
+            return self._united_as_fused(self.null)
+        terms = [self.estimate(i) for i in self.plan.conditions]
+        return unite(self.null, terms, self._weights(), self._masks())
+
+    def _united_as_fused(self, null: torch.Tensor) -> United:
+        """The one condition that leads to the fused estimate by eq. 18."""
+        united = unite(null, [null] * len(self.plan.conditions), self._weights(), self._masks())
+        return united._replace(condition=null + (self.fused - null) / united.scale)
+
+    def _weights(self) -> list[Coefficient]:
+        return [self.weight(i) for i in self.plan.conditions]
+
+    def _masks(self) -> list[Coefficient]:
+        return [self.plan.coefficients.masks[i] for i in self.plan.conditions]
+
+    def sole_condition(self) -> torch.Tensor | None:
+        """The one condition's estimate, if no other was asked."""
+        return next(iter(self.answers.denoised.values())) if len(self.answers.denoised) == 1 else None
+
+    def like(self) -> list[torch.Tensor]:
+        """The estimates after whose contrast the fused one may be rescaled."""
+        return [self.answers.denoised[i] for i in self.plan.conditions]
+
+    def shown(self, estimates: Estimates) -> Mapping[int, torch.Tensor]:
+        """Estimates of experts, in the lead's space."""
+        return estimates
+
+
+class BridgedFusion(Fusion):
+    """The same across latent spaces, by mcdm/bridges.py: each group makes its part of eq. 10 in its own."""
+
+    def __init__(
+        self, plan: Plan, factors: Sequence[bands.Factors], answers: Answers, spaces: SeveralSpaces,
+    ) -> None:
+        super().__init__(plan, factors, answers)
+        self.spaces = spaces
+        self._bands = [[c] for c in plan.grids]         # for each group's cells, the coefficients of each band
+        if factors:
+            self._bands = [bands.coefficients(c, plan.weights, factors, plan.guided) for c in plan.grids]
+
+    @functools.cached_property
+    def null(self) -> torch.Tensor | None:
+        return self._joined([]) if self.plan.nulls else None
+
+    def null_of(self, i: int) -> torch.Tensor | None:
+        return None if self.null is None else self.spaces.there(self.spaces.spaces[i], self.null)
+
+    @functools.cached_property
+    def contributions(self) -> Contributions:
+        return Weighted(self)
+
+    def cells_of(self, i: int) -> Coefficients:
+        return self.plan.grids[self.spaces.spaces[i]]
+
+    def spread(self, field: torch.Tensor, coefficients: Sequence[Coefficient]) -> torch.Tensor:
+        if len(coefficients) == 1:
+            return coefficients[0] * field
+        height, width = self.spaces.shapes[0][-2:]
+        return bands.spread(field, coefficients, (height, width))
+
+    @functools.cached_property
+    def fused(self) -> torch.Tensor:
+        return self._joined(self.plan.conditions)
+
+    @functools.cached_property
+    def reference(self) -> torch.Tensor:
+        """R: what the lead's space says by itself or, where it says nothing, the first that does."""
+        for s in range(len(self.plan.grids)):
+            estimates = [self.answers.denoised[i] for i in self._of(s, self.plan.conditions)]
+            estimates = estimates or [self.answers.nulls[j] for j in self._of(s, self.plan.nulls)]
+            if estimates:
+                return self.spaces.back(s, bridges.mean(estimates))
+        raise AssertionError("an evaluation asks somebody")
+
+    def united(self) -> United:
+        assert self.null is not None
+        return self._united_as_fused(self.null)
+
+    def sole_condition(self) -> torch.Tensor | None:
+        return None         # its estimate need not be of the sampler's space
+
+    def like(self) -> list[torch.Tensor]:
+        return [self.reference]
+
+    def shown(self, estimates: Estimates) -> Mapping[int, torch.Tensor]:
+        return FromTheLead(self.spaces, estimates)
+
+    def _joined(self, conditions: Sequence[int]) -> torch.Tensor:
+        """D in the lead's space, of these conditions and the nulls."""
+        parts = []
+        for s in range(1, len(self.plan.grids)):
+            estimate = self._estimate(s, conditions)
+            if estimate is not None:
+                parts.append(bridges.Part(
+                    functools.partial(self.spaces.there, s), functools.partial(self.spaces.back, s), estimate,
+                    self._coefficient(s, s, conditions), self._coefficient(s, 0, conditions),
+                    lambda coefficients, field: self.spread(field, coefficients)))
+        return bridges.fuse(self._estimate(0, conditions), self.reference, parts)
+
+    def _of(self, s: int, experts: Sequence[int]) -> Iterator[int]:
+        return (i for i in experts if self.spaces.spaces[i] == s)
+
+    def _estimate(self, s: int, conditions: Sequence[int]) -> torch.Tensor | None:
+        """U_s, None where nothing counts."""
+        terms = []
+        for i in self._of(s, conditions):
+            terms.append(self.spread(self.answers.denoised[i], [c.weights[i] for c in self._bands[s]]))
+            if i in self.guided:
+                terms.append(self._change(i))
+        for j in self._of(s, self.plan.nulls):
+            terms.append(self.spread(self.answers.nulls[j], self._null(j, s, conditions)))
+        return functools.reduce(torch.add, terms) if terms else None
+
+    def _change(self, i: int) -> torch.Tensor:
+        """What CFG functions make of an expert's guidance, m_i (h_i - (D_0 + w_i (D_i - D_0))), in its own space."""
+        d, null, w = self.answers.denoised[i], self.null_of(i), self.plan.weights[i]
+        plain = w * d if null is None else null + w * (d - null)
+        mask = self.cells_of(i).masks[i]
+        factors = self.factors[i] if self.factors else (1.0,)
+        return self.spread(self.guided[i] - plain, [mask * f for f in factors])
+
+    def _null(self, j: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
+        """(1 - W) a_j of each band, in the cells of a group."""
+        a = self.plan.grids[cells].reliabilities[j]
+        return [(1.0 - sum(c.weights[i] for i in conditions)) * a for c in self._bands[cells]]
+
+    def _coefficient(self, s: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
+        """g_s of each band, in the cells of a group."""
+        own, nulls = list(self._of(s, conditions)), list(self._of(s, self.plan.nulls))
+        found: list[Coefficient] = []
+        for c in self._bands[cells]:
+            null = 1.0 - sum(c.weights[i] for i in conditions)
+            reliability = sum(self.plan.grids[cells].reliabilities[j] for j in nulls)
+            found.append(sum(c.weights[i] for i in own) + null * reliability)
         return found
 
-    def __call__(
-        self, plan: Plan, x: torch.Tensor, level: float, null: torch.Tensor | None, contributions: Contributions,
-        denoised: Estimates,
-    ) -> torch.Tensor:
-        """The fused estimate [B, ...] of x [B, ...] at the sampler's level. denoised: what the networks answered."""
-        weights, terms = zip(*contributions.values(), strict=True) if contributions else ((), ())
-        fused = fusion.fuse(null, terms, weights)
-        if not terms:
-            return fused
-        if plan.guided and null is not None and (self.options.apg or self.options.cfg_zero):
-            masks = [plan.coefficients.masks[i] for i in contributions]
-            fused = self._cures(x, level, fused, unite(null, terms, weights, masks))
-        if self.options.rescale:
-            fused = fusion.rescale(fused, [denoised[i] for i in contributions], self.options.rescale)
-        return fused
 
-    def across(
-        self, plan: Plan, x: torch.Tensor, level: float, fused: torch.Tensor, null: torch.Tensor | None,
-        weights: Mapping[int, Coefficient], like: torch.Tensor,
-    ) -> torch.Tensor:
-        """The same for an estimate of several latent spaces, already fused in the lead's.
+def fusion_of(
+    plan: Plan, factors: Sequence[bands.Factors], answers: Answers, layout: OneSpace,
+) -> Fusion:
+    """The estimates of one evaluation, however many latent spaces there are."""
+    if isinstance(layout, SeveralSpaces):
+        return BridgedFusion(plan, factors, answers, layout)
+    return Fusion(plan, factors, answers)
 
-        null: D_0 there. weights: {expert: w_i m_i}. like: what the lead's own experts say, for the rescale.
-        """
-        if not weights:
-            return fused
-        if plan.guided and null is not None and (self.options.apg or self.options.cfg_zero):
-            masks = [plan.coefficients.masks[i] for i in weights]
-            united = unite(null, [null] * len(masks), [*weights.values()], masks)
-            condition = null + (fused - null) / united.scale        # the one that leads to D by eq. 18
-            fused = self._cures(x, level, fused, united._replace(condition=condition))
-        if self.options.rescale:
-            fused = fusion.rescale(fused, [like], self.options.rescale)
-        return fused
+
+class FromTheLead(Mapping[int, Any]):
+    """Estimates of experts in the lead's space, for observers, who mostly look at few: each is brought when read."""
+
+    def __init__(self, spaces: SeveralSpaces, estimates: Estimates) -> None:
+        self.spaces, self.estimates = spaces, dict(estimates)
+        self._brought: Estimates = {}
+
+    def __getitem__(self, i: int) -> Any:
+        s = self.spaces.spaces[i]
+        if s == 0:
+            return self.estimates[i]
+        if i not in self._brought:
+            comfy.model_management.load_models_gpu(self.spaces.vaes())      # a look may come after the run
+            self._brought[i] = self.spaces.back(s, self.estimates[i])
+        return self._brought[i]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.estimates)
+
+    def __len__(self) -> int:
+        return len(self.estimates)
+
+
+class Weighted(FromTheLead):
+    """The contributions of an evaluation, in the lead's space."""
+
+    def __init__(self, fused: BridgedFusion) -> None:
+        own = {i: fused.in_bands(i) if fused.factors else (fused.weight(i), fused.estimate(i))
+               for i in fused.plan.conditions}
+        super().__init__(fused.spaces, {i: estimate for i, (_, estimate) in own.items()})
+        self.weights = {i: weight for i, (weight, _) in own.items()}
+
+    def __getitem__(self, i: int) -> Any:
+        return self.weights[i], super().__getitem__(i)
