@@ -17,11 +17,13 @@ from ..experts.conds import check_parts
 from ..experts.hooks import apply_cfg_hooks
 from ..experts.loading import Loader
 from ..experts.run import ExpertRun, LeadRun, Query, log_failing_expert
+from ..schedule import Schedule
 from ..spaces.layout import OneSpace
+from ..spaces.several import SeveralSpaces
 from .automatic_masks import AutomaticMasks
-from .fuse import Fusion, fusion_of
+from .fuse import Fusion
+from .fuse_across import BridgedFusion
 from .plan import Divider, Plan, Planner
-from .schedule import Schedule
 from .watch import Observer, Watch
 
 logger = logging.getLogger("mcdm")
@@ -96,7 +98,7 @@ class Evaluation:
         queries = [run.query(blocks[run.space], timestep, level) for run in self.runs]
         answers = self._asked(plan, queries)
         plan = self._divided(plan, level, answers)
-        found = fusion_of(plan, self.planner.bands, answers, layout)
+        found = self._fusion(plan, answers)
         self._guide(found, queries)
         fused = self._cured(found, blocks[0], level)
         self._show(plan, level, found, fused)
@@ -120,8 +122,13 @@ class Evaluation:
         divider = self.planner.divider
         if divider is None or not answers.denoised:
             return plan
-        null_of = fusion_of(plan, self.planner.bands, answers, self.layout).null_of
+        null_of = self._fusion(plan, answers).null_of
         return self.planner.divided(plan, divider.divide(self.schedule.levels.sigma(level), plan, answers, null_of))
+
+    def _fusion(self, plan: Plan, answers: Answers) -> Fusion:
+        if isinstance(self.layout, SeveralSpaces):
+            return BridgedFusion(plan, self.planner.bands, answers, self.layout)
+        return Fusion(plan, self.planner.bands, answers)
 
     def _guide(self, found: Fusion, queries: Sequence[Query]) -> None:
         """Lets the experts' own CFG functions act, each on its expert and with the D_0 of all."""

@@ -20,13 +20,13 @@ from ..experts.run import ExpertRun, LeadRun, log_failing_expert, wants_null
 from ..experts.threads import threads_that_pay
 from ..models import check_latent, check_spaces, is_pixel, noise_levels_of
 from ..protocols import Conds, Options, Sampler
+from ..schedule import Schedule
 from ..spaces.groups import groups_of
 from ..spaces.layout import OneSpace
 from ..spaces.several import SeveralSpaces
 from ..spaces.start import Shapes, Start
 from .evaluation import Evaluation
 from .reasons import check_nulls
-from .schedule import Schedule
 from .watch import Watch
 
 logger = logging.getLogger("mcdm")

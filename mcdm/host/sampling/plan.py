@@ -16,9 +16,9 @@ from ...mixture import HERE, Mixture
 from ..experts.asking import Answers, Estimates
 from ..experts.devices import where
 from ..experts.run import ExpertRun
+from ..schedule import Schedule
 from ..spaces.layout import Masks, OneSpace
 from .reasons import Reasons, require_null
-from .schedule import Schedule
 
 logger = logging.getLogger("mcdm")
 

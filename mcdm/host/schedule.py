@@ -5,9 +5,9 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 
-from ...mixture import Expert
-from ...noise_levels import NoiseLevels
-from ..protocols import Model
+from ..mixture import Expert
+from ..noise_levels import NoiseLevels
+from .protocols import Model
 
 ROUNDING = 3e-6     # of a border: sigmas are float32, so that equal levels must not be told apart
 BISECTIONS = 40     # which leave less than one part in 10 ** 12 of the schedule
