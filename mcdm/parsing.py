@@ -16,8 +16,8 @@ def parse_reliabilities(
 ) -> tuple[float, ...]:
     """Non-negative numbers, read as parse_numbers does; where nothing is written, or nothing left, all count equally.
 
-    what: they are, for an error. mixture: how many experts a mixture has that is one more part, after the slots; the
-    last number is then its own. It counts as many as it has experts where all count equally. quiet: nothing is logged.
+    what: they are, for an error. mixture: how many experts a mixture has that is one additional part; the last
+    number is then its own. It counts as many as it has experts where all count equally. quiet: nothing is logged.
     Raises ValueError.
     """
     count = len(slots) + mixture

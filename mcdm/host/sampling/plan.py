@@ -100,7 +100,7 @@ class Planner:
     def plan(self, level: float, null_wanted: bool) -> Plan:
         """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero.
 
-        Raises ValueError where an expert's null is needed that it does not have.
+        Raises MissingNull where an expert's null is needed that it does not have.
         """
         if level > self._rests_above:
             return REST

@@ -10,7 +10,7 @@ import torch
 from ... import bands, fusion, shares
 from ...bands import Factors
 from ...fusion import Coefficients
-from ...mixture import Expert, Mixture
+from ...mixture import Expert, MissingNull, Mixture
 from ..experts.run import ExpertRun
 
 
@@ -104,7 +104,7 @@ class Reasons:
 
 
 def check_nulls(mixture: Mixture) -> None:
-    """Raises ValueError where a null that is left out may be needed.
+    """Raises MissingNull where a null that is left out may be needed.
 
     It is not where its expert has no reliability, or where the weights sum to one for good.
     """
@@ -123,7 +123,7 @@ def check_nulls(mixture: Mixture) -> None:
 
 
 def require_null(expert: Expert) -> None:
-    """Raises ValueError for an expert without a null condition."""
+    """Raises MissingNull for an expert without a null condition."""
     if expert.null is None:
-        raise ValueError(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the "
-                         "conditioning of an empty prompt to null_condition, or set its reliability to 0.")
+        raise MissingNull(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the "
+                          "conditioning of an empty prompt to null_condition, or set its reliability to 0.")
