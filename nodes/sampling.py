@@ -5,7 +5,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..mcdm.drawing.previews import observer
+from ..mcdm.drawing.live_previews import observer
 from ..mcdm.host.sampling.guider import MixtureGuider
 from ..mcdm.host.sampling.ksampler import sample
 from ..mcdm.host.sampling.watch import Watch

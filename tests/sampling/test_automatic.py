@@ -150,7 +150,7 @@ def test_the_report_and_the_previews_show_them(comfy, two_unets):
     assert first.shape == (8, 8) and (first + second - 1).abs().max() <= 1e-6
     plain = json.loads(comfy.call("MixtureReport", mixture=united(comfy, two_unets), map_steps="1", **run)[2])
     assert plain["maps"][0]["masks"] == []
-    dimmed = comfy.module("mcdm.drawing.previews").dimmed
+    dimmed = comfy.module("mcdm.drawing.live_previews").dimmed
     from PIL import Image
     mask = torch.zeros(2, 1, 8, 8)
     mask[..., 4:] = 1.0

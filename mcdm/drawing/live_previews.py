@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import latent_preview
 import torch
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
@@ -18,6 +17,7 @@ from server import PromptServer
 from ..fusion import Coefficient
 from ..mixture import Mixture
 from ..observation import Observation
+from .latent_colours import previewer
 
 EVENT = "mcdm.previews"
 SHARE = 0.02        # of the time that a run may spend here; the rest of 3 % is for the host's thread that sends
@@ -49,14 +49,6 @@ def _size(weight: Coefficient, denoised: torch.Tensor, origin: torch.Tensor) -> 
     if isinstance(weight, torch.Tensor):
         weight = weight[:1]
     return torch.linalg.vector_norm(weight * (denoised[:1].float() - origin))
-
-
-def previewer(space: Any) -> Any:
-    """The host's linear map of a latent format to colours, None where it has none."""
-    if not space.latent_rgb_factors:
-        return None
-    return latent_preview.Latent2RGBPreviewer(
-        space.latent_rgb_factors, space.latent_rgb_factors_bias, space.latent_rgb_factors_reshape)
 
 
 class Previews:
