@@ -6,18 +6,18 @@ import random
 
 import torch
 
-from support.drawn_mixtures import EVERY, Automatic, Drawn, Member, Mixer, Options
-from support.exact_models import FRAMES, NESTED, PICTURE, PIXELS, VIDEO, Network, Space
-from support.sensible import sensible
+from support.eq10.drawn import EVERY, Automatic, Drawn, Member, Mixer, Options
+from support.eq10.networks import FRAMES, NESTED, PICTURE, PIXELS, VIDEO, Network, Space
+from support.eq10.sensible import sensible
 
 # Bands, automatic masks and CFG functions across latent spaces, and automatic masks on nested latents.
 EVERYTHING_CROSSES = False
 
 KINDS = PICTURE, PICTURE, PICTURE, VIDEO, NESTED, PIXELS
 WEIGHTS = (-1.5, -0.5, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
-LARGEST = 6.0           # sum of the sizes of the weights: float32 knows the sum of the coefficients to 1e-6
+LARGEST = 5.0           # sum of the sizes of the weights: float32 knows the sum of the coefficients to 1e-6
 BANDS = ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 1.0, 2.0), (1.0, 0.0, 1.0), (2.0, 0.5, 0.25), EVERY)
-SIZES = (8, 8), (16, 12), (8, 16), (24, 16)         # of the lead's latent, in cells of 8 pixels
+SIZES = (8, 8), (16, 8), (8, 16), (24, 16)         # of the lead's latent, in cells of 8 pixels
 STEPS = 4
 
 
@@ -34,9 +34,12 @@ def candidate(luck: random.Random, seed: int) -> Drawn:
     batch = 2 if luck.random() < 0.4 else 1
     members = members_of(luck, kind)
     crossing = EVERYTHING_CROSSES or len({(m.network.space, m.scale) for m in members}) == 1
+    shapes = shapes_of(luck, kind, batch)
     for member in members:
         decorate(luck, member, kind, batch)
-    if luck.random() < 0.2 and crossing:
+    if luck.random() < 0.05:
+        fine_masks(members, shapes[0][-2:], members[0].network.space.cell)
+    if luck.random() < 0.25 and crossing:
         for member in members:
             member.function = luck.choice(("", "same", "bent", "rescaled", "before"))
             member.sees_null = luck.random() < 0.3
@@ -47,7 +50,7 @@ def candidate(luck: random.Random, seed: int) -> Drawn:
     mixer = mixer_of(luck, members)
     automatic = automatic_of(luck, len(members)) if EVERYTHING_CROSSES or crossing and kind != NESTED else None
     clip = kind == PIXELS and luck.random() < 0.5
-    return Drawn(mixer, shapes_of(luck, kind, batch), tuple(percents), options_of(luck, mixer), automatic, clip, seed)
+    return Drawn(mixer, shapes, tuple(percents), options_of(luck, mixer), automatic, clip, seed)
 
 
 def members_of(luck: random.Random, kind: str) -> list[Member]:
@@ -90,11 +93,21 @@ def weights_of(luck: random.Random, count: int) -> list[float]:
 
 def decorate(luck: random.Random, member: Member, kind: str, batch: int) -> None:
     """A mask and a window."""
-    if luck.random() < 0.45:
-        member.mask = mask_of(luck, luck.choice((1, batch, 3 if kind in (VIDEO, NESTED) else batch)))
     if luck.random() < 0.35:
+        member.mask = mask_of(luck, luck.choice((1, batch, 3 if kind in (VIDEO, NESTED) else batch)))
+    if luck.random() < 0.25:
         start, end = sorted(luck.sample(range(11), 2))
         member.start, member.end = round(0.1 * start, 1), round(0.1 * end, 1)
+
+
+def fine_masks(members: list[Member], size: tuple[int, ...], cell: int) -> None:
+    """Every second row of the lead's cells, so that weights whose sum is 2 have the sum 1 in cells twice as large."""
+    rows = torch.zeros(1, size[0] * cell, size[1] * cell)
+    rows.unflatten(1, (-1, cell))[:, ::2] = 1.0
+    last = 2.0 - sum(m.weight for m in members[:-1])
+    for member in members if abs(last) < LARGEST else []:
+        member.mask = rows
+        member.weight = last if member is members[-1] else member.weight
 
 
 def mask_of(luck: random.Random, rows: int) -> torch.Tensor:
@@ -126,7 +139,7 @@ def mixer_of(luck: random.Random, members: list[Member]) -> Mixer:
             slots.insert(luck.randrange(len(slots)), None)
         by_slot = luck.random() < 0.6
     numbers = tuple(luck.choice((0.0, 0.5, 1.0, 1.0, 2.0, 3.0)) for _ in range(len(members) + bool(inner)))
-    if luck.random() < 0.3 or not any(numbers):
+    if luck.random() < 0.3 or not (any(numbers) or by_slot):
         numbers = ()
     return Mixer(slots[:8], numbers, meaning, inner, by_slot)
 

@@ -11,12 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from support import eq10_masks as masks
-from support import eq10_numbers as numbers
-from support.drawn_mixtures import EVERY, Drawn
-from support.eq10_cures import Cures, rescaled
-from support.exact_functions import called
-from support.exact_models import bridge, sigma_of
+from support.eq10 import masks, numbers
+from support.eq10.cures import Cures, rescaled
+from support.eq10.drawn import EVERY, Drawn
+from support.eq10.functions import called
+from support.eq10.networks import bridge, sigma_of
 
 Coefficient = list[Tensor]
 NOTHING = 1e-7          # a coefficient that is smaller everywhere does not count
@@ -123,7 +122,7 @@ class Reference:
             return found
         if asked.sigma > settings.hold or not self.held:
             differences = {i: denoised[i] - nulls[i] for i in taking_part}
-            self.held = masks.automatic(settings, self.drawn, differences, allowed[0])
+            self.held = masks.automatic(settings, self.drawn, differences, dict(enumerate(allowed[0])))
         for s in range(len(self.groups)):
             for i in taking_part:
                 found[s][i] = self.held[i] if s == 0 else masks.resized(self.held[i], self.drawn.size(s))
@@ -223,7 +222,7 @@ class Reference:
         return torch.fft.ifft2(sum(parts)).real
 
 
-def run(drawn: Drawn, steps: Sequence[tuple[float, float]], latents: Sequence[Tensor]) -> list[list[Tensor]]:
+def stepped(drawn: Drawn, steps: Sequence[tuple[float, float]], latents: Sequence[Tensor]) -> list[list[Tensor]]:
     """Euler's latents z of all groups before each step and after the last. steps: (percent, the lead's level)."""
     reference, zs = Reference(drawn), [z.double() for z in latents]
     passed = [zs]

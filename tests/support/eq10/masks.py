@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from support.drawn_mixtures import Automatic, Drawn
+from support.eq10.drawn import Automatic, Drawn
 
 BORDERS, OCTAVES = (1 / 16, 1 / 6), 0.5         # of bands, in waves per cell of the lead's latent
 
@@ -54,21 +54,16 @@ def automatic(settings: Automatic, drawn: Drawn, asked: Mapping[int, Tensor], al
         claims = {i: blurred(resized(field.norm(dim=1, keepdim=True), drawn.size(0)), settings.blur)
                   for i, field in asked.items()}
         return divided(settings, drawn, claims, allowed)
-    parts = []
+    parts, length = [], sum(math.prod(shape[1:]) for shape in drawn.shapes)
     for p, shape in enumerate(drawn.shapes):
         claims = {}
         for i, field in asked.items():
             sizes = unpacked(field, drawn.shapes)[p].norm(dim=1, keepdim=True)
             claims[i] = sizes.mean(tuple(range(1, sizes.ndim)), keepdim=True) if p else blurred(sizes, settings.blur)
-        own = {i: unpacked(mask.expand(1, 1, length(drawn)) if mask.ndim == 0 else mask, drawn.shapes)[p]
-               for i, mask in allowed.items()}
-        found = divided(settings, drawn, claims, own)
+        within = {i: unpacked(torch.zeros(1, 1, length) + allowed[i], drawn.shapes)[p] for i in asked}
+        found = divided(settings, drawn, claims, within)
         parts.append({i: mask.expand(-1, *shape[1:]) for i, mask in found.items()})
     return {i: packed([part[i] for part in parts]) for i in asked}
-
-
-def length(drawn: Drawn) -> int:
-    return sum(math.prod(shape[1:]) for shape in drawn.shapes)
 
 
 def divided(settings: Automatic, drawn: Drawn, claims: Mapping[int, Tensor], allowed: Mapping[int, Tensor],

@@ -1,21 +1,24 @@
 """Which drawn mixtures have an answer that the documents define, and that rounding does not decide."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
 
-from support import eq10_numbers
-from support.drawn_mixtures import Drawn
-from support.eq10 import NOTHING, Reference
-from support.exact_models import sigma_of
+from support.eq10 import numbers
+from support.eq10.drawn import Drawn
+from support.eq10.networks import sigma_of
+from support.eq10.reference import NOTHING, Reference
 
 CANCELLED = 0.2         # a sum of weights is small if it is less than this share of their sizes
+NEARLY_NOTHING = 1e-3
 NEAR_ONE = 0.02         # a sum of weights by which shares are not divided for D_0 itself
 
 
 def sensible(drawn: Drawn) -> bool:
-    rules = chains_convert, functions_are_defined, masks_can_be_held, sums_are_stable, references_are_defined
+    rules = (chains_convert, functions_are_defined, masks_can_be_held, weights_count_or_not, interval_is_taken,
+             sums_are_stable, references_are_defined)
     return all(rule(drawn) for rule in rules)
 
 
@@ -52,13 +55,28 @@ def masks_can_be_held(drawn: Drawn) -> bool:
     return not drawn.options.weights_end and all(m.start == 0.0 for m in drawn.members)
 
 
+def weights_count_or_not(drawn: Drawn) -> bool:
+    """On its way over the schedule no weight is all but 0."""
+    weights = [w for percent in drawn.percents for w in numbers.at(drawn, percent)[0]]
+    return not any(0.0 < abs(w) < NEARLY_NOTHING for w in weights)
+
+
+def interval_is_taken(drawn: Drawn) -> bool:
+    """Outside a guidance interval weights are divided by their sum, which is refused where they cancel."""
+    options = drawn.options
+    if not options.low and options.high == math.inf:
+        return True
+    ends = [m.weight for m in drawn.members], options.weights_end
+    return all(not any(weights) or sum(weights) > CANCELLED * sum(map(abs, weights)) for weights in ends)
+
+
 def sums_are_stable(drawn: Drawn) -> bool:
     """Where a sum of weights divides, it is not small; where D_0 is shown, shares do not make it hang on W = 1."""
     options, reference = drawn.options, Reference(drawn)
-    divides = bool(options.apg or options.cfg_zero or options.low or options.high < 1e9)
+    divides = bool(options.apg or options.cfg_zero or options.low or options.high < math.inf)
     shown = drawn.mixer.meaning == "shares" and shows_null(drawn)
     for percent in (0.0, *drawn.percents, 1.0):
-        weights, _ = eq10_numbers.at(drawn, percent)
+        weights, _ = numbers.at(drawn, percent)
         if drawn.automatic is not None and (shown or (divides and min(weights) < 0.0)):
             return False
         for allowed in reference.allowed(percent):
@@ -99,7 +117,7 @@ def references_are_defined(drawn: Drawn) -> bool:
 
 def reference_is_defined(reference: Reference, percent: float) -> bool:
     drawn, allowed = reference.drawn, reference.allowed(percent)
-    weights, given = eq10_numbers.at(drawn, percent)
+    weights, given = numbers.at(drawn, percent)
     level = float(drawn.lead.model.get_model_object("model_sampling").percent_to_sigma(percent))
     guided = reference.guided(sigma_of(drawn.lead.frame, level))
     cells = [reference.cells(weights, given, own, own, guided) for own in allowed]

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from support.exact_functions import with_function
-from support.exact_models import Network, Space, conditioning
+from support.eq10.functions import with_function
+from support.eq10.networks import Network, Space, conditioning
 from unite_and_conquer.devtools.inprocess import InProcess
 
 EVERY = (1.0, 1.0, 1.0)

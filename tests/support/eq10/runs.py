@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from support import eq10
-from support.drawn_mixtures import Drawn, Member, Mixer, wired
-from support.exact_models import Network, sigma_of
+from support.eq10.drawn import Drawn, Member, Mixer, wired
+from support.eq10.networks import Network, sigma_of
+from support.eq10.reference import Reference, stepped
 from support.tensors import noise, relative
 from unite_and_conquer.devtools.inprocess import InProcess
 
@@ -19,12 +19,14 @@ from unite_and_conquer.devtools.inprocess import InProcess
 class Deviations:
     """Relative errors: of each evaluation on the latents that it had, of the latents before each, and of the samples.
 
-    sums: how far the sum of the observed coefficients is from 1 in any cell, for each evaluation.
+    sums: how far the sum of the observed coefficients is from 1 in any cell, for each evaluation that had some.
+    unseen: how many evaluations asked somebody and showed no coefficients.
     """
     evaluations: list[float]
     latents: list[float]
     samples: float
     sums: list[float]
+    unseen: int
 
     @property
     def worst(self) -> float:
@@ -34,16 +36,17 @@ class Deviations:
 def deviations(comfy: InProcess, drawn: Drawn) -> Deviations:
     steps, samples = sampled(comfy, drawn)
     levels = [(step.percent, step.level) for step in steps]
-    passed = eq10.run(drawn, levels, first_latents(comfy, drawn, steps))
-    reference, evaluations, latents = eq10.Reference(drawn), [], []
+    passed = stepped(drawn, levels, first_latents(comfy, drawn, steps))
+    reference, evaluations, latents = Reference(drawn), [], []
     for step, by_hand in zip(steps, passed, strict=False):
         latents += [relative(z, by_hand[s]) for s, z in step.latents.items()]
         seen = [step.latents.get(s, z) for s, z in enumerate(by_hand)]
         fused = reference.answer(step.percent, step.level, seen)[0]
         if step.fused is not None:
             evaluations.append(relative(step.fused, fused))
-    sums = [distance(step.observed.parts()) for step in steps if step.observed is not None]
-    return Deviations(evaluations, latents, relative(samples, passed[-1][0]), sums)
+    parts = [step.observed.parts() for step in steps if step.percent >= drawn.options.zero_init and step.observed]
+    sums = [distance(each) for each in parts if each]
+    return Deviations(evaluations, latents, relative(samples, passed[-1][0]), sums, len(parts) - len(sums))
 
 
 def first_latents(comfy: InProcess, drawn: Drawn, steps: Sequence[Step]) -> list[Tensor]:
@@ -61,9 +64,7 @@ def first_latents(comfy: InProcess, drawn: Drawn, steps: Sequence[Step]) -> list
 
 
 def distance(parts: Sequence[tuple[Any, Tensor]]) -> float:
-    """How far the coefficients of eq. 10 are from the sum 1 where they are farthest; 0 where nobody was asked."""
-    if not parts:
-        return 0.0
+    """How far the coefficients of eq. 10 are from the sum 1 where they are farthest."""
     total = sum(torch.as_tensor(coefficient, dtype=torch.float64) for coefficient, _ in parts)
     return float((total - 1.0).abs().max())
 

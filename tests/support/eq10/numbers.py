@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from support.drawn_mixtures import Drawn, Mixer
+from support.eq10.drawn import Drawn, Mixer
 
 
 def normalised(numbers: Sequence[float]) -> list[float]:
