@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..mcdm.chaining import joined
-from ..mcdm.host.sampling.plan import check_nulls
+from ..mcdm.host.sampling.reasons import check_nulls
 from ..mcdm.mixture import Expert, MissingNull, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import RELIABILITIES

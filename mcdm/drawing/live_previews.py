@@ -15,6 +15,7 @@ from PIL import Image
 from server import PromptServer
 
 from ..fusion import Coefficient
+from ..mixture import Mixture
 from ..observation import Observation
 from .latent_colours import previewer
 
@@ -133,8 +134,8 @@ def data_url(image: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def observer(guider: Any) -> Previews | None:
-    """Previews of a run of a MixtureGuider, for the page that queued it.
+def observer(mixture: Mixture) -> Previews | None:
+    """Previews of a run of a mixture, for the page that queued it.
 
     None where no page did, as in a script: then nothing is done at all.
     """
@@ -149,6 +150,6 @@ def observer(guider: Any) -> Previews | None:
 
     def watched() -> bool:
         return client in host.sockets
-    names = [e.name for e in guider.mixture.experts]
-    space = guider.model_patcher.get_model_object("latent_format")
-    return Previews(names, space, send, watched, masked=guider.mixture.automatic is not None)
+    names = [e.name for e in mixture.experts]
+    space = mixture.experts[0].model.get_model_object("latent_format")
+    return Previews(names, space, send, watched, masked=mixture.automatic is not None)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import comfy.utils
 import torch
 
-from ..host.sampling.bridged import guider_of
 from ..host.sampling.guider import MixtureGuider
 from ..host.sampling.ksampler import sample
+from ..host.sampling.watch import Watch
 from .decoding import decoder, estimator
 from .grid import Cell, Grid, GridPictures
 from .live_sheet import LiveSheet
@@ -32,13 +32,12 @@ def sample_grid(
 ) -> SampledGrid:
     """Samples the cells of a grid one after the other, and shows them as they come.
 
-    settings: the sampler's inputs, as `sample` takes them. shared: see Evaluator in mcdm/host/experts/asking.py.
+    settings: the sampler's inputs, as `sample` takes them. shared: see Asking in mcdm/host/experts/asking.py.
     A run that breaks leaves the sheet so far. Raises ValueError where pictures need a VAE, and what a guider raises.
     """
-    run = _GridRun(grid, vae, settings["steps"], clip_denoised, live)
+    run = _GridRun(grid, vae, settings["steps"], clip_denoised, live, shared)
     try:
         for cell, guider in run.guiders:
-            guider.shared = shared
             latent, _ = sample(guider, **settings, callback=run.after_step)
             run.finish(cell, latent["samples"])
     except BaseException:       # an interrupt may be one
@@ -50,11 +49,12 @@ def sample_grid(
 class _GridRun:
     """The state of a grid that is being sampled."""
 
-    def __init__(self, grid: Grid, vae: Any, steps: int, clip_denoised: bool, live: LiveSheet) -> None:
+    def __init__(self, grid: Grid, vae: Any, steps: int, clip_denoised: bool, live: LiveSheet,
+                 shared: dict[Any, Any] | None) -> None:
         cells = grid.cells()
         lead = cells[0].mixture.experts[0].model
         self.decode = decoder(lead, vae)
-        self.guiders = _guiders(cells, clip_denoised)
+        self.guiders = _guiders(cells, clip_denoised, Watch(shared=shared))
         self.pictures = GridPictures(grid.titles)
         self.latents: list[torch.Tensor] = []
         self._steps, self._live = steps, live
@@ -84,6 +84,6 @@ class _GridRun:
             self._live.keep(self.pictures.pages, f"{len(self.latents)} of {len(self.guiders)}")
 
 
-def _guiders(cells: list[Cell], clip_denoised: bool) -> list[tuple[Cell, MixtureGuider]]:
+def _guiders(cells: list[Cell], clip_denoised: bool, watch: Watch) -> list[tuple[Cell, MixtureGuider]]:
     """The guiders of all cells: all are checked before the first is sampled."""
-    return [(cell, guider_of(cell.mixture, clip_denoised)) for cell in cells]
+    return [(cell, MixtureGuider(cell.mixture, clip_denoised, watch)) for cell in cells]

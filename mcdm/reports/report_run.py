@@ -12,8 +12,9 @@ from ..drawing.latent_colours import picture_maker
 from ..host.experts.devices import where
 from ..host.experts.lanes import Clock
 from ..host.models import latent_format
-from ..host.sampling.bridged import guider_of
+from ..host.sampling.guider import MixtureGuider
 from ..host.sampling.ksampler import Latent, sample
+from ..host.sampling.watch import Watch
 from ..mixture import Mixture
 from ..report_data import DisagreementMap, ReportData, ReportedExpert
 
@@ -31,9 +32,8 @@ def sampled_with_report(
     map_steps: the steps, from 1, at which to show where conditions disagree.
     Raises ValueError where nothing is sampled.
     """
-    guider = guider_of(mixture, clip_denoised)
     clock, recorder = Clock(), Recorder(len(mixture.experts))
-    guider.all_nulls, guider.clock = True, clock
+    guider = MixtureGuider(mixture, clip_denoised, Watch(recorder, all_nulls=True, clock=clock))
     progress = latent_preview.prepare_callback(guider.model_patcher, settings["steps"])
     maps = _MapMaker(recorder, latent_format(guider.model_patcher), masked=mixture.automatic is not None)
 
@@ -41,12 +41,12 @@ def sampled_with_report(
         progress(step, x0, x, total)
         if step + 1 in map_steps:
             maps.add(step + 1)
-    latent, _ = sample(guider, **settings, observe=recorder, callback=after_step, sampler=sampler)
+    latent, _ = sample(guider, **settings, callback=after_step, sampler=sampler)
     if not recorder.sigmas:
         raise ValueError(f"Nothing was sampled at denoise {settings['denoise']:g}, so there is nothing to report on; "
                          "raise it.")
     figures = recorder.figures()
-    return latent, ReportData(reported(mixture, clock), mixture.meaning, figures, maps.made, guider.account)
+    return latent, ReportData(reported(mixture, clock), mixture.meaning, figures, maps.made, guider.watch.account)
 
 
 class _MapMaker:

@@ -80,13 +80,14 @@ def left_half():
 def observed(comfy, mixture, batch=1, **run):
     """(pulls, observation) of every evaluation of a run of the sampler."""
     sampling, previews = comfy.module("mcdm.host.sampling.ksampler"), comfy.module("mcdm.drawing.live_previews")
-    guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider(mixture)
     seen = []
 
     def observe(observation):
         seen.append((previews.contribution_shares(observation, len(mixture.experts)), observation))
     run = RUN | {"denoise": 1.0} | run
-    sampling.sample(guider, **run, latent_image=latent(batch), observe=observe)
+    watch = comfy.module("mcdm.host.sampling.watch").Watch(observe)
+    guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider(mixture, watch=watch)
+    sampling.sample(guider, **run, latent_image=latent(batch))
     return seen
 
 
@@ -280,7 +281,7 @@ def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_o
     predict = guider.predict_noise
 
     def watched(self, *args, **kwargs):
-        observers.append(self.observer)
+        observers.append(self.watch.observe)
         tensors.append(live_tensors())
         return predict(self, *args, **kwargs)
     monkeypatch.setattr(guider, "predict_noise", watched)
