@@ -11,7 +11,7 @@ from support.eq10.networks import FRAMES, NESTED, PICTURE, PIXELS, VIDEO, Networ
 from support.eq10.sensible import sensible
 
 # Bands, automatic masks and CFG functions across latent spaces, and automatic masks on nested latents.
-EVERYTHING_CROSSES = False
+EVERYTHING_CROSSES = True
 
 KINDS = PICTURE, PICTURE, PICTURE, VIDEO, NESTED, PIXELS
 WEIGHTS = (-1.5, -0.5, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)

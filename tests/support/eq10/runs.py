@@ -92,7 +92,7 @@ def sampled(comfy: InProcess, drawn: Drawn) -> tuple[list[Step], torch.Tensor]:
     levels = torch.tensor([*(float(schedule.percent_to_sigma(p)) for p in drawn.percents), 0.0])
     steps: list[Step] = []
     observed: list[Any] = []
-    guider.observer = observed.append
+    guider.watch.observe = observed.append
 
     def euler(model, x, sigmas, extra_args=None, callback=None, disable=None):
         for percent, (level, following) in zip(drawn.percents, sigmas.unfold(0, 2, 1), strict=True):
