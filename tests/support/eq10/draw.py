@@ -37,8 +37,8 @@ def candidate(luck: random.Random, seed: int) -> Drawn:
     shapes = shapes_of(luck, kind, batch)
     for member in members:
         decorate(luck, member, kind, batch)
-    if luck.random() < 0.05:
-        fine_masks(members, shapes[0][-2:], members[0].network.space.cell)
+    if luck.random() < 0.06:
+        even_masks(luck, members, shapes[0][-2:], members[0].network.space.cell)
     if luck.random() < 0.25 and crossing:
         for member in members:
             member.function = luck.choice(("", "same", "bent", "rescaled", "before"))
@@ -100,13 +100,17 @@ def decorate(luck: random.Random, member: Member, kind: str, batch: int) -> None
         member.start, member.end = round(0.1 * start, 1), round(0.1 * end, 1)
 
 
-def fine_masks(members: list[Member], size: tuple[int, ...], cell: int) -> None:
-    """Every second row of the lead's cells, so that weights whose sum is 2 have the sum 1 in cells twice as large."""
-    rows = torch.zeros(1, size[0] * cell, size[1] * cell)
-    rows.unflatten(1, (-1, cell))[:, ::2] = 1.0
+def even_masks(luck: random.Random, members: list[Member], size: tuple[int, ...], cell: int) -> None:
+    """Weights of the sum 2 at half strength everywhere, or in every second row of the lead's cells.
+
+    So their sum is 1 in all cells, or in cells twice as large.
+    """
     last = 2.0 - sum(m.weight for m in members[:-1])
+    mask = torch.full((1, size[0] * cell, size[1] * cell), 0.5)
+    if luck.random() < 0.7:
+        mask.unflatten(1, (-1, 2, cell)).copy_(torch.tensor([1.0, 0.0]).reshape(2, 1, 1))
     for member in members if abs(last) < LARGEST else []:
-        member.mask = rows
+        member.mask = mask
         member.weight = last if member is members[-1] else member.weight
 
 

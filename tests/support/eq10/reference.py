@@ -85,8 +85,8 @@ class Reference:
         reference = self.reference(conditions, unconditional)
         blend = [Term(self.group[i], nulls[i], [own[i].blend[i]], [cells[0].blend[i]]) for i in self.experts]
         null = self.united(blend, reference)
-        called = self.functions(asked, weights, conditions, own, null) if guided else []
-        fused = self.united([*conditions, *unconditional], reference, called)
+        changes = self.functions(asked, weights, allowed, conditions, own, null) if guided else []
+        fused = self.united([*conditions, *unconditional], reference, changes)
         if any(term.counts for term in conditions):
             fused = self.improved(asked, weights, conditions, cells[0], fused, null, reference, guided)
         if self.drawn.clip:
@@ -153,12 +153,12 @@ class Reference:
                 nulls[i].append(rest * blend[i])
         return Cells(list(acting), blend, conditions, nulls)
 
-    def functions(self, asked: Question, weights: Sequence[float], conditions: Sequence[Term], own: Sequence[Cells],
-                  null: Tensor) -> list[Term]:
+    def functions(self, asked: Question, weights: Sequence[float], allowed: Sequence[Sequence[Tensor]],
+                  conditions: Sequence[Term], own: Sequence[Cells], null: Tensor) -> list[Term]:
         """What CFG functions add: m_i (h_i - (D_0 + w_i (D_i - D_0))), in each expert's space."""
         found = []
         for i, (member, term) in enumerate(zip(self.members, conditions, strict=True)):
-            if member.function and term.counts:
+            if member.function and self.acts(i, allowed):
                 d, w = term.estimate, weights[i]
                 seen = null if term.group == 0 else self.there(term.group, null)
                 change = called(member.function, *self.place(i, asked), d, seen, w) - (seen + w * (d - seen))

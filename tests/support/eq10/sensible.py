@@ -39,11 +39,16 @@ def chains_convert(drawn: Drawn) -> bool:
 
 
 def functions_are_defined(drawn: Drawn) -> bool:
-    """The host shows no null to a function at a scale of 1 unless it asks for it; at a weight of 0 nobody acts."""
-    ends = drawn.options.weights_end or [m.weight for m in drawn.members]
+    """The host shows no null to a function at a scale of 1, unless it asks for it.
+
+    At a weight of 0 a function acts, but whether its expert counts for what looks at several is not defined.
+    """
+    options = drawn.options
+    several = len(drawn.groups) > 1 or options.rescale or options.apg or options.cfg_zero or drawn.automatic
+    ends = options.weights_end or [m.weight for m in drawn.members]
     for member, end in zip(drawn.members, ends, strict=True):
         weights = {member.weight, end}
-        if member.function and (0.0 in weights or (1.0 in weights and not member.sees_null)):
+        if member.function and ((several and 0.0 in weights) or (1.0 in weights and not member.sees_null)):
             return False
     return True
 
