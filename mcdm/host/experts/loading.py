@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import comfy.model_management
 import comfy.sampler_helpers
 import torch
 
+from ..protocols import BaseModel, Conds, Model
 from ..spaces.inpainting import kept_part
 from ..spaces.layout import OneSpace
 from ..spaces.start import Start
@@ -38,7 +38,7 @@ class Loader:
         self, plan: Callable[[float, bool], Asked], lead: LeadRun, runs: Sequence[ExpertRun], layout: OneSpace,
     ) -> None:
         self._plan, self.lead, self.runs, self.layout = plan, lead, runs, layout
-        self.models: list[Any] = []
+        self.models: list[Model] = []
         self._starts: Sequence[Start] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
         self._loaded: set[int] = set()
@@ -65,8 +65,9 @@ class Loader:
         self._later = everything - self._first
 
     def prepare_sampling(
-        self, executor: Callable, patcher: Any, noise_shape: Sequence[int], conds: Any, *args: Any, **kwargs: Any,
-    ) -> tuple[Any, Any, list[Any]]:
+        self, executor: Callable, patcher: Model, noise_shape: Sequence[int], conds: Conds, *args: object,
+        **kwargs: object,
+    ) -> tuple[BaseModel, Conds, list[Model]]:
         """The host's prepare_sampling for the networks that come first, instead of the lead's."""
         shape_of = functools.partial(self.layout.shape_of, shape=noise_shape)
         self._load = functools.partial(load_together, executor, shape_of, args, kwargs, self.layout.vaes())
@@ -137,9 +138,9 @@ class Loader:
 
 
 def load_together(
-    executor: Callable, shape_of: Callable[[int], Sequence[int]], rest: Sequence[Any], options: dict[str, Any],
-    companions: Sequence[Any], runs: Sequence[ExpertRun],
-) -> list[Any]:
+    executor: Callable, shape_of: Callable[[int], Sequence[int]], rest: Sequence[object],
+    options: Mapping[str, object], companions: Sequence[Model], runs: Sequence[ExpertRun],
+) -> list[Model]:
     """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`; returns their patchers.
 
     shape_of: the shape of each space's latent. rest, options: further arguments of the host's. Working memory is that

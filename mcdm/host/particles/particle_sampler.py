@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from comfy.k_diffusion.sampling import trange
@@ -18,6 +17,7 @@ from ...ancestral import AlphaBeta, check_falling, frame, step
 from ...fusion import Coefficient
 from ...observation import Observation
 from ..experts.asking import Answers
+from ..protocols import Guided, Options
 from ..sampling.plan import Division, Plan
 from .settings import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Settings, checked
 from .superdiff import ParticleState, SuperDiff
@@ -28,8 +28,8 @@ PATIENCE = 0.5      # seconds between two words for the page
 
 
 def sample(
-    model: Any, x: torch.Tensor, sigmas: torch.Tensor, extra_args: dict[str, Any] | None = None,
-    callback: Callable[[dict[str, Any]], None] | None = None, disable: bool | None = None,
+    model: Guided, x: torch.Tensor, sigmas: torch.Tensor, extra_args: Options | None = None,
+    callback: Callable[[Options], None] | None = None, disable: bool | None = None,
     settings: Settings = DEFAULT, tell: Callable[[str], object] | None = None,
 ) -> torch.Tensor:
     """A sampler of the host for the guider of a mixture. Rows come back as `settings.keep` says, all equally likely.
@@ -60,7 +60,7 @@ class Particles:
     """Particles on their way through the noise levels."""
 
     def __init__(
-        self, model: Any, x: torch.Tensor, levels: list[float], extra_args: dict[str, Any], settings: Settings,
+        self, model: Guided, x: torch.Tensor, levels: list[float], extra_args: Options, settings: Settings,
     ) -> None:
         self.model, self.x, self.settings, self.extra_args = model, x, settings, extra_args
         self.guider = checked(getattr(model, "inner_model", None), settings)

@@ -71,7 +71,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
 
     # -- one sampling --------------------------------------------------------------------------------------------------
 
-    def sample(self, noise: torch.Tensor, latent_image: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def sample(self, noise: torch.Tensor, latent_image: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         """Denoises `latent_image` + `noise` as the host's guiders do; both [B, C, H, W] or [B, C, T, H, W]."""
         check_latent([self.mixture.experts[i] for i in self.groups[0].members], latent_image)
         with contextlib.ExitStack() as afterwards:
@@ -100,7 +100,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         return Sampling(lead, runs, layout, evaluation)
 
     def outer_sample(
-        self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Sampler, sigmas: torch.Tensor, *args: Any,
+        self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Sampler, sigmas: torch.Tensor, *args: object,
         **kwargs: Any,
     ) -> torch.Tensor:
         lead, runs, layout, evaluation = self.sampling
@@ -119,7 +119,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
     def inner_sample(
         self, noise: torch.Tensor, latent_image: torch.Tensor, device: torch.device, sampler: Sampler,
         sigmas: torch.Tensor, denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool,
-        seed: int | None, **kwargs: Any,
+        seed: int | None, **kwargs: object,
     ) -> torch.Tensor:
         lead, _, layout, evaluation = self.sampling
         start = Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes)
@@ -147,7 +147,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         learned = variances.row(0) if found.led else None
         self.learned_variance = None if learned is None else self.sampling.layout.leads_alone(learned)
         return apply_sampler_hooks(
-            self, sampler_hooks, found.fused, found.alone, found.null, x, timestep, model_options)
+            self, sampler_hooks, found.fused, found.alone, found.null, self.sampling.lead.conds, x, timestep,
+            model_options)
 
     def _flags(self) -> list[torch.Tensor]:
         """Of all experts and VAEs, on the device: 1 while all that they gave was finite."""

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -94,7 +94,7 @@ class Planner:
         self.divider: Divider | None = None
         self.bands = bands.of([e.bands for e in mixture.experts])
         self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
-        self._plans: dict[Any, Plan] = {}
+        self._plans: dict[tuple[object, ...], Plan] = {}
         self._complained = False        # about shares that are not met: once a run
 
     def plan(self, level: float, null_wanted: bool) -> Plan:
