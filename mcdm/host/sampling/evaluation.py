@@ -61,7 +61,8 @@ class Evaluation:
     def foresee(self, levels: Sequence[float], null_wanted: bool) -> None:
         """Before a run through these levels. Masks have to fit already."""
         self.loader.foresee(levels, null_wanted)
-        self.layout.left_at = self.planner.left_at(levels)
+        if len(self.layout.grids) > 1:
+            self.layout.left_at = self.planner.left_at(levels)
 
     @contextlib.contextmanager
     def accompanied(self, observe: Observer, divider: Divider | None) -> Iterator[None]:

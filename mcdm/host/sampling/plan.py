@@ -102,6 +102,13 @@ class Planner:
 
         Raises MissingNull where an expert's null is needed that it does not have.
         """
+        plan = self._known(level, null_wanted)
+        for i in plan.nulls:
+            require_null(self.runs[i].expert)
+        return plan
+
+    def _known(self, level: float, null_wanted: bool) -> Plan:
+        """Made once for all levels at which it is the same."""
         if level > self._rests_above:
             return REST
         compared = self._compared(level)
@@ -109,10 +116,7 @@ class Planner:
         key = (self.schedule.active(level), self._in_interval(level), null_wanted, self.divider is not None, compared,
                at, self.layout.size)
         if key not in self._plans:
-            plan = self._made(level, null_wanted, compared)
-            for i in plan.nulls:
-                require_null(self.runs[i].expert)
-            self._plans[key] = plan
+            self._plans[key] = self._made(level, null_wanted, compared)
         return self._plans[key]
 
     def _compared(self, level: float) -> bool:
@@ -194,9 +198,8 @@ class Planner:
             return left
         asked: set[int] = set()
         for level in sorted(nearby):
-            if level <= self._rests_above:
-                plan = self._made(level, True, self._compared(level))
-                asked |= {self.layout.spaces[i] for i in (*plan.conditions, *plan.nulls)}
+            plan = self._known(level, null_wanted=True)
+            asked |= {self.layout.spaces[i] for i in (*plan.conditions, *plan.nulls)}
             for s in range(len(left)):
                 left[s] = left[s] if s in asked else level
         return left
