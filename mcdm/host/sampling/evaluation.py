@@ -80,6 +80,7 @@ class Evaluation:
         """Once all is sampled, or has failed."""
         self.asking.close()
         self.loader.close()
+        self.layout.forget()
 
     def __call__(
         self, x: torch.Tensor, timestep: torch.Tensor, level: float, null_wanted: bool, null_shown: bool,

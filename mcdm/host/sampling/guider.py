@@ -78,13 +78,11 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             afterwards.enter_context(threads_that_pay(self.patchers, latent_image))
             self.sampling = self._begin(latent_image.shape)
             afterwards.callback(delattr, self, "sampling")
-            afterwards.callback(self.sampling.layout.forget)
-            afterwards.callback(self.sampling.evaluation.loader.close)
             for run in self.sampling.runs:
                 afterwards.callback(run.close)
                 with log_failing_expert(run.expert):
                     run.open()
-            afterwards.callback(self.sampling.evaluation.asking.close)
+            afterwards.callback(self.sampling.evaluation.close)
             samples = super().sample(noise, latent_image, *args, **kwargs)
             self._check(torch.stack(self._flags()).tolist())
             return samples
