@@ -10,7 +10,9 @@ from ..training.datasets import faces
 from ..training.judges.portraits import Conditions
 from .inprocess import InProcess
 
-STEPS, SAMPLER, SCHEDULER = 24, "euler", "karras"
+STEPS = 24
+SAMPLER = "euler"
+SCHEDULER = "karras"
 BATCH = 16                  # pictures
 LATENT = "text_128"         # the expert of the faces that draws latents
 FINE = 128                  # pixels along a side of its pictures

@@ -67,7 +67,11 @@ class Server:
     def __init__(
         self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True, beside: Sequence[Path] = (),
     ) -> None:
-        self.comfy, self.base, self.port, self.quiet, self.beside = comfy, base, port, quiet, beside
+        self.comfy = comfy
+        self.base = base
+        self.port = port
+        self.quiet = quiet
+        self.beside = beside
         self.link, self.log = base / "custom_nodes" / PACK, base / "host.log"
 
     @property

@@ -42,7 +42,9 @@ def tools_python(comfy: Comfy) -> Path:
     home = comfy.python.parent.parent
     if comfy.own:
         home = cache_root() / ("tools-" + hashlib.sha256(str(comfy.python).encode()).hexdigest()[:8])
-    python, stamp, text = venv_python(home), home / "tools.txt", "\n".join(TOOLS)
+    python = venv_python(home)
+    stamp = home / "tools.txt"
+    text = "\n".join(TOOLS)
 
     def ready() -> bool:
         return stamped(stamp, text) and runs(python, "-c", "")

@@ -62,7 +62,8 @@ def crossfade(lab: Lab, pairs: int, steps: int) -> Report:
         truth = wanted(asked)
         pictures = [lab.pictures[key] for key in keys]
         likely = torch.stack([probabilities(lab.scene_net, drawn, truth).mean(0) for drawn in pictures])
-        objects, places_seen = ([round(value, 4) for value in column] for column in likely.T.tolist())
+        objects = [round(value, 4) for value in likely[:, 0].tolist()]
+        places_seen = [round(value, 4) for value in likely[:, 1].tolist()]
         right = [shares(named(lab.scene_net, drawn) == truth)["both"] for drawn in pictures]
         found = {
             "pairs": pairs, "steps": steps, "w": WEIGHTS[0], "share of the text expert": SHARES,

@@ -94,7 +94,10 @@ class Lab:
     """
 
     def __init__(self, comfy: InProcess, out: Path = PAPER, kept: Path = KEPT, real: int = 2000) -> None:
-        self.comfy, self.out, self.kept, self.real = comfy, out, kept, real
+        self.comfy = comfy
+        self.out = out
+        self.kept = kept
+        self.real = real
         self.models: dict[str, Any] = {}
         self.weights: dict[str, str] = {}       # {model: the start of its file's SHA-256}
         for name, file in FILES.items():

@@ -29,8 +29,14 @@ INPUTS = WORKFLOWS / "inputs"
 FACE = {key: node(card["class_type"], **card["inputs"]) for key, card in prompt("face_from_three_experts").items()}
 STRIP = "() => [...document.querySelectorAll('.mcdm-previews img')].filter(image => image.naturalWidth > 1).length"
 # Nodes of FACE: the three experts and the words of the third, and what follows.
-HAIR, SKIN, WORDS, TEXT = "4", "8", "10", "11"
-MIXER, LATENT, SAMPLER, DECODE = "12", "13", "14", "16"
+HAIR = "4"
+SKIN = "8"
+WORDS = "10"
+TEXT = "11"
+MIXER = "12"
+LATENT = "13"
+SAMPLER = "14"
+DECODE = "16"
 VAE = "builtin/drawings.safetensors"
 
 

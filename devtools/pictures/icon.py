@@ -16,7 +16,9 @@ from ..portraits import sample
 from .sheets import image
 
 FIGURES = ROOT / "docs" / "images"
-DARK, WHITE, GREY = (22, 24, 30), (250, 250, 248), (176, 180, 190)
+DARK = (22, 24, 30)
+WHITE = (250, 250, 248)
+GREY = (176, 180, 190)
 COLORS = ((0, 104, 255), (255, 116, 128), (0, 185, 185))    # web/js/experts.js
 SETTINGS = ({"hair": 1.5}, {"skin": 1.5}, {"text": 2.0}, {"hair": 1.5, "skin": 1.5, "text": 2.5})
 

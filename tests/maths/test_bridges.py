@@ -108,8 +108,12 @@ def test_gaussian_experts_in_two_spaces_meet_their_closed_form():
 
         z(sigma) = mu + sqrt((s^2 + sigma^2) / (s^2 + sigma_0^2)) (z_0 - mu)
     """
-    s, top, g = 0.7, 20.0, 1.6
-    own_mean, their_mean, m = noise(22), noise(23), orthogonal(24)
+    s = 0.7
+    top = 20.0
+    g = 1.6
+    own_mean = noise(22)
+    their_mean = noise(23)
+    m = orthogonal(24)
     there, back = linear(m), linear(m.T)
     sigmas = torch.cat([torch.logspace(math.log10(top), -3, 2500, dtype=torch.float64), torch.zeros(1).double()])
     z = noise(25) * top

@@ -48,7 +48,8 @@ def test_an_example_gives_the_same_picture(host, other_host, name):
              "EmptyHunyuanLatentVideo": {"width": side, "height": side, "length": 5}}
     for call in graph.values():
         call["inputs"] |= sizes.get(call["class_type"], {})
-    ours, theirs = ([shown(file) for file in each.images(each.run(graph, 300))] for each in (host, other_host))
+    ours = [shown(file) for file in host.images(host.run(graph, 300))]
+    theirs = [shown(file) for file in other_host.images(other_host.run(graph, 300))]
     assert len(ours) == len(theirs) > 0
     for a, b in zip(ours, theirs, strict=True):
         assert a.shape == b.shape

@@ -239,7 +239,9 @@ def test_a_vae_out_of_memory_works_in_tiles_or_says_so(comfy, unets, monkeypatch
     run = settings(latent_image=latent(), steps=2)
     before = sampled(comfy, mixture, **run)
     vae = mixture.experts[1].vae
-    whole, tiles, inside = vae.first_stage_model.decode, vae.decode_tiled_, []
+    whole = vae.first_stage_model.decode
+    tiles = vae.decode_tiled_
+    inside = []
 
     def decode(latents):
         if not inside:

@@ -526,7 +526,9 @@ def test_minutes_are_kept_and_annealed_to_their_end(tmp_path, monkeypatch):
 
     The learning rate falls to its end, over an interruption too.
     """
-    clock, rates, rate = iter(range(10 ** 6)), [], loop.rate
+    clock = iter(range(10 ** 6))
+    rates = []
+    rate = loop.rate
 
     def noted(step, share):
         rates.append((share, rate(1000, share)))

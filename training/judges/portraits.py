@@ -41,7 +41,9 @@ def held_out(count: int, seed: int = 77) -> Conditions:
     hairstyle = list(parser.GROUPS).index("hairstyle")
     mapped: list[np.ndarray] = []
     described: list[np.ndarray] = []
-    regions, words, wanted = [], [], []
+    regions = []
+    words = []
+    wanted = []
     while len(mapped) < count:
         shape = faces.sample(rng, faces.STYLES[len(mapped) % len(faces.STYLES)])
         if shape.hairstyle == "bald":

@@ -20,7 +20,11 @@ from . import weights
 
 OBJECTS, SCENES = (*scenes.OBJECTS, "none"), (*scenes.SCENES, "none")
 FILE = Path(__file__).with_name("scenes.safetensors")
-STEPS, COUNT, EACH = 4000, 4000, "dataset"      # of the training, unless the command line says otherwise
+# Of the training, unless the command line says otherwise.
+STEPS = 4000
+COUNT = 4000
+EACH = "dataset"
+
 SHARES = {"together": 4, "objects": 1, "scenes": 1}             # of the drawings
 
 

@@ -37,7 +37,10 @@ class Loader:
     def __init__(
         self, plan: Callable[[float, bool], Asked], lead: LeadRun, runs: Sequence[ExpertRun], layout: OneSpace,
     ) -> None:
-        self._plan, self.lead, self.runs, self.layout = plan, lead, runs, layout
+        self._plan = plan
+        self.lead = lead
+        self.runs = runs
+        self.layout = layout
         self.models: list[Model] = []
         self._starts: Sequence[Start] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
@@ -59,7 +62,9 @@ class Loader:
                 first.setdefault(network, number)
                 last[network] = number
                 self._last[network] = min(self._last.get(network, level), level)
-        held = [{n for n in first if first[n] <= number <= last[n]} for number in range(len(steps))]
+        held = []
+        for number in range(len(steps)):
+            held.append({n for n in first if first[n] <= number <= last[n]})
         everything = set(first) or {id(run.model) for run in self.runs}
         self._first = everything if not held or everything in held else held[0]
         self._later = everything - self._first

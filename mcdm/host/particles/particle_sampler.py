@@ -62,7 +62,10 @@ class Particles:
     def __init__(
         self, model: Guided, x: torch.Tensor, levels: list[float], extra_args: Options, settings: Settings,
     ) -> None:
-        self.model, self.x, self.settings, self.extra_args = model, x, settings, extra_args
+        self.model = model
+        self.x = x
+        self.settings = settings
+        self.extra_args = extra_args
         self.guider = checked(getattr(model, "inner_model", None), settings)
         frames = self.guider.schedule.levels
         self.levels, self.sigmas = levels, [frames.sigma(level) for level in levels]
@@ -185,7 +188,9 @@ class Particles:
         if self._k == 0:
             return denoised
         self.log_weights += corrected.log_weight_step(before, self._rate, *self._around()[:2])
-        rows, effective, resampled = [], [], []
+        rows = []
+        effective = []
+        resampled = []
         for picture, weights in enumerate(self.log_weights.split(self.size)):
             effective.append(corrected.effective_size(weights))
             resampled.append(effective[-1] < self.settings.threshold * self.size)

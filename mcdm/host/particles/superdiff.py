@@ -39,7 +39,9 @@ class SuperDiff:
     """
 
     def __init__(self, equal: bool, data: float, cells: Coefficient) -> None:
-        self.equal, self.data, self.cells = equal, data, cells
+        self.equal = equal
+        self.data = data
+        self.cells = cells
         self.log_densities: dict[int, torch.Tensor] = {}
 
     def kappa(

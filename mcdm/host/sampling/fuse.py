@@ -23,7 +23,9 @@ class Fusion:
     """
 
     def __init__(self, plan: Plan, factors: Sequence[bands.Factors], answers: Answers) -> None:
-        self.plan, self.factors, self.answers = plan, factors, answers
+        self.plan = plan
+        self.factors = factors
+        self.answers = answers
         self.guided: Estimates = {}
 
     @functools.cached_property

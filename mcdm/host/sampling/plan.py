@@ -89,7 +89,10 @@ class Planner:
     def __init__(
         self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], layout: OneSpace, all_nulls: bool,
     ) -> None:
-        self.mixture, self.schedule, self.runs, self.layout = mixture, schedule, runs, layout
+        self.mixture = mixture
+        self.schedule = schedule
+        self.runs = runs
+        self.layout = layout
         self.all_nulls = all_nulls
         self.divider: Divider | None = None
         self.bands = bands.of([e.bands for e in mixture.experts])

@@ -41,7 +41,9 @@ class Latents:
     """
 
     def __init__(self, vae: Vae, model: Model, name: str) -> None:
-        self.vae, self.space, self.name = vae, latent_format(model), name
+        self.vae = vae
+        self.space = latent_format(model)
+        self.name = name
         self.cell = vae.spacial_compression_decode()
         self.patcher = vae.patcher
         self.finite = torch.ones(())

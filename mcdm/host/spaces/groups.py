@@ -95,5 +95,6 @@ def _group(experts: Sequence[Expert], members: Sequence[int]) -> Group:
                          f"space than others; for the bridge between them connect {vae_of(space)} to vae of its "
                          "Condition Expert.")
     codec = codec_of(first.model, with_vae.vae if with_vae else None, (with_vae or first).name)
-    fixed = next((size for size in (_fixed(experts[i]) for i in members) if size), None)
+    sizes = [_fixed(experts[i]) for i in members]
+    fixed = next(filter(None, sizes), None)
     return Group(tuple(members), first.model, codec, fixed, first.scale)

@@ -168,7 +168,10 @@ class PackedSampler(comfy.samplers.Sampler):
     def __init__(
         self, sampler: Sampler, spaces: SeveralSpaces, noise: Sequence[torch.Tensor], latents: Sequence[torch.Tensor],
     ) -> None:
-        self.sampler, self.spaces, self.noise, self.latents = sampler, spaces, noise, latents
+        self.sampler = sampler
+        self.spaces = spaces
+        self.noise = noise
+        self.latents = latents
 
     def sample(
         self, model_wrap: Guided, sigmas: torch.Tensor, extra_args: Options, callback: Callable | None,

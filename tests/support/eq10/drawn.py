@@ -117,7 +117,9 @@ class Drawn:
 
 def wired(comfy: InProcess, drawn: Drawn) -> Any:
     """The mixture that the nodes make."""
-    mixture, mixer, options = mixed(comfy, drawn, drawn.mixer), drawn.mixer, drawn.options
+    mixture = mixed(comfy, drawn, drawn.mixer)
+    mixer = drawn.mixer
+    options = drawn.options
     if options != Options():
         told = {"curve": options.curve, "rescale": options.rescale, "sigma_low": options.low,
                 "sigma_high": min(options.high, 1e9), "cfg_zero": options.cfg_zero, "zero_init": options.zero_init}

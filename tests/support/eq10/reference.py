@@ -53,10 +53,14 @@ class Reference:
     """The answers of one run, in the order of its steps: APG and held masks remember."""
 
     def __init__(self, drawn: Drawn) -> None:
-        self.drawn, self.members, self.groups = drawn, drawn.members, drawn.groups
+        self.drawn = drawn
+        self.members = drawn.members
+        self.groups = drawn.groups
         self.experts = range(len(self.members))
         self.group = [drawn.group_of(m) for m in self.members]
-        self.users = [[masks.of_user(drawn, i, s) for i in self.experts] for s in range(len(self.groups))]
+        self.users = []
+        for s in range(len(self.groups)):
+            self.users.append([masks.of_user(drawn, i, s) for i in self.experts])
         self.cures = Cures(drawn.options.apg, drawn.options.cfg_zero)
         self.held: dict[int, Tensor] = {}
         self.banded = any(m.bands != EVERY for m in self.members)
@@ -111,7 +115,10 @@ class Reference:
     def allowed(self, percent: float) -> list[list[Tensor]]:
         """The masks of users in the cells of each group, within their windows."""
         active = [m.start <= percent and (percent < m.end or m.end == 1.0) for m in self.members]
-        return [[u * on for u, on in zip(users, active, strict=True)] for users in self.users]
+        allowed = []
+        for users in self.users:
+            allowed.append([u * on for u, on in zip(users, active, strict=True)])
+        return allowed
 
     def acting(self, asked: Question, weights: Sequence[float], allowed: Sequence[Sequence[Tensor]],
                denoised: Sequence[Tensor], nulls: Sequence[Tensor]) -> list[list[Tensor]]:

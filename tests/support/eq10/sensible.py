@@ -126,15 +126,18 @@ def reference_is_defined(reference: Reference, percent: float) -> bool:
     level = float(drawn.lead.model.get_model_object("model_sampling").percent_to_sigma(percent))
     guided = reference.guided(sigma_of(drawn.lead.frame, level))
     cells = [reference.cells(weights, given, own, own, guided) for own in allowed]
-    counting = {j for j in reference.experts if any(large(c) for s in (0, reference.group[j])
-                                                    for c in cells[s].nulls[j])}
+
+    def counts(j: int) -> bool:
+        own = [*cells[0].nulls[j], *cells[reference.group[j]].nulls[j]]
+        return any(map(large, own))
+    counting = set(filter(counts, reference.experts))
     for s in range(len(reference.groups)):
         members = {i for i in reference.experts if reference.group[i] == s}
         if any(weights[i] and reference.acts(i, allowed) for i in members):
             return True
         if drawn.automatic is not None:
             return False
-        blended = {j for j in members if any(large(cells[at].blend[j]) for at in (0, s))}
+        blended = {j for j in members if large(cells[0].blend[j]) or large(cells[s].blend[j])}
         needed = bool(counting) or (guided and shows_null(drawn))
         if needed and blended != counting & members:
             return False
