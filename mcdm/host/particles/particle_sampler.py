@@ -27,7 +27,7 @@ logger = logging.getLogger("mcdm")
 PATIENCE = 0.5      # seconds between two words for the page
 
 
-def sample(
+def sample_corrected(
     model: Guided, x: torch.Tensor, sigmas: torch.Tensor, extra_args: Options | None = None,
     callback: Callable[[Options], None] | None = None, disable: bool | None = None,
     settings: Settings = DEFAULT, tell: Callable[[str], object] | None = None,
