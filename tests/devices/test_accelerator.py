@@ -55,8 +55,10 @@ def test_what_lies_on_one_is_computed_as_by_the_processor(computed):
 
 
 def test_copies_of_networks_stay_on_their_card():
-    network = copy.deepcopy(torch.nn.Linear(3, 3).to(SECOND))
-    assert network.weight.device == SECOND and torch.isfinite(network.weight).all()
+    network = torch.nn.BatchNorm2d(4).to(SECOND)
+    twin = copy.deepcopy(network)
+    for one, other in zip(network.state_dict().values(), twin.state_dict().values(), strict=True):
+        assert other.device == SECOND and torch.equal(one, other) and one.data_ptr() != other.data_ptr()
 
 
 def test_memory_is_counted_and_fails_where_a_test_says(cards):

@@ -317,6 +317,11 @@ Tensor& set_(Tensor& self, c10::Storage storage, int64_t offset, c10::IntArrayRe
   return self;
 }
 
+Tensor& set_all_(Tensor& self, c10::Storage storage) {
+  const auto count = static_cast<int64_t>(storage.nbytes() / self.itemsize());
+  return set_(self, std::move(storage), 0, {count}, {1});
+}
+
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) {
   m.fallback(torch::CppFunction::makeFromBoxedFunction<&by_the_processor>());
 }
@@ -325,6 +330,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("copy_", &copy_);
   m.impl("empty.memory_format", &empty);
   m.impl("empty_strided", &empty_strided);
+  m.impl("set_.source_Storage", &set_all_);
   m.impl("set_.source_Storage_storage_offset", &set_);
   // Which torch composes of others in another way for each kind of device.
   for (auto* name : {"convolution", "group_norm", "layer_norm", "rms_norm", "scaled_dot_product_attention"}) {

@@ -9,7 +9,7 @@ import torch
 
 from ...bands import EVERY
 from ...mixture import Expert
-from .devices import place_controls
+from .devices import copied, place_controls
 
 Shapes = Sequence[Sequence[int]]                # of the parts of a packed latent [B, 1, n]: picture, sound
 Conds = dict[str, list[dict[str, Any]]]         # {"positive": [condition, ...], "negative": [...]}
@@ -43,7 +43,7 @@ def copy_controls(conds: Conds) -> None:
 
     def copy_chain(control: Any) -> Any:
         if control not in copies:
-            copies[control] = control.copy()
+            copies[control] = copied(control)
             copies[control].set_previous_controlnet(copy_chain(control.previous_controlnet))
         return copies[control]
 
