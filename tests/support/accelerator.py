@@ -57,6 +57,7 @@ class Cards:
 
     def __init__(self) -> None:
         self.synchronized: list[int] = []
+        self.size = SIZE
         self._ops = torch.ops.accelerator
 
     @property
@@ -91,6 +92,17 @@ class Cards:
         finally:
             self._ops.allow_float64(True)
 
+    @contextlib.contextmanager
+    def room(self, weights: float) -> Iterator[None]:
+        """Cards with so many bytes for weights beside the working memory of the host, which has nothing loaded."""
+        import comfy.model_management as management
+        _unload()
+        self.size = int(max(self.held(0), self.held(1)) + management.minimum_inference_memory() + weights)
+        try:
+            yield
+        finally:
+            self.size = SIZE
+
     @property
     def unwaited(self) -> int:
         """How many copies to the processor nobody waited for, so far."""
@@ -115,7 +127,7 @@ def cards() -> Cards:
     module.empty_cache = lambda: None
     module.memory_stats = lambda device: dict.fromkeys(
         ["active_bytes.all.current", "reserved_bytes.all.current"], made.held(torch.device(device).index))
-    module.mem_get_info = lambda device: (SIZE - made.held(torch.device(device).index), SIZE)
+    module.mem_get_info = lambda device: (made.size - made.held(torch.device(device).index), made.size)
     module._is_in_bad_fork, module.manual_seed_all = lambda: False, lambda seed: None
     torch._register_device_module("npu", module)
     return made
@@ -126,12 +138,16 @@ def believed() -> Iterator[Cards]:
     """The host on these cards instead of the processor, with nothing loaded at the beginning and at the end."""
     import comfy.model_management as management
     made = cards()
-    management.unload_all_models()
-    management.current_loaded_models.clear()
+    _unload()
     with patch.multiple(management, cpu_state=management.CPUState.GPU, npu_available=True,
                         vram_state=management.VRAMState.NORMAL_VRAM):
         yield made
-        for loaded in management.current_loaded_models:
-            if loaded.model is not None:
-                loaded.model_unload()
-        management.current_loaded_models.clear()
+        _unload()
+
+
+def _unload() -> None:
+    import comfy.model_management as management
+    for loaded in management.current_loaded_models:
+        if loaded.model is not None:
+            loaded.model_unload()
+    management.current_loaded_models.clear()
