@@ -1,7 +1,7 @@
 """Automatic masks: where each expert acts is found while sampling, from how much its condition asks for there.
 
-    a_i = k_i blur |D_i - N_i|          N_i: its own null; |.| over the channels of a cell
-    m_i = softmax over the experts of a_i / (T a),      a: the mean of all blur |D_i - N_i| over experts and cells
+    a_i = blur |D_i - N_i|              N_i: its own null; |.| over the channels of a cell
+    m_i = softmax over the experts of k_i a_i / (T a),      a: the mean of a_i over the experts of i's space and cells
 
 so that the masks sum to 1 in each cell. The softmax of saliency is MagicFusion's (Zhao et al. 2023, arXiv:2303.13126);
 with T in units of the mean the masks are the same at every noise level and for every scale of a latent space.
@@ -51,17 +51,30 @@ def blurred(field: torch.Tensor, deviation: float) -> torch.Tensor:
     return rows.reshape(field.shape)
 
 
-def masks(
-    automatic: Automatic, asked: Sequence[torch.Tensor], strengths: Sequence[float], allowed: Sequence[Coefficient],
-) -> list[torch.Tensor]:
-    """m_i of each expert, [B, 1, (T,) H, W], with the sum 1 wherever anybody is allowed.
+def saliency(asked: torch.Tensor) -> torch.Tensor:
+    """|D_i - N_i| of each cell, [B, 1, (T,) H, W], of D_i - N_i [B, C, (T,) H, W]."""
+    return asked.float().norm(dim=1, keepdim=True)
 
-    asked: D_i - N_i [B, C, (T,) H, W]. allowed: the masks that the user gave, 1.0 everywhere.
+
+def masks(
+    temperature: float, sizes: Sequence[torch.Tensor], spaces: Sequence[int], strengths: Sequence[float],
+    allowed: Sequence[Coefficient],
+) -> list[torch.Tensor]:
+    """m_i of each expert, [B, 1, ...], with the sum 1 wherever anybody is allowed.
+
+    sizes: blur |D_i - N_i|, [B, 1, ...], all in the same cells. spaces: the latent space of each expert. strengths:
+    k_i. allowed: the masks that the user gave, 1.0 everywhere.
     """
-    sizes = torch.stack([blurred(d.float().norm(dim=1, keepdim=True), automatic.blur) for d in asked])
-    mean = sizes.flatten(2).mean((0, 2)).clamp(min=1e-12).view(1, -1, *[1] * (sizes.ndim - 2))
-    k = torch.tensor(strengths, device=sizes.device).view(-1, *[1] * (sizes.ndim - 1))
-    where = torch.stack([torch.zeros_like(sizes[0]) + m for m in allowed])
-    parts = torch.softmax(k * sizes / (automatic.temperature * mean), 0) * where
+    asked = torch.stack(list(sizes))
+    k = torch.tensor(strengths, device=asked.device).view(-1, *[1] * (asked.ndim - 1))
+    where = torch.stack([torch.zeros_like(asked[0]) + m for m in allowed])
+    parts = torch.softmax(k * asked / (temperature * _means(asked, spaces)), 0) * where
     total = parts.sum(0)
     return [*torch.where(total > 0, parts / total.clamp(min=1e-30), 0.0)]
+
+
+def _means(sizes: torch.Tensor, spaces: Sequence[int]) -> torch.Tensor:
+    """a for each expert: the mean over cells and over the experts of its space, picture by picture, [N, B, 1, ...]."""
+    own = torch.tensor(spaces, device=sizes.device)
+    means = [sizes[own == space].flatten(2).mean((0, 2)).clamp(min=1e-12) for space in spaces]
+    return torch.stack(means).view(len(spaces), -1, *[1] * (sizes.ndim - 2))

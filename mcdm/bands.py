@@ -4,8 +4,8 @@
 
 F is the Fourier transform over height and width, M_b the mask of a band, f_ib expert i's factor there: eq. 18 with the
 weights w_i f_ib in each band. Equal factors in all bands are eq. 18. Reliabilities are those of the weights w_i.
-A wave is measured in cells of the latent: low are waves longer than 16, high those shorter than 6. Masks change over
-half an octave around these borders, as the square of a cosine of the octave.
+A wave is measured in cells of the latent, of the lead's where there are several: low are waves longer than 16, high
+those shorter than 6. Masks change over half an octave around these borders, as the square of a cosine of the octave.
 """
 from __future__ import annotations
 
@@ -46,9 +46,16 @@ def parse_bands(text: str) -> Factors:
 
 
 @functools.lru_cache(maxsize=8)
-def masks(height: int, width: int, device: torch.device) -> tuple[torch.Tensor, ...]:
-    """M_b of each band on the frequencies of a real transform, [height, width // 2 + 1]; the sum is 1."""
-    rows, columns = torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
+def masks(
+    height: int, width: int, device: torch.device, lead: tuple[int, int] | None = None,
+) -> tuple[torch.Tensor, ...]:
+    """M_b of each band on the frequencies of a real transform, [height, width // 2 + 1]; the sum is 1.
+
+    lead: (height, width) of the lead's latent in cells, by which waves are measured, if it is not this one.
+    """
+    lead_height, lead_width = lead or (height, width)
+    rows = torch.fft.fftfreq(height) * (height / lead_height)
+    columns = torch.fft.rfftfreq(width) * (width / lead_width)
     octave = torch.hypot(rows[:, None], columns[None]).double().log2()      # -inf for the mean of the picture
     below = []
     for border in BORDERS:
@@ -57,11 +64,16 @@ def masks(height: int, width: int, device: torch.device) -> tuple[torch.Tensor, 
     return below[0], below[1] - below[0], 1.0 - below[1]
 
 
-def spread(field: torch.Tensor, coefficients: Sequence[Coefficient]) -> torch.Tensor:
-    """sum_b F^-1(M_b F(c_b field)) of a field [B, ..., H, W], with a coefficient per band. Of video, frame by frame."""
+def spread(
+    field: torch.Tensor, coefficients: Sequence[Coefficient], lead: tuple[int, int] | None = None,
+) -> torch.Tensor:
+    """sum_b F^-1(M_b F(c_b field)) of a field [B, ..., H, W], with a coefficient per band. Of video, frame by frame.
+
+    lead: see `masks`.
+    """
     height, width = field.shape[-2:]
     spectrum = torch.zeros((), device=field.device)
-    for mask, c in zip(masks(height, width, field.device), coefficients, strict=True):
+    for mask, c in zip(masks(height, width, field.device, lead), coefficients, strict=True):
         if isinstance(c, torch.Tensor) or c != 0:
             spectrum = spectrum + mask * torch.fft.rfft2((c * field).float())
     return torch.fft.irfft2(spectrum, s=(height, width)).to(field.dtype)

@@ -21,12 +21,12 @@ arXiv:2403.14370), for one network there, whose views are averaged, and without 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-
-from .fusion import Coefficient
 
 Way = Callable[[Tensor], Tensor]        # from estimates [N, ...] of one space to those of another, each on its own
 
@@ -35,13 +35,15 @@ Way = Callable[[Tensor], Tensor]        # from estimates [N, ...] of one space t
 class Part:
     """What one foreign group adds: there, back = B(1->s), B(s->1).
 
-    estimate: U_s [B, ...]. here, ours: g_s on the grid of its space, and on that of the lead's.
+    estimate: U_s [B, ...]. here, ours: g_s on the grid of its space, and on that of the lead's. weigh: what such a
+    coefficient does to an estimate, if it does not multiply it: it may differ over frequencies.
     """
     there: Way
     back: Way
     estimate: Tensor
-    here: Coefficient
-    ours: Coefficient
+    here: Any
+    ours: Any
+    weigh: Callable[[Any, Tensor], Tensor] = operator.mul
 
 
 def fuse(own: Tensor | None, reference: Tensor, parts: Sequence[Part]) -> Tensor:
@@ -49,9 +51,9 @@ def fuse(own: Tensor | None, reference: Tensor, parts: Sequence[Part]) -> Tensor
     fused = own
     for part in parts:
         seen = part.there(reference)
-        moved = seen + (part.estimate - part.here * seen)
+        moved = seen + (part.estimate - part.weigh(part.here, seen))
         after, before = part.back(torch.cat([moved, seen])).chunk(2)
-        change = part.ours * reference + (after - before)
+        change = part.weigh(part.ours, reference) + (after - before)
         fused = change if fused is None else fused + change
     assert fused is not None
     return fused

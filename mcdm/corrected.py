@@ -53,7 +53,9 @@ def counted(field: torch.Tensor, cells: Coefficient) -> torch.Tensor:
 
 # ------------------------------------------------------------------------------------------------- Feynman-Kac weights
 
-def gap(parts: Sequence[tuple[Coefficient, torch.Tensor]], sigma: float, cells: Coefficient = 1.0) -> torch.Tensor:
+def log_weight_rate(
+    parts: Sequence[tuple[Coefficient, torch.Tensor]], sigma: float, cells: Coefficient = 1.0,
+) -> torch.Tensor:
     """(|D|^2 - sum_k c_k |D_k|^2) / sigma^2 of each row, [N]: how fast log w grows over -log sigma.
 
     parts: all (c_k, D_k) of eq. 10.
@@ -64,11 +66,11 @@ def gap(parts: Sequence[tuple[Coefficient, torch.Tensor]], sigma: float, cells: 
     return total(mean * mean - squares, cells) / sigma ** 2
 
 
-def growth(before: torch.Tensor, after: torch.Tensor, sigma: float, sigma_next: float) -> torch.Tensor:
-    """What log w grows by over a step, [N]: the trapezoid over log sigma. To sigma 0, all that is left: gap / 2."""
+def log_weight_step(before: torch.Tensor, after: torch.Tensor, sigma: float, sigma_next: float) -> torch.Tensor:
+    """What log w grows by over a step, [N]: the trapezoid over log sigma. To sigma 0, all that is left: rate / 2."""
     if sigma_next == 0:
         return before / 2
-    if sigma == math.inf:       # where the gap is 0; below, what is asked for stays as it is
+    if sigma == math.inf:       # where the rate is 0; below, what is asked for stays as it is
         return after / 2
     return (before + after) / 2 * math.log(sigma / sigma_next)
 
@@ -117,12 +119,12 @@ def density_growth(
     return total(grown, cells) + counted(score, cells) / 2 * math.log(v / v_next)
 
 
-def either(log_densities: torch.Tensor) -> torch.Tensor:
+def or_weights(log_densities: torch.Tensor) -> torch.Tensor:
     """OR: kappa [experts, N], how likely each expert is to have drawn a particle: softmax of the log densities."""
     return torch.softmax(log_densities, 0)
 
 
-def both(
+def and_weights(
     log_densities: torch.Tensor, scores: Sequence[torch.Tensor], still: torch.Tensor, moves: Sequence[torch.Tensor],
     sigma: float, sigma_next: float, data: float, cells: Coefficient = 1.0,
 ) -> torch.Tensor:
@@ -151,7 +153,7 @@ def both(
 
 # ---------------------------------------------------------------------------------------------------- steps
 
-def ahead(sigma_before: float, sigma: float, sigma_next: float) -> float:
+def multistep_factor(sigma_before: float, sigma: float, sigma_next: float) -> float:
     """How much of the last change of an estimate is added to it, so that it is that of the middle of the next step.
 
     Linear in log sigma: the multistep of Lu et al. 2022 (arXiv:2211.01095), for the exact step of the SDE under a

@@ -64,13 +64,17 @@ class Coefficients:
 
 def coefficients(
     weights: Sequence[float], reliabilities: Sequence[float], masks: Sequence[Coefficient],
+    inactive: Sequence[Coefficient] | None = None,
 ) -> Coefficients:
-    """w_i m_i, and a_i m_i / sum_j a_j m_j where that is positive, else a_i: where no expert is active, D_0 speaks."""
+    """w_i m_i, and a_i m_i / sum_j a_j m_j where that is positive, else a_i: where no expert is active, D_0 speaks.
+
+    inactive: the reliabilities where no expert is active, if not the a_i.
+    """
     masked_weights = tuple(w * m for w, m in zip(weights, masks, strict=True))
     active = [a * SCALE * m for a, m in zip(reliabilities, masks, strict=True)]
     total = sum(active)
     renormalised: list[Coefficient] = []
-    for part, a in zip(active, reliabilities, strict=True):
+    for part, a in zip(active, reliabilities if inactive is None else inactive, strict=True):
         if isinstance(total, torch.Tensor):
             somebody = total > 0
             renormalised.append(torch.where(somebody, part / torch.where(somebody, total, 1.0), a))

@@ -14,8 +14,12 @@ from .fusion import CANCELLED
 from .options import EVERYWHERE, Options
 from .shares import MEANINGS, RELIABILITIES, SHARES, reliabilities_of, shares_of
 
-TOLERANCE = 1e-9        # of a sum of reliabilities
+TOLERANCE = 1e-9        # of a sum of numbers
 HERE = "here"           # the place of an expert that was not placed
+
+
+class MissingNull(ValueError):
+    """An expert has no null condition, and its mixture needs it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,17 +71,18 @@ class Expert:
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Experts and their reliabilities a_j >= 0, normalised to sum 1.
+    """Experts and how they are mixed.
 
     The first expert leads: the sampler runs in its frame.
-    meaning: one of MEANINGS; with "shares" all reliabilities here are shares s_j >= 0 instead: see mcdm/shares.py.
+    numbers: one >= 0 for each expert, normalised to sum 1. meaning: what they are, one of MEANINGS: reliabilities a_j,
+    or shares s_j, see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
-    slots: where each expert is wired, for numbers that are read by slot; () = 1, 2, ...
+    slots: where each expert is wired, in rising order, for numbers that are read by slot; () = 1, 2, ...
     automatic: where each expert acts is found while sampling, see mcdm/automatic.py; None: the experts' masks alone.
     Raises ValueError where the numbers do not fit the experts.
     """
     experts: tuple[Expert, ...]
-    reliabilities: tuple[float, ...]
+    numbers: tuple[float, ...]
     mixed_spaces: bool = False
     options: Options = Options()
     meaning: str = RELIABILITIES
@@ -92,10 +97,10 @@ class Mixture:
         if self.meaning not in MEANINGS:
             raise ValueError(f"The meaning of a mixture's numbers is one of {', '.join(MEANINGS)}, "
                              f"not '{self.meaning}'.")
-        object.__setattr__(self, "reliabilities", self._normalised(self.reliabilities))
-        if self.options.reliabilities_end:
-            ends = self._normalised(self.options.reliabilities_end)
-            object.__setattr__(self, "options", dataclasses.replace(self.options, reliabilities_end=ends))
+        object.__setattr__(self, "numbers", self._normalised(self.numbers))
+        if self.options.numbers_end:
+            ends = self._normalised(self.options.numbers_end)
+            object.__setattr__(self, "options", dataclasses.replace(self.options, numbers_end=ends))
         self._check_weights()
 
     def __repr__(self) -> str:
@@ -107,7 +112,7 @@ class Mixture:
         return [model for expert in self.experts for model in expert.get_models()]
 
     def _normalised(self, numbers: Sequence[float]) -> tuple[float, ...]:
-        """Reliabilities, or shares, divided by their sum."""
+        """Numbers of this mixture's meaning, divided by their sum."""
         what = self.meaning.capitalize()
         if len(numbers) != len(self.experts):
             names = ", ".join(f"'{e.name}'" for e in self.experts)
@@ -117,7 +122,7 @@ class Mixture:
             raise ValueError(f"{what} must be finite and not negative, not {list(numbers)}.")
         total = math.fsum(numbers)
         if not 0 < total < math.inf and self.meaning == SHARES:
-            raise ValueError("Shares must not all be zero: the picture has somebody's look.")
+            raise ValueError("Shares must not all be zero: at least one share must be above 0.")
         if not 0 < total < math.inf:
             raise ValueError("Reliabilities must not all be zero: at least one expert's null prediction must count.")
         return tuple(a / total for a in numbers)
@@ -136,15 +141,15 @@ class Mixture:
 
     @property
     def scheduled(self) -> bool:
-        """Whether weights or reliabilities change over the schedule."""
-        return bool(self.options.weights_end or self.options.reliabilities_end)
+        """Whether weights or numbers change over the schedule."""
+        return bool(self.options.weights_end or self.options.numbers_end)
 
     def at(self, percent: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """(weights, reliabilities or shares) at a point of the schedule, 0 = its start, 1 = its end."""
+        """(weights, numbers) at a point of the schedule, 0 = its start, 1 = its end."""
         weights = tuple(e.weight for e in self.experts)
         share = percent if self.options.curve == "linear" else (1.0 - math.cos(math.pi * percent)) / 2.0
         return (_between(weights, self.options.weights_end, share),
-                _between(self.reliabilities, self.options.reliabilities_end, share))
+                _between(self.numbers, self.options.numbers_end, share))
 
     def balance(self, percent: float = 0.0) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """(reliabilities, shares) at a point of the schedule, where every expert acts fully."""
@@ -165,13 +170,13 @@ class Mixture:
             return tuple(max(s, 0.0) for s in shares) if meaning == SHARES else reliabilities
         options = self.options
         if self.scheduled:
-            options = dataclasses.replace(options, reliabilities_end=numbers(1.0))
-        return dataclasses.replace(self, reliabilities=numbers(0.0), options=options, meaning=meaning)
+            options = dataclasses.replace(options, numbers_end=numbers(1.0))
+        return dataclasses.replace(self, numbers=numbers(0.0), options=options, meaning=meaning)
 
     def alone(self, index: int) -> Mixture:
         """One expert as if only it were wired, with its own null."""
         end = self.options.weights_end[index:][:1]
-        options = dataclasses.replace(self.options, weights_end=end, reliabilities_end=())
+        options = dataclasses.replace(self.options, weights_end=end, numbers_end=())
         return Mixture((self.experts[index],), (1.0,), self.mixed_spaces, options, slots=(self.slots[index],))
 
     def varied(
@@ -192,11 +197,11 @@ class Mixture:
         if not numbers:
             return mixture
         mixture = mixture.meaning_as(meaning)
-        ends = _sharing(mixture.options.reliabilities_end, numbers)
+        ends = _sharing(mixture.options.numbers_end, numbers)
         return dataclasses.replace(
             mixture,
-            reliabilities=_sharing(mixture.reliabilities, numbers),
-            options=dataclasses.replace(mixture.options, reliabilities_end=ends),
+            numbers=_sharing(mixture.numbers, numbers),
+            options=dataclasses.replace(mixture.options, numbers_end=ends),
         )
 
     def _weighted(self, weights: Mapping[int, float]) -> Mixture:

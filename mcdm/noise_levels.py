@@ -33,6 +33,10 @@ class NoiseLevels:
             return level
         return level / (1.0 - level) if level < 1.0 else math.inf
 
+    def level(self, sigma: float) -> float:
+        """A level of the frame z = x0 + sigma n in this one."""
+        return sigma / (1.0 + sigma) if self.flow else sigma
+
 
 def translate(level: float, lead: NoiseLevels, expert: NoiseLevels) -> tuple[float, float]:
     """Where `expert` is asked when the sampler, in the frame of `lead`, is at `level` (sigma, or t of a flow).

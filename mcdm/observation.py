@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,11 +19,11 @@ class Observation(NamedTuple):
     coefficients: of all these in eq. 10, with masks and windows; None where nobody was asked.
     """
     sigma: float
-    denoised: dict[int, torch.Tensor]
-    contributions: dict[int, tuple[Coefficient, torch.Tensor]]
+    denoised: Mapping[int, torch.Tensor]
+    contributions: Mapping[int, tuple[Coefficient, torch.Tensor]]
     null: torch.Tensor | None
     fused: torch.Tensor
-    nulls: dict[int, torch.Tensor] = {}
+    nulls: Mapping[int, torch.Tensor] = {}
     coefficients: Coefficients | None = None
 
     def parts(self) -> list[tuple[Coefficient, torch.Tensor]]:
@@ -47,9 +47,13 @@ def picture_of(seen: Observation, latent_shapes: Sequence[Sequence[int]] | None)
         return packed[:, :, :math.prod(shape)].reshape(len(packed), *shape)
 
     def first_of(weight: Coefficient) -> Coefficient:
-        return first(weight) if isinstance(weight, torch.Tensor) else weight
+        """One for each cell, as all channels have the same."""
+        return first(weight)[:, :1] if isinstance(weight, torch.Tensor) else weight
 
     contributions = {i: (first_of(weight), first(d)) for i, (weight, d) in seen.contributions.items()}
+    c = seen.coefficients
+    if c is not None:
+        c = Coefficients(*(tuple(map(first_of, own)) for own in (c.masks, c.weights, c.reliabilities)))
     return Observation(
         sigma=seen.sigma,
         denoised={i: first(d) for i, d in seen.denoised.items()},
@@ -57,4 +61,5 @@ def picture_of(seen: Observation, latent_shapes: Sequence[Sequence[int]] | None)
         null=None if seen.null is None else first(seen.null),
         fused=first(seen.fused),
         nulls={i: first(d) for i, d in seen.nulls.items()},
+        coefficients=c,
     )

@@ -13,8 +13,8 @@ EVERYWHERE = (0.0, math.inf)    # the guidance interval that leaves nothing out
 class Options:
     """What is done on top of eq. 10; the defaults do nothing, exactly.
 
-    weights_end, reliabilities_end: what the w_i and a_j (shares, where the mixture's numbers are shares) become at the
-    end of the schedule; () = as at its start.
+    weights_end, numbers_end: what the w_i and the mixture's numbers, reliabilities a_j or shares s_j, become at the end
+    of the schedule; () = as at its start.
     curve: how they get there, "linear" or "cosine" in percent of the schedule.
     rescale: phi of Lin et al. 2023 (arXiv:2305.08891), 0 to 1.
     interval: the sigmas (low, high] of Kynkaanniemi et al. 2024 (arXiv:2404.07724) in which guidance acts;
@@ -24,7 +24,7 @@ class Options:
     Raises ValueError for numbers outside these ranges.
     """
     weights_end: tuple[float, ...] = ()
-    reliabilities_end: tuple[float, ...] = ()
+    numbers_end: tuple[float, ...] = ()
     curve: str = "linear"
     rescale: float = 0.0
     interval: tuple[float, float] = EVERYWHERE

@@ -1,4 +1,4 @@
-"""From the text of a field to one number per expert."""
+"""From the text of a field to numbers: one per expert, or steps of a run."""
 from __future__ import annotations
 
 import logging
@@ -16,8 +16,8 @@ def parse_reliabilities(
 ) -> tuple[float, ...]:
     """Non-negative numbers, read as parse_numbers does; where nothing is written, or nothing left, all count equally.
 
-    what: they are, for an error. mixture: how many experts a mixture has that is one more part, after the slots; the
-    last number is then its own. It counts as many as it has experts where all count equally. quiet: nothing is logged.
+    what: they are, for an error. mixture: how many experts a mixture has that is one additional part; the last
+    number is then its own. It counts as many as it has experts where all count equally. quiet: nothing is logged.
     Raises ValueError.
     """
     count = len(slots) + mixture
@@ -97,3 +97,30 @@ def _number(word: str) -> float:
         return float(word)
     except ValueError:
         return math.nan
+
+
+def parse_steps(text: str, steps: int, what: str) -> set[int]:
+    """The numbers of the steps that a text like "25%, 50%" or "1, 12" names.
+
+    what: the name of the field, with which an error begins. Raises ValueError.
+    """
+    chosen = set()
+    for word in text.replace(",", " ").split():
+        step = _step(word, steps)
+        if step is None:
+            raise ValueError(f"{what} '{text}': '{word}' is not one of the {steps} steps; "
+                             f"give shares such as 25%, 50%, 75%, or numbers from 1 to {steps}.")
+        chosen.add(step)
+    return chosen
+
+
+def _step(word: str, steps: int) -> int | None:
+    """The number of a step, given as such or as a share such as 25%; None where it is neither."""
+    try:
+        if not word.endswith("%"):
+            step = int(word)
+            return step if 1 <= step <= steps else None
+        share = float(word.rstrip("%"))
+    except ValueError:
+        return None
+    return max(1, math.ceil(share * steps / 100 - 1e-9)) if 0 <= share <= 100 else None

@@ -1,16 +1,14 @@
 """From one seed, the fused picture and what each expert alone makes of it."""
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..mcdm.drawing.lettering import labels
-from ..mcdm.host.spaces.groups import groups_of
+from ..mcdm.grids.comparison import comparison
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, require, search
-from .grid import HIDDEN, OUTPUTS, VAE, Titles, sample_grid
+from .grid import HIDDEN, OUTPUTS, VAE, grid_output
 from .sampler_inputs import check_settings, settings
 
 
@@ -39,20 +37,6 @@ class CompareExperts(io.ComfyNode):
         vae: Any = None,
     ) -> io.NodeOutput:
         require(check_settings(sampler_name, scheduler))
-        names = labels([e.name for e in mixture.experts])
-        titles = Titles(rows=[""], columns=["united", *(f"{name} alone" for name in names)])
-        mixtures = [mixture, *_each_alone(mixture)]
         run = {"seed": seed, "steps": steps, "sampler_name": sampler_name, "scheduler": scheduler, "denoise": denoise,
                "latent_image": latent_image}
-        return sample_grid(cls, "compare", [mixtures], titles, run, vae, clip_denoised)
-
-
-def _each_alone(mixture: Mixture) -> Iterator[Mixture | None]:
-    """Each expert alone; one of another latent space in that of the first, whose latent this is, by itself there."""
-    of_the_first = groups_of(mixture.experts, mixture.mixed_spaces)[0].members
-    everybody = range(len(mixture.experts))
-    for i in everybody:
-        if i in of_the_first:
-            yield mixture.alone(i)
-        else:
-            yield mixture.varied({j: 0.0 for j in everybody if j != i}, {i: 1.0})
+        return grid_output(cls, "compare", comparison(mixture), run, vae, clip_denoised)

@@ -6,7 +6,8 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.host.models import cells, latent_format
-from ..mcdm.host.spaces.groups import Spaces, groups_of
+from ..mcdm.host.spaces.groups import groups_of
+from ..mcdm.host.spaces.several import SeveralSpaces
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, MixtureWire, search
 
@@ -43,7 +44,8 @@ class EmptyExpertLatent(io.ComfyNode):
         rows, columns = height // cell, width // cell
         groups = groups_of(mixture.experts, mixture.mixed_spaces)
         if len(groups) > 1:
-            Spaces(groups, mixture.experts, (batch_size, space.latent_channels, rows, columns))     # raises early
+            shape = batch_size, space.latent_channels, rows, columns
+            SeveralSpaces(mixture.experts, groups, shape)       # raises early
         for expert in (mixture.experts[i] for i in groups[0].members):
             size = getattr(expert.model.model, "fixed_size", None)
             if size is not None and (rows, columns) != tuple(size):

@@ -165,9 +165,9 @@ class ReliabilityMixer(io.ComfyNode):
                                "that expert's look, and with 1 it is all its own. reliabilities: the paper's numbers, "
                                "of which a larger one is mostly less of that look."),
                 MixtureWire.Input("mixture", optional=True,
-                                  tooltip="The experts of another Reliability Mixer, as one part more: any number of "
-                                          "experts, by mixers in a chain. Its number is the last one, and its experts "
-                                          "divide it in proportion to their own."),
+                                  tooltip="The experts of another Reliability Mixer, as one additional part: any "
+                                          "number of experts, by mixers in a chain. Its number is the last one, and "
+                                          "its experts divide it in proportion to their own."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture",
                                         tooltip="For MCDM Sampler and every other node that takes a mixture.")],
@@ -183,13 +183,14 @@ class ReliabilityMixer(io.ComfyNode):
         **wired: Expert | None,
     ) -> io.NodeOutput:
         require(choice(meaning, MEANINGS, "meaning"))
-        arrived = {i: expert for i in range(1, SLOTS + 1) if (expert := wired.get(f"expert_{i}")) is not None}
-        slots, experts, inner = tuple(arrived), tuple(arrived.values()), mixture.experts if mixture else ()
+        by_slot = {i: expert for i in range(1, SLOTS + 1) if (expert := wired.get(f"expert_{i}")) is not None}
+        slots, experts = tuple(by_slot), tuple(by_slot.values())
+        inner = mixture.experts if mixture else ()
         if not experts and not inner:
             raise ValueError("No expert arrives at the Reliability Mixer; connect a Condition Expert.")
         if len(groups_of((*experts, *inner), allow_mixed_latents)) == 1:
             check_spaces((*experts, *inner), allow_mixed_latents)
         numbers = parse_reliabilities(reliabilities, slots, meaning.capitalize(), len(inner))
         if mixture is not None:
-            return io.NodeOutput(joined(experts, numbers[:-1], numbers[-1], mixture, allow_mixed_latents, meaning))
+            return io.NodeOutput(joined(by_slot, numbers, mixture, allow_mixed_latents, meaning))
         return io.NodeOutput(Mixture(experts, numbers, allow_mixed_latents, meaning=meaning, slots=slots))

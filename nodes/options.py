@@ -94,7 +94,7 @@ class MixtureOptions(io.ComfyNode):
         require(cls.validate_inputs(curve))
         options = Options(
             weights_end=parse_numbers(weights_end, mixture.slots, "weights_end"),
-            reliabilities_end=parse_numbers(reliabilities_end, mixture.slots, "reliabilities_end", minimum=0.0),
+            numbers_end=parse_numbers(reliabilities_end, mixture.slots, "reliabilities_end", minimum=0.0),
             curve=curve,
             rescale=rescale,
             interval=(sigma_low, math.inf if sigma_high >= NO_LIMIT else sigma_high),

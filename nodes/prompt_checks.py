@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from ..mcdm.chaining import joined
-from ..mcdm.host.sampling.plan import check_nulls
-from ..mcdm.mixture import Expert, Mixture
+from ..mcdm.host.sampling.reasons import check_nulls
+from ..mcdm.mixture import Expert, MissingNull, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import RELIABILITIES
 
@@ -57,10 +57,12 @@ def missing_null(node_id: str | None) -> bool | str:
             mixture = _mixture(prompt, mixer, node_id)
             if mixture is not None and any(expert.null is None for expert in mixture.experts):
                 check_nulls(mixture)
-    except (_NotNow, KeyError, IndexError, TypeError):      # the last three: what is queued is no prompt at all
+    except MissingNull as error:
+        return str(error)
+    except (KeyError, IndexError, TypeError):       # what is queued is not a valid prompt
         return True
-    except ValueError as error:
-        return str(error) if "null" in str(error) else True         # other mistakes are their own nodes' to tell
+    except (_NotNow, ValueError):                   # another mistake is for its own node to tell
+        return True
     return True
 
 
@@ -104,14 +106,14 @@ def _last_mixers(prompt: Prompt) -> Iterator[str]:
 def _mixture(prompt: Prompt, key: str, node_id: str) -> Mixture | None:
     """What a mixer will make, without models; of all experts that of node_id alone has no null. None: not in there."""
     inputs = prompt[key]["inputs"]
-    slots = tuple(i for i in range(1, 10) if _is_wire(inputs.get(f"expert_{i}")))
-    experts = tuple(_expert(prompt, inputs[f"expert_{i}"], node_id) for i in slots)
+    slots = [i for i in range(1, 10) if _is_wire(inputs.get(f"expert_{i}"))]
+    experts = {i: _expert(prompt, inputs[f"expert_{i}"], node_id) for i in slots}
     inner = _inner(prompt, inputs.get("mixture"), node_id)
     meaning, text = _value(inputs, "meaning", RELIABILITIES), _value(inputs, "reliabilities", "")
     numbers = parse_reliabilities(text, slots, mixture=len(inner.experts) if inner else 0, quiet=True)
     if inner is not None:
-        return joined(experts, numbers[:-1], numbers[-1], inner, True, meaning)
-    return Mixture(experts, numbers, meaning=meaning) if experts else None
+        return joined(experts, numbers, inner, True, meaning)
+    return Mixture(tuple(experts.values()), numbers, meaning=meaning) if experts else None
 
 
 def _inner(prompt: Prompt, wire: Any, node_id: str) -> Mixture | None:

@@ -5,9 +5,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..mcdm.drawing.previews import observer
-from ..mcdm.host.sampling.bridged import guider_of
+from ..mcdm.drawing.live_previews import observer
+from ..mcdm.host.sampling.guider import MixtureGuider
 from ..mcdm.host.sampling.ksampler import sample
+from ..mcdm.host.sampling.watch import Watch
 from ..mcdm.mixture import Mixture
 from .common import CATEGORY, require, search
 from .sampler_inputs import CLIP_DENOISED, MIXTURE, check_settings, settings
@@ -27,7 +28,7 @@ class MCDMGuider(io.ComfyNode):
 
     @classmethod
     def execute(cls, mixture: Mixture, clip_denoised: bool = False) -> io.NodeOutput:
-        return io.NodeOutput(guider_of(mixture, clip_denoised))
+        return io.NodeOutput(MixtureGuider(mixture, clip_denoised))
 
 
 class MCDMSampler(io.ComfyNode):
@@ -65,9 +66,9 @@ class MCDMSampler(io.ComfyNode):
         expert_previews: bool = True,
     ) -> io.NodeOutput:
         require(check_settings(sampler_name, scheduler))
-        fused = guider_of(mixture, clip_denoised)
-        observe = observer(fused) if expert_previews else None
-        latent, denoised = sample(fused, seed, steps, sampler_name, scheduler, denoise, latent_image, observe)
+        observe = observer(mixture) if expert_previews else None
+        guider = MixtureGuider(mixture, clip_denoised, Watch(observe))
+        latent, denoised = sample(guider, seed, steps, sampler_name, scheduler, denoise, latent_image)
         if observe:
             observe.show()      # how it ended, whenever the last preview was
         return io.NodeOutput(latent, denoised)

@@ -88,7 +88,7 @@ def load_expert_vae(at: Stage) -> Image.Image:
     """Two drawings, their latents in the colours of the previews, and what comes back."""
     vae, = at.comfy.call("LoadExpertVAE")
     space = at.comfy.module("mcdm.experts.vae").Drawings()
-    show = at.comfy.module("mcdm.drawing.previews").previewer(space).decode_latent_to_preview
+    show = at.comfy.module("mcdm.drawing.latent_colours").previewer(space).decode_latent_to_preview
     rng, cells = np.random.default_rng(5), []
     for style in faces.STYLES[:2]:
         drawing, _ = faces.draw(faces.sample(rng, style), 128)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from PIL import Image, ImageDraw
@@ -26,12 +27,28 @@ GRID, BAND = (228, 229, 232), (250, 228, 228)
 
 # Pixels of the finished page.
 WIDTH = 1100
-SIDE = 300          # of the column of names beside a panel
 MARGIN = 34
-PANEL = 285         # the height of a panel with its title
-APART = 20          # between the names of two lines
+PANEL_HEIGHT = 285              # with its title
+TICK_NAMES = 84                 # from the left edge of the page to the axes
+LINE_NAMES = 300                # from the axes to the right edge
+UPPER, LOWER = 34, 226          # from the top of a panel to its axes' upper and lower end
+APART = 20                      # between the names of two lines
 
-FINE = 2            # everything is drawn so many times as large
+FINE = 2                        # everything is drawn so many times as large
+
+
+class Panel(NamedTuple):
+    """Lines over log sigma, from the first noise level to the last.
+
+    lines: a value for each noise level. ticks: round values, rising. band: two noise levels, between which the panel is
+    marked. colours: of the lines.
+    """
+    title: str
+    sigmas: Sequence[float]
+    lines: Lines
+    ticks: Sequence[float]
+    band: tuple[float, float] | None = None
+    colours: Sequence[Colour] = COLOURS
 
 
 class Page:
@@ -64,8 +81,8 @@ class _Axes:
     """From (sigma, value) to pixels: log sigma from the first noise level to the last, values from tick to tick."""
 
     def __init__(self, top: float, sigmas: Sequence[float], ticks: Sequence[float]) -> None:
-        self.left, self.right = 84, WIDTH - SIDE
-        self.upper, self.lower = top + 34, top + 226
+        self.left, self.right = TICK_NAMES, WIDTH - LINE_NAMES
+        self.upper, self.lower = top + UPPER, top + LOWER
         self.highest, self.lowest = max(sigmas), min(sigmas)
         self.first, self.last = math.log(self.highest), math.log(self.lowest)
         self.ticks = ticks
@@ -78,6 +95,10 @@ class _Axes:
         low, high = self.ticks[0], self.ticks[-1]
         return self.lower + (self.upper - self.lower) * (value - low) / (high - low)
 
+    def point(self, sigma: float, value: float) -> Point | None:
+        """Where a value lies, None for nan."""
+        return None if math.isnan(value) else (self.across(sigma), self.up(value))
+
     def marks(self) -> list[float]:
         """The round noise levels to name below the axis: 1, 2, 5 times powers of ten, only 1 where there are many."""
         digits = (1,) if self.first - self.last > 5 else (1, 2, 5)
@@ -86,33 +107,36 @@ class _Axes:
         return [d * 10.0 ** p for p in powers for d in digits if low <= d * 10.0 ** p <= high]
 
 
-def draw_panel(
-    page: Page,
-    top: float,
-    title: str,
-    sigmas: Sequence[float],
-    lines: Lines,
-    ticks: Sequence[float],
-    band: tuple[float, float] | None,
-    colours: Sequence[Colour] = COLOURS,
-) -> None:
-    """Lines over log sigma, from the first noise level to the last, with their names beside their ends."""
-    axes = _Axes(top, sigmas, ticks)
-    page.text(MARGIN, top, title, 16)
-    if band:
-        _draw_band(page, axes, band)
+def draw_panel(page: Page, top: float, panel: Panel) -> None:
+    """A panel with its title, and the names of its lines beside their ends. top: of its title."""
+    axes = _Axes(top, panel.sigmas, panel.ticks)
+    page.text(MARGIN, top, panel.title, 16)
+    if panel.band:
+        _draw_band(page, axes, panel.band)
     _draw_axes(page, axes)
-    ends = []
-    for i, (name, values) in enumerate(lines):
-        colour = colours[i % len(colours)]
-        points = [None if math.isnan(v) else (axes.across(s), axes.up(v)) for s, v in zip(sigmas, values, strict=True)]
+    names = []
+    for i, (name, values) in enumerate(panel.lines):
+        colour = panel.colours[i % len(panel.colours)]
+        points = [axes.point(sigma, value) for sigma, value in zip(panel.sigmas, values, strict=True)]
         _draw_line(page, points, colour)
-        last = next((point[1] for point in reversed(points) if point), axes.lower)
-        ends.append((last, name, colour))
-    ends.sort(key=lambda end: end[0])
-    for y, (_, name, colour) in zip(_spread([y for y, _, _ in ends], axes.lower), ends, strict=True):
-        first, *more = wrap(name, (SIDE - 60) * FINE, font(14 * FINE)).split("\n")
-        page.text(axes.right + 14, y, first + ("..." if more else ""), 14, colour, "lm")
+        end = next((point[1] for point in reversed(points) if point), axes.lower)
+        names.append(_LineName(end, name, colour))
+    _draw_names(page, axes, sorted(names, key=lambda name: name.height))
+
+
+class _LineName(NamedTuple):
+    """The name of a line. height: of the line's end."""
+    height: float
+    text: str
+    colour: Colour
+
+
+def _draw_names(page: Page, axes: _Axes, names: Sequence[_LineName]) -> None:
+    """The names of lines at the height of their ends, which rises, or as near as they can be read."""
+    heights = _spread([name.height for name in names], axes.lower)
+    for y, name in zip(heights, names, strict=True):
+        first, *more = wrap(name.text, (LINE_NAMES - 60) * FINE, font(14 * FINE)).split("\n")
+        page.text(axes.right + 14, y, first + ("..." if more else ""), 14, name.colour, "lm")
 
 
 def _draw_band(page: Page, axes: _Axes, band: tuple[float, float]) -> None:

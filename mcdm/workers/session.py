@@ -15,12 +15,12 @@ import nodes
 import torch
 
 from ..host.experts.asking import batch
-from ..host.experts.conds import Start
 from ..host.experts.hooks import Variances, apply_cfg_hooks, keep_variances
 from ..host.experts.loading import load_together
 from ..host.experts.patchers import own_patchers
-from ..host.experts.run import ExpertRun
+from ..host.experts.run import ExpertRun, Query
 from ..host.models import noise_levels_of
+from ..host.spaces.start import Start
 from ..mixture import Expert
 from .describe import describe
 from .graph import Graph, check_paths
@@ -142,7 +142,7 @@ class Session:
         run.open()
         noise = unpack(start["noise"])
         options = {"model_options": run.options}
-        load_together(comfy.sampler_helpers.prepare_sampling, noise.shape, (), options, (), [run])
+        load_together(comfy.sampler_helpers.prepare_sampling, lambda _: noise.shape, (), options, (), [run])
         run.begin(Start(noise, unpack(start["latent_image"]), unpack(start["denoise_mask"]), start["seed"],
                         unpack(start["sigmas"]), start["latent_shapes"]))
 
@@ -155,16 +155,16 @@ class Session:
         variances = Variances()
         options = keep_variances(run.options, variances) if variance else run.options
         run.take_over()
-        place = unpack(x).to(run.device), unpack(sigma).to(run.device)
-        out = batch(run.model, positive, negative, *place, options)
+        query = Query(unpack(x).to(run.device), unpack(sigma).to(run.device))
+        out = batch(run.model, positive, negative, *query, options)
         return {"estimates": [pack(d) for d in out], "variance": pack(variances.row(0)) if condition else None}
 
     @torch.inference_mode()
     def guide(self, weight: float, denoised: Any, null: Any, x: Any, sigma: Any) -> dict[str, Any] | None:
         """What the CFG functions of the expert make of its estimate and the mixture's null, [B, ...] each."""
         run = self._sampling()
-        place = unpack(x).to(run.device), unpack(sigma).to(run.device)
-        return pack(apply_cfg_hooks(run, weight, unpack(denoised), unpack(null), place))
+        query = Query(unpack(x).to(run.device), unpack(sigma).to(run.device))
+        return pack(apply_cfg_hooks(run, weight, unpack(denoised), unpack(null), query))
 
     def end(self) -> None:
         """Gives back what a sampling has taken, however far it came."""

@@ -73,7 +73,7 @@ def test_tiles_give_the_same_picture(comfy, vae, drawings):
 
 def test_previews_have_the_colours_of_the_picture(comfy, drawings, latents):
     space = comfy.module("mcdm.experts.vae").Drawings()
-    shown = comfy.module("mcdm.drawing.previews").previewer(space).decode_latent_to_preview(latents["samples"])
+    shown = comfy.module("mcdm.drawing.latent_colours").previewer(space).decode_latent_to_preview(latents["samples"])
     wanted = F.avg_pool2d(drawings[:1].movedim(-1, 1), 4)[0].movedim(0, -1)
     assert np.abs(np.asarray(shown) / 255 - wanted.numpy()).mean() < 0.06
 

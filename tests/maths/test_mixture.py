@@ -45,10 +45,10 @@ def test_any_finite_weight_is_legal(weight):
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=8).filter(lambda a: sum(a) > 0))
 def test_reliabilities_are_normalised(numbers):
     mixture = Mixture(tuple(expert() for _ in numbers), tuple(numbers))
-    assert math.isclose(math.fsum(mixture.reliabilities), 1.0, rel_tol=1e-9)
+    assert math.isclose(math.fsum(mixture.numbers), 1.0, rel_tol=1e-9)
     total = math.fsum(numbers)
     assert all(math.isclose(a * total, number, rel_tol=1e-9, abs_tol=1e-300)
-               for a, number in zip(mixture.reliabilities, numbers, strict=True))
+               for a, number in zip(mixture.numbers, numbers, strict=True))
 
 
 @pytest.mark.parametrize("numbers", [

@@ -49,7 +49,7 @@ def test_shares_of_any_weights_over_any_schedule(data):
     weights, shares = drawn(data)
     weights_end, shares_end = drawn(data, len(weights))
     percent = data.draw(PART)
-    made = mixture(weights, shares, weights_end=tuple(weights_end), reliabilities_end=tuple(shares_end))
+    made = mixture(weights, shares, weights_end=tuple(weights_end), numbers_end=tuple(shares_end))
     now = [w + (e - w) * percent for w, e in zip(weights, weights_end, strict=True)]
     asked = [s + (e - s) * percent for s, e in zip(shares, shares_end, strict=True)]
     excess = math.fsum(now) - 1
@@ -79,7 +79,7 @@ def test_there_and_back(data):
     if min(shares) >= 0:
         as_shares = mixture(weights, a, "reliabilities").meaning_as(SHARES)
         assert as_shares.balance()[0] == pytest.approx(a, abs=1e-7)
-        assert as_shares.meaning_as("reliabilities").reliabilities == pytest.approx(a, abs=1e-7)
+        assert as_shares.meaning_as("reliabilities").numbers == pytest.approx(a, abs=1e-7)
 
 
 @pytest.mark.parametrize("weights, shares, wanted", [

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+from unite_and_conquer.devtools.host import error_of
 from unite_and_conquer.devtools.prompts import edited, node, prompt
 from unite_and_conquer.devtools.server import Refused
 
@@ -57,3 +58,9 @@ def test_what_needs_none_or_cannot_be_known_is_taken(host, stand_ins, case):
         graph[MIXER]["inputs"]["reliabilities"] = ["text", 0]
     entry = host.wait(host.post_prompt(graph))
     assert entry["status"]["status_str"] == ("error" if case == "by a wire" else "success"), entry["status"]
+
+
+def test_a_mistake_of_the_mixer_is_not_told_at_an_expert(host, stand_ins):
+    """All reliabilities are zero: the mixer tells it when it runs, though its sentence speaks of a null, too."""
+    entry = host.wait(host.post_prompt(without_null(SECOND, reliabilities="0 0")))
+    assert "all be zero" in error_of(entry)

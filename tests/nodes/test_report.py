@@ -257,8 +257,9 @@ def test_it_says_reliabilities_and_shares(comfy, meaning, numbers, reliabilities
     assert [e["reliability"] for e in found["experts"]] == list(reliabilities)
     assert [e["share"] for e in found["experts"]] == pytest.approx(shares)
     clock = comfy.module("mcdm.host.experts.lanes").Clock()
-    words = comfy.module("nodes.report")._weights_in_words(mix(comfy, asked, numbers, meaning=meaning), clock)
-    assert f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g}, here, 0 s a step;" in words
+    first, _ = comfy.module("mcdm.reports.report_run").reported(mix(comfy, asked, numbers, meaning=meaning), clock)
+    words = f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g}, here, 0 s a step"
+    assert first.in_words("e1") == words
 
 
 def test_it_says_places_and_times(comfy):

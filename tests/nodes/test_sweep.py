@@ -133,13 +133,13 @@ def numbers(reliabilities, options=None, weights=(1.0, 2.0, 3.0)):
 ])
 def test_the_others_share_the_rest_in_proportion(own, given, wanted):
     varied = numbers(own).varied({}, given)
-    assert (varied.reliabilities == pytest.approx(wanted, abs=1e-12)
-            and math.fsum(varied.reliabilities) == pytest.approx(1.0))
+    assert (varied.numbers == pytest.approx(wanted, abs=1e-12)
+            and math.fsum(varied.numbers) == pytest.approx(1.0))
     assert [e.weight for e in varied.experts] == [1.0, 2.0, 3.0]
 
 
 def test_what_is_varied_holds_throughout_the_schedule():
-    options = Options(weights_end=(5.0, 6.0, 7.0), reliabilities_end=(1.0, 2.0, 1.0))
+    options = Options(weights_end=(5.0, 6.0, 7.0), numbers_end=(1.0, 2.0, 1.0))
     weights, reliabilities = numbers((1, 1, 2), options).varied({1: 4.0}, {2: 0.5}).at(1.0)
     assert weights == (5.0, 4.0, 7.0) and reliabilities == pytest.approx((1 / 6, 1 / 3, 0.5))
 
@@ -148,7 +148,7 @@ def test_what_is_varied_holds_throughout_the_schedule():
 def test_the_others_share_the_rest_of_the_look(given, wanted):
     own = Mixture(numbers((1, 1, 1)).experts, (1, 1, 2), meaning="shares")
     varied = own.varied({}, given, "shares")
-    assert varied.meaning == "shares" and varied.reliabilities == pytest.approx(wanted, abs=1e-12)
+    assert varied.meaning == "shares" and varied.numbers == pytest.approx(wanted, abs=1e-12)
 
 
 def test_five_shares_are_five_single_runs(comfy, unets):

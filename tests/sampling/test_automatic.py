@@ -36,15 +36,18 @@ def test_masks_by_hand(comfy, kind):
 
 
 def test_masks_sum_to_1_within_what_is_allowed(comfy):
-    masks = comfy.module("mcdm.automatic").masks
-    settings = comfy.module("mcdm.automatic").Automatic(0.25, 1.5)
+    module = comfy.module("mcdm.automatic")
+
+    def masks(asked, allowed):
+        sizes = [module.blurred(module.saliency(d), 1.5) for d in asked]
+        return module.masks(0.25, sizes, [0] * len(sizes), [1.0] * len(sizes), allowed)
     asked = [noise(i, 2, 4, 16, 16) for i in range(3)]
-    assert (sum(masks(settings, asked, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0))) - 1).abs().max() <= 1e-6
+    assert (sum(masks(asked, (1.0, 1.0, 1.0))) - 1).abs().max() <= 1e-6
     left = torch.zeros(1, 1, 16, 16)
     left[..., :8] = 1.0
-    found = masks(settings, asked, (1.0, 1.0, 1.0), (left, left, left))
+    found = masks(asked, (left, left, left))
     assert (sum(found) - left).abs().max() <= 1e-6
-    video = masks(settings, [noise(i, 1, 4, 3, 16, 16) for i in range(2)], (1.0, 1.0), (1.0, 1.0))
+    video = masks([noise(i, 1, 4, 3, 16, 16) for i in range(2)], (1.0, 1.0))
     assert video[0].shape == (1, 1, 3, 16, 16) and (video[0] + video[1] - 1).abs().max() <= 1e-6
 
 
@@ -74,14 +77,14 @@ def test_two_embedded_experts_that_disagree_in_disjoint_regions_recover_them(com
         condition, = comfy.call("MapCondition", model=model, mask=disc[None])
         experts.append(comfy.call("ConditionExpert", model=model, condition=condition, weight=2.0, name=f"e{i}")[0])
     seen = []
-    module = comfy.module("mcdm.host.sampling.guider")
+    module = comfy.module("mcdm.host.sampling.evaluation")
 
-    class Kept(module.AutomaticDivision):
-        def __call__(self, *args):
-            division = super().__call__(*args)
+    class Kept(module.AutomaticMasks):
+        def divide(self, *args):
+            division = super().divide(*args)
             seen.append(dict(self.masks))
             return division
-    monkeypatch.setattr(module, "AutomaticDivision", Kept)
+    monkeypatch.setattr(module, "AutomaticMasks", Kept)
     sampled(comfy, automatic(comfy, mix(comfy, experts)), **settings(3, 8, scheduler="karras", latent_image=empty()))
     for masks in seen:
         assert (masks[0] + masks[1] - 1).abs().max() <= 1e-6
@@ -116,6 +119,28 @@ def test_a_mask_of_the_user_limits_them(comfy, two_unets):
     assert relative(answer[..., :4], wanted[..., :4]) <= 2e-5
 
 
+def test_a_soft_mask_of_the_user_counts_once(comfy, two_unets):
+    """m_i = p_i u_i / sum_j p_j u_j, with p the masks without those of the user."""
+    soft = torch.full((1, 64, 64), 0.25)
+    experts = [expert(comfy, two_unets[0], 0, 2.0), expert(comfy, two_unets[1], 1, 3.0, mask=soft)]
+    wired = automatic(comfy, mix(comfy, experts, "1 3"), temperature=0.5, blur=0.0)
+    d, nulls = estimates(two_unets, X, 1.0)
+    p = by_hand(d, nulls, 0.5)
+    m = torch.stack([p[0], 0.25 * p[1]]) / (p[0] + 0.25 * p[1])
+    a = [0.25 * m[0], 0.75 * m[1]]
+    wanted = eq10(d, nulls, (2.0 * m[0], 3.0 * m[1]), [part / (a[0] + a[1]) for part in a])
+    assert relative(ask(comfy, wired, X, 1.0), wanted) <= 1e-4
+
+
+def test_the_null_of_an_unconditional_expert_is_all_of_d_0_where_only_it_has_reliability(comfy, unets):
+    """One expert acts, another's window is over though it has a reliability, and a third has weight 0 and the rest."""
+    experts = [expert(comfy, unets[0], 0, 2.0), expert(comfy, unets[1], 1, 1.0, end_percent=0.01),
+               expert(comfy, unets[2], 2, 0.0)]
+    wired = automatic(comfy, mix(comfy, experts, "0, 1, 1"))
+    d, nulls = estimates(unets, X, 1.0)
+    assert relative(ask(comfy, wired, X, 1.0), eq10([d[0]], [nulls[2]], (2.0,), (1.0,))) <= 2e-5
+
+
 def test_the_report_and_the_previews_show_them(comfy, two_unets):
     import json
     wired = automatic(comfy, united(comfy, two_unets))
@@ -125,7 +150,7 @@ def test_the_report_and_the_previews_show_them(comfy, two_unets):
     assert first.shape == (8, 8) and (first + second - 1).abs().max() <= 1e-6
     plain = json.loads(comfy.call("MixtureReport", mixture=united(comfy, two_unets), map_steps="1", **run)[2])
     assert plain["maps"][0]["masks"] == []
-    dimmed = comfy.module("mcdm.drawing.previews").dimmed
+    dimmed = comfy.module("mcdm.drawing.live_previews").dimmed
     from PIL import Image
     mask = torch.zeros(2, 1, 8, 8)
     mask[..., 4:] = 1.0

@@ -19,7 +19,7 @@ def mapped_noise(comfy, monkeypatch):
     def use(matrices):
         def mapped(self, own):
             return [own, *(spaces.through(m, own) for m in matrices)]
-        monkeypatch.setattr(comfy.module("mcdm.host.spaces.groups").Spaces, "noise", mapped)
+        monkeypatch.setattr(comfy.module("mcdm.host.spaces.several").SeveralSpaces, "noise", mapped)
     return use
 
 
@@ -154,11 +154,11 @@ def test_an_observer_gets_estimates_in_the_leads_space(comfy, unets, mapped_nois
     seen = []
     for mixture in together(comfy, unets[:2]), apart(comfy, unets[:2], [matrix]):
         guider, = comfy.call("MCDMGuider", mixture=mixture)
-        guider.all_nulls = True
-        comfy.module("mcdm.host.sampling.ksampler").sample(
-            guider, 1, 1, "euler", "normal", 1.0, latent(), lambda o: seen.append((
-                o.sigma, dict(o.denoised), {i: d for i, (_, d) in o.contributions.items()}, o.null, o.fused,
-                dict(o.nulls))))
+        guider.watch.all_nulls = True
+        guider.watch.observe = lambda o: seen.append((
+            o.sigma, dict(o.denoised), {i: d for i, (_, d) in o.contributions.items()}, o.null, o.fused,
+            dict(o.nulls)))
+        comfy.module("mcdm.host.sampling.ksampler").sample(guider, 1, 1, "euler", "normal", 1.0, latent())
     (sigma, *one), (their_sigma, *two) = seen
     assert sigma == their_sigma
     for a, b in zip(one, two, strict=True):

@@ -122,7 +122,8 @@ def answers(comfy, lead, foreign, scale, side, level):
     seen = []
 
     def probe(model, x, sigmas, extra_args=None, callback=None, disable=None):
-        seen.extend(guider.spaces.unpack(z) for z in (x, model(x, sigmas[0] * x.new_ones(len(x)), **extra_args)))
+        answer = model(x, sigmas[0] * x.new_ones(len(x)), **extra_args)
+        seen.extend(guider.sampling.layout.unpack(z) for z in (x, answer))
         return x
     empty = torch.zeros(1, lead.channels, side // lead.cell, side // lead.cell)
     guider.sample(noise(1, *empty.shape), empty, host.KSAMPLER(probe), torch.tensor([level, 0.0]), seed=1,

@@ -31,14 +31,14 @@ def test_three_and_nine_experts_are_equation_10(comfy, twelve, text, part):
     whole, = comfy.call("ReliabilityMixer", **slots, reliabilities=text, mixture=nine)
     first = [(1 - part) * i / 6 for i in (1, 2, 3)]
     reliabilities = first + [part * i / 16 for i in (1, 2, 1, 2, 1, 2, 1, 2, 4)]
-    assert whole.reliabilities == pytest.approx(reliabilities, abs=1e-12)
+    assert whole.numbers == pytest.approx(reliabilities, abs=1e-12)
     assert relative(ask(comfy, whole, X * 2, 2.0), by_hand(models, reliabilities)) <= 2e-5
 
 
 def test_empty_texts_count_every_expert_once(comfy, twelve):
     models, experts = twelve
     whole = mix(comfy, experts[:3], mixture=mix(comfy, experts[3:8], mixture=mix(comfy, experts[8:])))
-    assert whole.reliabilities == pytest.approx([1 / 12] * 12, abs=1e-12)
+    assert whole.numbers == pytest.approx([1 / 12] * 12, abs=1e-12)
     assert [e.name for e in whole.experts] == [e.name for e in experts]
     assert relative(ask(comfy, whole, X * 2, 2.0), by_hand(models, [1 / 12] * 12)) <= 2e-5
 
@@ -62,6 +62,44 @@ def test_shares_of_a_mixture(comfy, twelve):
         assert whole.balance()[1] == pytest.approx([0.3, 0.3, 0.08, 0.32])
 
 
+def at_slots(comfy, experts, *slots, inner=None):
+    """A mixer with the first experts at these slots, and what it is a chain with."""
+    wires = {f"expert_{slot}": expert for slot, expert in zip(slots, experts, strict=False)}
+    return comfy.call("ReliabilityMixer", **wires, mixture=inner)[0]
+
+
+# Each chain: the slots in use of its mixers, the last mixer first, and the numbers that its experts read of 1, 2, 3 ...
+CHAINS = [
+    ([(1, 3), (1, 2)], [1, 3, 4, 5]),
+    ([(1, 2), (1, 3)], [1, 2, 3, 5]),
+    ([(2,), (2, 4), (1, 3)], [2, 4, 6, 7, 9]),
+    ([(), (1, 3)], [1, 3]),
+    ([(1, 3), (), (2,)], [1, 3, 5]),
+    ([(1, 2), (1, 2)], [1, 2, 3, 4]),
+]
+
+
+@pytest.mark.parametrize("chain, wanted", CHAINS)
+def test_numbers_by_slot_count_on_through_a_chain(comfy, twelve, chain, wanted):
+    experts, whole = twelve[1], None
+    for slots in reversed(chain):
+        whole = at_slots(comfy, experts, *slots, inner=whole)
+    text = " ".join(str(number) for number in range(1, max(wanted) + 1))
+    ends, = comfy.call("MixtureOptions", mixture=whole, weights_end=text, reliabilities_end=text)
+    masked, = comfy.call("AutomaticMasks", mixture=whole, strengths=text)
+    assert ends.options.weights_end == tuple(wanted)
+    assert ends.options.numbers_end == pytest.approx([number / sum(wanted) for number in wanted])
+    assert masked.automatic.strengths == tuple(wanted)
+
+
+def test_as_many_numbers_as_experts_are_read_in_order_through_a_chain(comfy, twelve):
+    whole = at_slots(comfy, twelve[1], 1, 3, inner=at_slots(comfy, twelve[1], 2, 4))
+    ends, = comfy.call("MixtureOptions", mixture=whole, weights_end="1 2 3 4")
+    assert ends.options.weights_end == (1, 2, 3, 4)
+    with pytest.raises(ValueError, match="5 numbers for 4 experts"):
+        comfy.call("MixtureOptions", mixture=whole, weights_end="1 2 3 4 5")     # the last one reads number 7
+
+
 def test_what_makes_no_sense(comfy, twelve):
     experts = twelve[1]
     inner = mix(comfy, experts[3:5])
@@ -73,4 +111,4 @@ def test_what_makes_no_sense(comfy, twelve):
         mix(comfy, experts[:2], mixture=optional)
     whole = mix(comfy, experts[:2], "1 1 2", mixture=inner)
     ends, = comfy.call("MixtureOptions", mixture=whole, reliabilities_end="1 2 3 4")
-    assert ends.options.reliabilities_end == pytest.approx((0.1, 0.2, 0.3, 0.4)), "one for each expert of the chain"
+    assert ends.options.numbers_end == pytest.approx((0.1, 0.2, 0.3, 0.4)), "one for each expert of the chain"

@@ -123,7 +123,7 @@ def test_the_gap_by_hand():
     a, b, mask = noise(1, 2, 4, 2, 2), noise(2, 2, 4, 2, 2), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
     x, y = a.double(), b.double()
     wanted = ((2 * x - y) ** 2 - 2 * x ** 2 + y ** 2) * mask
-    assert relative(corrected.gap([(2.0, a), (-1.0, b)], 3.0, mask), wanted.sum((1, 2, 3)) / 9) <= 1e-12
+    assert relative(corrected.log_weight_rate([(2.0, a), (-1.0, b)], 3.0, mask), wanted.sum((1, 2, 3)) / 9) <= 1e-12
 
 
 def told(caplog):

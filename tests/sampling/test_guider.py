@@ -73,7 +73,7 @@ def test_fusion_is_equation_10(comfy, unets, weights, reliabilities, sigma):
     x = sigma * latent(2, seed=9)["samples"]
     models = unets[:len(weights)]
     mixture = united(comfy, models, weights=weights, reliabilities=reliabilities)
-    wanted = eq10(*estimates(models, x, sigma), weights, mixture.reliabilities)
+    wanted = eq10(*estimates(models, x, sigma), weights, mixture.numbers)
     assert relative(ask(comfy, mixture, x, sigma), wanted) <= 2e-5
 
 

@@ -62,7 +62,7 @@ def test_clones_with_loras_are_checkpoints_of_their_own(comfy, loras, copies):
     mixture = united(comfy, clones, weights=weights, reliabilities=" ".join(map(str, reliabilities)))
     made = [checkpoint(0, *numbers) for numbers in loras]
     for sigma in (9.0, 0.5):
-        wanted = eq10(*stock_estimates(made, X * sigma, sigma), weights, mixture.reliabilities)
+        wanted = eq10(*stock_estimates(made, X * sigma, sigma), weights, mixture.numbers)
         assert relative(ask(comfy, mixture, X * sigma, sigma), wanted) <= 2e-5
     guider = comfy.call("MCDMGuider", mixture=mixture)[0]
     assert len({id(p.model) for p in guider.patchers}) == copies

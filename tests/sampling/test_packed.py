@@ -70,7 +70,7 @@ def test_picture_and_sound_are_fused(comfy, masked):
     mask[:, :, 16:] = 1.0                                               # the right half of every frame
     guider = comfy.call("MCDMGuider", mixture=united(comfy, mask if masked else None))[0]
     seen = []
-    guider.observer = seen.append
+    guider.watch.observe = seen.append
     nothing = nested(0) * 0.0
     noise = nested(5)
     out = guider.sample(noise, nothing, host.sampler_object("euler"), torch.tensor(LEVELS), disable_pbar=True, seed=0)
@@ -83,6 +83,49 @@ def test_picture_and_sound_are_fused(comfy, masked):
     wanted = by_hand(pack_latents(noise.unbind())[0], packed) / 0.18215     # out of SD 1.5's latent space
     assert relative(pack_latents(out.unbind())[0], wanted) <= 2e-5
     assert {tuple(o.fused.shape) for o in seen} == {SHAPES[0]}          # reports and previews are of the picture
+
+
+def masks_by_hand(asked, temperature):
+    """Of both experts, from D_i - N_i of one part in float64, without blur."""
+    asked = torch.stack(asked)
+    mean = asked.flatten(2).mean((0, 2)).view(1, -1, *[1] * (asked.ndim - 2))
+    return torch.softmax(asked / (temperature * mean), 0)
+
+
+def test_automatic_masks_are_of_the_pictures_cells_and_of_the_sounds_mean(comfy):
+    """Conditions of the two experts ask for other things in the left and the right half, and in the sound."""
+    import comfy.samplers as host
+    from comfy.utils import pack_latents, unpack_latents
+    mixture = comfy.call("AutomaticMasks", mixture=united(comfy), temperature=0.5, blur=0.0)[0]
+    guider, seen = comfy.call("MCDMGuider", mixture=mixture)[0], []
+    guider.watch.observe = seen.append
+    x, sigma = nested(5), 1.5
+    packed, shapes = pack_latents(x.unbind())
+    answers = []
+
+    def probe(model, noise, sigmas, extra_args=None, callback=None, disable=None):
+        answers.append(model(packed, sigmas[0] * torch.ones(1), **extra_args))
+        return noise
+    guider.sample(nested(1), nested(0) * 0.0, host.KSAMPLER(probe), torch.tensor([sigma, 0.0]), disable_pbar=True,
+                  seed=0)
+
+    def answer(part, mean, deviation):
+        return (deviation ** 2 * part + sigma ** 2 * mean) / (deviation ** 2 + sigma ** 2)
+    wanted = []
+    for part in (p.double() for p in x.unbind()):
+        d = answer(part, 0.7, 0.5), answer(part, -0.4, 1.0)
+        nulls = answer(part, 0.0, 0.5), answer(part, 0.0, 1.0)
+        asked = [(a - n).norm(dim=1, keepdim=True) for a, n in zip(d, nulls, strict=True)]
+        if part.ndim == 3:
+            asked = [a.mean((1, 2), keepdim=True) for a in asked]
+        m = masks_by_hand(asked, 0.5)
+        a = [0.25 * m[0], 0.75 * m[1]]
+        null = (a[0] * nulls[0] + a[1] * nulls[1]) / (a[0] + a[1])
+        wanted.append(null + 2.0 * m[0] * (d[0] - null) + 1.5 * m[1] * (d[1] - null))
+    for found, expected in zip(unpack_latents(answers[0], shapes), wanted, strict=True):
+        assert relative(found, expected) <= 2e-5
+    first, second = seen[0].coefficients.masks      # reports and previews see them
+    assert first.shape == (1, 1, 3, 4, 4) and (first + second - 1).abs().max() <= 1e-6
 
 
 def test_nothing_infinite_in_the_sound(comfy):

@@ -149,7 +149,7 @@ def test_a_model_that_the_host_has_moved_runs_in_its_own_lane(comfy, unets):
     here = united(comfy, unets[:2])
     clock = comfy.module("mcdm.host.experts.lanes").Clock()
     guider, = comfy.call("MCDMGuider", mixture=mixture)
-    guider.clock = clock
+    guider.watch.clock = clock
     assert torch.equal(probed(guider, X, 1.0), ask(comfy, here, X, 1.0))
     assert clock.seconds(0) > 0 and clock.seconds(1) > 0
     assert [comfy.module("mcdm.host.experts.devices").where(e) for e in mixture.experts] == ["here", "cpu:0"]

@@ -27,7 +27,7 @@ def steps_in_windows(comfy, model, scheduler, steps, percent):
     first = expert(comfy, model, 0, end_percent=percent)
     second = expert(comfy, model, 1, start_percent=percent)
     levels = comfy.module("mcdm.host.models").noise_levels_of(model)
-    schedule = comfy.module("mcdm.host.sampling.plan").Schedule([first, second], model, levels)
+    schedule = comfy.module("mcdm.host.schedule").Schedule([first, second], model, levels)
     sigmas = host.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, steps)
     active = [schedule.active(level) for level in sigmas.tolist()[:-1]]
     return [[k for k, on in enumerate(active) if on[i]] for i in (0, 1)]

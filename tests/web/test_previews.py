@@ -79,14 +79,15 @@ def left_half():
 
 def observed(comfy, mixture, batch=1, **run):
     """(pulls, observation) of every evaluation of a run of the sampler."""
-    sampling, previews = comfy.module("mcdm.host.sampling.ksampler"), comfy.module("mcdm.drawing.previews")
-    guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider(mixture)
+    sampling, previews = comfy.module("mcdm.host.sampling.ksampler"), comfy.module("mcdm.drawing.live_previews")
     seen = []
 
     def observe(observation):
         seen.append((previews.contribution_shares(observation, len(mixture.experts)), observation))
     run = RUN | {"denoise": 1.0} | run
-    sampling.sample(guider, **run, latent_image=latent(batch), observe=observe)
+    watch = comfy.module("mcdm.host.sampling.watch").Watch(observe)
+    guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider(mixture, watch=watch)
+    sampling.sample(guider, **run, latent_image=latent(batch))
     return seen
 
 
@@ -147,7 +148,7 @@ def observation(comfy, count=2, shape=(1, 4, 8, 8)):
 
 def previews_of(comfy, send, names=("a", "b"), space="SD15", **more):
     import comfy.latent_formats as formats
-    return comfy.module("mcdm.drawing.previews").Previews(names, getattr(formats, space)(), send, **more)
+    return comfy.module("mcdm.drawing.live_previews").Previews(names, getattr(formats, space)(), send, **more)
 
 
 @pytest.mark.parametrize("evaluations", [1, 2, 7, 50, 1000])
@@ -256,7 +257,7 @@ def page_of_a_run(comfy, monkeypatch):
     import comfy_execution.utils
     import server
     sent, instance = [], server.PromptServer.instance
-    monkeypatch.setattr(comfy.module("mcdm.drawing.previews"), "SHARE", 0.0)
+    monkeypatch.setattr(comfy.module("mcdm.drawing.live_previews"), "SHARE", 0.0)
     monkeypatch.setattr(instance, "client_id", "tab")
     monkeypatch.setattr(instance, "sockets", {"tab": None, "other": None})
     monkeypatch.setattr(instance, "send_sync", lambda event, data, client=None: sent.append((event, data, client)))
@@ -280,7 +281,7 @@ def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_o
     predict = guider.predict_noise
 
     def watched(self, *args, **kwargs):
-        observers.append(self.observer)
+        observers.append(self.watch.observe)
         tensors.append(live_tensors())
         return predict(self, *args, **kwargs)
     monkeypatch.setattr(guider, "predict_noise", watched)
@@ -304,7 +305,7 @@ def test_off_nothing_is_sent_observed_evaluated_or_kept(comfy, gaussians, page_o
         del page_of_a_run.server.sockets["tab"]
     elif case == "outside a prompt":
         import comfy_execution.utils
-        monkeypatch.setattr(comfy.module("mcdm.drawing.previews"), "get_executing_context", lambda: None)
+        monkeypatch.setattr(comfy.module("mcdm.drawing.live_previews"), "get_executing_context", lambda: None)
         assert comfy_execution.utils.get_executing_context()
     off, asked_off, kept_off = run(expert_previews=case != "off")
     assert page_of_a_run.sent == []

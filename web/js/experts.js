@@ -82,7 +82,7 @@ function counted(node, path, depth = 0) {
     };
 }
 
-/** What arrives at a mixer's input `mixture`, as one part more: {name, color, key, weight, count}. */
+/** What arrives at a mixer's input `mixture`, as one additional part: {name, color, key, weight, count}. */
 function mixtureOf(node, path = [], depth = 0) {
     const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
     const at = index < 0 || depth > 20 ? undefined : origin(node, index, path);

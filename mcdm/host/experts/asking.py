@@ -2,19 +2,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import comfy.samplers
 import torch
 
 from ...mixture import Expert
 from .devices import lane_of, where
-from .lanes import Clock, Lanes, unmeasured
+from .lanes import Clock, Lane, Lanes, unmeasured
 from .patchers import deep_equal
-from .run import ExpertRun, Place, log_failing_expert
+from .run import ExpertRun, Query, log_failing_expert
 
 logger = logging.getLogger("mcdm")
 
@@ -25,13 +26,37 @@ class Asked(Protocol):
     """What an evaluation asks: the experts whose condition, whose null counts, by index."""
 
     @property
-    def conditions(self) -> Sequence[int]: ...
+    def conditions(self) -> Collection[int]: ...
 
     @property
-    def nulls(self) -> Sequence[int]: ...
+    def nulls(self) -> Collection[int]: ...
 
 
-class Evaluator:
+class Answers(NamedTuple):
+    """D of every condition and of every null that counts, each in its expert's latent space."""
+    denoised: Estimates
+    nulls: Estimates
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One call of the host: all that one MODEL is asked, at one query and on one lane.
+
+    members: the experts that it serves. conditions, nulls: those of them whose condition, whose null is asked.
+    """
+    members: list[int]
+    conditions: list[int]
+    nulls: list[int]
+    query: Query
+    lane: Lane
+
+    @property
+    def rows(self) -> list[int]:
+        """The expert of each prediction, in the order of the answers."""
+        return [*self.conditions, *self.nulls]
+
+
+class Asking:
     """The calls of one sampling.
 
     shared: a dictionary for samplings of one noise whose mixtures differ in numbers only: the answers at their first
@@ -40,7 +65,7 @@ class Evaluator:
     """
 
     def __init__(
-        self, runs: Sequence[ExpertRun], shared: dict[Any, Any] | None, clock: Clock | None = None,
+        self, runs: Sequence[ExpertRun], shared: dict[Any, Any] | None = None, clock: Clock | None = None,
     ) -> None:
         self.runs = runs
         self._lane_of = [lane_of(run.expert) for run in runs]
@@ -49,35 +74,39 @@ class Evaluator:
         self._measured = unmeasured if self.clock is None else self.clock.measured
         self._lanes = Lanes(self._lane_of[0])
         self._shared = shared           # given up after the first evaluation
-        self._calls: list[list[int]] = []
+        self._groups: list[list[int]] = []      # experts whom one call serves
         self._models: list[Any] = []            # for each expert, the MODEL that answers for it
         self._first_equal: list[int] = []       # for each expert, the first whose null is equal to its own
 
-    def evaluate(self, plan: Asked, places: Sequence[Place]) -> tuple[Estimates, Estimates]:
-        """(D of every condition that counts, D of every null that counts). Equal nulls are asked once."""
-        if not self._calls:
+    def ask(self, asked: Asked, queries: Sequence[Query]) -> Answers:
+        """The answers to what is asked. Equal nulls are asked once."""
+        if not self._groups:
             self._group()
-        asked: dict[int, int] = {}      # {first of equal nulls: the expert in whose call it is asked}
-        for i in plan.nulls:
-            asked.setdefault(self._first_equal[i], i)
-        groups, questions = [], []
-        for members in self._calls:
-            conditions = [i for i in members if i in plan.conditions]
-            nulls = [i for i in members if i in asked.values()]
-            if not conditions and not nulls:
-                continue
-            groups.append((conditions, nulls))
-            ask = functools.partial(self._ask, members, conditions, nulls, places[members[0]])
-            questions.append((self._lane_of[members[0]], ask))
+        asker: dict[int, int] = {}      # {first of equal nulls: the expert in whose call it is asked}
+        for i in asked.nulls:
+            asker.setdefault(self._first_equal[i], i)
+        calls = list(self._calls(asked.conditions, set(asker.values()), queries))
+        questions = [(call.lane, functools.partial(self._answered, call)) for call in calls]
         denoised: Estimates = {}
         answers: Estimates = {}
-        for (conditions, nulls), results in zip(groups, self._lanes.ask(questions), strict=True):
-            for i, d in zip(conditions, results, strict=False):
+        for call, results in zip(calls, self._lanes.ask(questions), strict=True):
+            count = len(call.conditions)
+            for i, d in zip(call.conditions, results[:count], strict=True):
                 denoised[i] = self.runs[i].watch(d)
-            for i, d in zip(nulls, results[len(conditions):], strict=True):
+            for i, d in zip(call.nulls, results[count:], strict=True):
                 answers[i] = self.runs[i].watch(d)
         self._shared = None
-        return denoised, {i: answers[asked[self._first_equal[i]]] for i in plan.nulls}
+        return Answers(denoised, {i: answers[asker[self._first_equal[i]]] for i in asked.nulls})
+
+    def _calls(
+        self, conditions: Collection[int], nulls: Collection[int], queries: Sequence[Query],
+    ) -> Iterator[Call]:
+        for members in self._groups:
+            first = members[0]
+            call = Call(members, [i for i in members if i in conditions], [i for i in members if i in nulls],
+                        queries[first], self._lane_of[first])
+            if call.rows:
+                yield call
 
     def close(self) -> None:
         """Once all is sampled, or has failed."""
@@ -94,21 +123,19 @@ class Evaluator:
                      for i, run in enumerate(self.runs))
             logger.info(f"MCDM: a step took {', '.join(times)}.")
 
-    def _ask(
-        self, members: Sequence[int], conditions: Sequence[int], nulls: Sequence[int], place: Place,
-    ) -> list[torch.Tensor]:
-        """The answers to these conditions and nulls, in this order, asked now or known from another sampling."""
-        if self._shared is None or not all(self.runs[i].stateless for i in members):
-            return self._call(members, conditions, nulls, place)
-        key = tuple(conditions), tuple(nulls)       # the last bits of a row depend on its company in the batch
+    def _answered(self, call: Call) -> list[torch.Tensor]:
+        """The answers to a call, asked now or known from another sampling."""
+        if self._shared is None or not all(self.runs[i].stateless for i in call.members):
+            return self._asked_now(call)
+        key = tuple(call.conditions), tuple(call.nulls)     # the last bits of a row depend on its company in the batch
         asked_at, results = self._shared.get(key, (None, []))
-        if not deep_equal(asked_at, place):
-            results = self._call(members, conditions, nulls, place)
-            x, sigma = place
-            self._shared[key] = (x.clone(), sigma.clone()), results
+        if not deep_equal(asked_at, call.query):
+            results = self._asked_now(call)
+            x, sigma = call.query
+            self._shared[key] = Query(x.clone(), sigma.clone()), results
         return results
 
-    def refresh(self, i: int, plan: Asked, places: Sequence[Place]) -> None:
+    def refresh(self, i: int, conditions: Collection[int], query: Query) -> None:
         """Asks an expert's pair again where its MODEL has meanwhile seen the null of another expert.
 
         Functions that look at the null keep what they saw last, for all experts of one MODEL.
@@ -116,40 +143,38 @@ class Evaluator:
         def overwrites(j: int) -> bool:
             same_model = self._models[j] == self._models[i]
             return same_model and self.runs[j].looks_at_null and self._first_equal[j] != self._first_equal[i]
-        if self.runs[i].looks_at_null and any(overwrites(j) for j in plan.conditions):
-            self._call([i], [i], [i], places[i])
+        if self.runs[i].looks_at_null and any(overwrites(j) for j in conditions):
+            self._asked_now(Call([i], [i], [i], query, self._lane_of[i]))
 
-    def _call(
-        self, members: Sequence[int], conditions: Sequence[int], nulls: Sequence[int], place: Place,
-    ) -> list[torch.Tensor]:
-        first = self.runs[members[0]]
-        positive = [self.runs[i].conds["positive"] for i in conditions]
-        negative = [self.runs[i].conds["negative"] for i in nulls]
+    def _asked_now(self, call: Call) -> list[torch.Tensor]:
+        first = self.runs[call.members[0]]
+        positive = [self.runs[i].conds["positive"] for i in call.conditions]
+        negative = [self.runs[i].conds["negative"] for i in call.nulls]
         first.take_over()
         with (
-            log_failing_expert(*(self.runs[i].expert for i in members)),
-            self._measured([*conditions, *nulls], first.device),
+            log_failing_expert(*(self.runs[i].expert for i in call.members)),
+            self._measured(call.rows, first.device),
         ):
             if not first.takes_one_row:
-                return batch(first.model, positive, negative, *place, first.options)
-            answers = [batch(first.model, [row], [], *place, first.options) for row in positive]
-            answers += [batch(first.model, [], [row], *place, first.options) for row in negative]
+                return batch(first.model, positive, negative, *call.query, first.options)
+            answers = [batch(first.model, [row], [], *call.query, first.options) for row in positive]
+            answers += [batch(first.model, [], [row], *call.query, first.options) for row in negative]
             return [d for answer in answers for d in answer]
 
     def regroup(self) -> None:
         """Forgets what belongs together, for conditions have changed."""
-        self._calls = []
+        self._groups = []
 
     def _group(self) -> None:
         """Decides which experts one call of the host serves, and which nulls are equal."""
         models = self._models = [self._served_by(i) for i in range(len(self.runs))]
-        calls: dict[Any, list[int]] = {}
+        groups: dict[Any, list[int]] = {}
         for i, run in enumerate(self.runs):
             # ControlNets are shown the host's numbers of the conditions instead of our labels, and functions that
             # look at the null (self-attention guidance) expect one of each in a call: calls of their own
             alone = i if run.looks_at_null or any("control" in cond for cond in _rows(run)) else None
-            calls.setdefault((models[i], alone), []).append(i)
-        self._calls = list(calls.values())
+            groups.setdefault((models[i], alone), []).append(i)
+        self._groups = list(groups.values())
         nulls = [_comparable(run.conds.get("negative", [])) for run in self.runs]
         self._first_equal = []
         for i, null in enumerate(nulls):
@@ -169,12 +194,15 @@ def _rows(run: ExpertRun) -> list[dict[str, Any]]:
 
 def _comparable(conds: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Conditions without the number that the host gives to each."""
-    return [{key: value for key, value in cond.items() if key != "uuid"} for cond in conds]
+    compared = []
+    for cond in conds:
+        compared.append({key: value for key, value in cond.items() if key != "uuid"})
+    return compared
 
 
 def check_finite(experts: Sequence[Expert], flags: Sequence[float]) -> None:
     """Raises ValueError that names the expert whose flag says that it answered with NaN or infinite values."""
-    for expert, finite in zip(experts, flags, strict=False):
+    for expert, finite in zip(experts, flags, strict=True):
         if not finite:
             raise ValueError(f"Expert '{expert.name}' returned NaN or infinite values; try weight_dtype float32, "
                              "a lower weight or another sampler.")
@@ -219,4 +247,4 @@ def _pair(
         out = function({"conds": rows, "input": x, "sigma": sigma, "model": model, "model_options": options})
     else:
         out = comfy.samplers.calc_cond_batch(model, rows, x, sigma, options)
-    return [d for d, row in zip(out, rows, strict=False) if row is not None]
+    return [d for d, row in zip(out, rows, strict=True) if row is not None]

@@ -1,31 +1,16 @@
 """An expert's own copies of the host's conditions, so that the state of ControlNets and hooks stays its own."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import comfy.sampler_helpers
-import torch
 
 from ...bands import EVERY
 from ...mixture import Expert
+from ..spaces.start import Shapes
 from .devices import copied, place_controls
 
-Shapes = Sequence[Sequence[int]]                # of the parts of a packed latent [B, 1, n]: picture, sound
 Conds = dict[str, list[dict[str, Any]]]         # {"positive": [condition, ...], "negative": [...]}
-
-
-class Start(NamedTuple):
-    """What the host gives its inner_sample.
-
-    latent_shapes: of the parts of a packed latent [B, 1, n], such as picture and sound.
-    """
-    noise: torch.Tensor
-    latent_image: torch.Tensor | None
-    denoise_mask: torch.Tensor | None
-    seed: int | None
-    sigmas: torch.Tensor
-    latent_shapes: Shapes | None
 
 
 def host_conds(expert: Expert) -> Conds:

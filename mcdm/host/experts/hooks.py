@@ -7,17 +7,17 @@ from typing import Any
 import comfy.samplers
 import torch
 
-from .run import ExpertRun, Place
+from .run import ExpertRun, Query
 
 POST_CFG = "sampler_post_cfg_function"
 
 
 def apply_cfg_hooks(
-    run: ExpertRun, weight: float, denoised: torch.Tensor, null: torch.Tensor | None, place: Place,
+    run: ExpertRun, weight: float, denoised: torch.Tensor, null: torch.Tensor | None, query: Query,
 ) -> torch.Tensor:
     """The host's own CFG hooks of one expert: their result, on its device, replaces D_0 + w_i (D_i - D_0)."""
     run.take_over()
-    x, sigma = place
+    x, sigma = query
     model, options = run.model, run.options
     positive = run.conds["positive"]
     negative = None if null is None else run.conds.get("negative")
@@ -43,16 +43,18 @@ def split_hooks(own_options: dict[str, Any], options: dict[str, Any]) -> tuple[d
 
 
 def apply_sampler_hooks(
-    guider: Any, hooks: list[Callable], fused: torch.Tensor, denoised: dict[int, torch.Tensor],
+    guider: Any, hooks: list[Callable], fused: torch.Tensor, alone: torch.Tensor | None,
     null: torch.Tensor | None, x: torch.Tensor, timestep: torch.Tensor, options: dict[str, Any],
 ) -> torch.Tensor:
-    """A sampler's post-CFG hooks on the fused estimate [B, ...]: its unconditional estimate is D_0."""
-    only = next(iter(denoised.values())) if len(denoised) == 1 else None
+    """A sampler's post-CFG hooks on the fused estimate [B, ...]: its unconditional estimate is D_0.
+
+    alone: D_i where one condition alone was asked.
+    """
     unconditioned = torch.zeros_like(fused) if null is None else null
     conds = guider.sampling.lead.conds
     for hook in hooks:
         fused = hook({
-            "denoised": fused, "cond_denoised": fused if only is None else only,
+            "denoised": fused, "cond_denoised": fused if alone is None else alone,
             "uncond_denoised": unconditioned, "cond": conds["positive"], "uncond": conds.get("negative"),
             "cond_scale": guider.cfg, "model": guider.inner_model, "model_options": options, "input": x,
             "sigma": timestep,

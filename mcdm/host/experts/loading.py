@@ -15,9 +15,10 @@ import comfy.model_management
 import comfy.sampler_helpers
 import torch
 
+from ..spaces.inpainting import kept_part
+from ..spaces.layout import OneSpace
+from ..spaces.start import Start
 from .asking import Asked
-from .conds import Start
-from .inpainting import kept_part
 from .run import ExpertRun, LeadRun, log_failing_expert
 
 logger = logging.getLogger("mcdm")
@@ -29,16 +30,16 @@ MEMORY = torch.device("cpu")        # the one device on which the host never unl
 class Loader:
     """The loading of one sampling. Networks go by the id of their model, for several experts may share one.
 
-    plan: what is asked at a level. companions: patchers of what every step needs beside the networks, such as VAEs.
-    models: all that was loaded so far beside the lead, for the host to clean up.
+    plan: what is asked at a level, with D_0 or without. models: all that was loaded so far beside the lead, for the
+    host to clean up.
     """
 
     def __init__(
-        self, plan: Callable[[float, bool], Asked], runs: Sequence[ExpertRun], lead: LeadRun,
-        companions: Sequence[Any] = (),
+        self, plan: Callable[[float, bool], Asked], lead: LeadRun, runs: Sequence[ExpertRun], layout: OneSpace,
     ) -> None:
-        self._plan, self.runs, self.lead, self.companions = plan, runs, lead, companions
+        self._plan, self.lead, self.runs, self.layout = plan, lead, runs, layout
         self.models: list[Any] = []
+        self._starts: Sequence[Start] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
         self._loaded: set[int] = set()
         self._gone: set[int] = set()
@@ -67,15 +68,19 @@ class Loader:
         self, executor: Callable, patcher: Any, noise_shape: Sequence[int], conds: Any, *args: Any, **kwargs: Any,
     ) -> tuple[Any, Any, list[Any]]:
         """The host's prepare_sampling for the networks that come first, instead of the lead's."""
-        self._load = functools.partial(load_together, executor, noise_shape, args, kwargs, self.companions)
+        shape_of = functools.partial(self.layout.shape_of, shape=noise_shape)
+        self._load = functools.partial(load_together, executor, shape_of, args, kwargs, self.layout.vaes())
         self._bring(self._first)
         if self._later:
             logger.info(f"MCDM: {self._names(self._first)} loaded; {self._names(self._later)} when a step asks.")
         return patcher.model, conds, self.models
 
-    def begin(self, start: Start) -> None:
-        """Begins the runs whose networks are loaded now, and those of others as soon as these are."""
-        self._start = start
+    def begin(self, starts: Sequence[Start]) -> None:
+        """Begins the runs whose networks are loaded now, and those of others as soon as these are.
+
+        starts: what the latent of each group begins with.
+        """
+        self._starts = starts
         self.lead.late = id(self.lead.model) not in self._loaded
         self._begin_loaded()
 
@@ -123,26 +128,28 @@ class Loader:
             if id(run.model) in self._loaded and id(run) not in self._begun:
                 self._begun.add(id(run))
                 with log_failing_expert(run.expert):
-                    run.begin(self._start)
+                    run.begin(self._starts[run.space])
                 if run.space == self.lead.space:
-                    run.kept = kept_part(run.model, self.lead.model, self._start)
+                    run.kept = kept_part(run.model, self.lead.model, self._starts[run.space])
 
     def _names(self, networks: Collection[int]) -> str:
         return " and ".join(f"'{run.expert.name}'" for run in self.runs if id(run.model) in networks)
 
 
 def load_together(
-    executor: Callable, noise_shape: Sequence[int], rest: Sequence[Any], options: dict[str, Any],
+    executor: Callable, shape_of: Callable[[int], Sequence[int]], rest: Sequence[Any], options: dict[str, Any],
     companions: Sequence[Any], runs: Sequence[ExpertRun],
 ) -> list[Any]:
     """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`; returns their patchers.
 
-    rest, options: further arguments of the host's. Working memory is that of the hungriest expert, not the sum.
+    shape_of: the shape of each space's latent. rest, options: further arguments of the host's. Working memory is that
+    of the hungriest expert, not the sum. companions: patchers of what every step needs beside the networks, such as
+    VAEs.
     """
     carriers = {id(run.model): run.patcher for run in reversed(runs)}   # the first patcher of each network
 
     def working_memory(run: ExpertRun) -> float:
-        return comfy.sampler_helpers.estimate_memory(run.patcher, run.shape or noise_shape, run.conds)[0]
+        return comfy.sampler_helpers.estimate_memory(run.patcher, shape_of(run.space), run.conds)[0]
     hungriest = max(runs, key=working_memory)
     hungry = carriers.pop(id(hungriest.model))
     others = [*carriers.values(), *companions]
@@ -151,7 +158,7 @@ def load_together(
     everything = {f"{kind}{i}": rows for i, run in enumerate(runs) for kind, rows in run.conds.items()}
     hungry.set_additional_models(KEY, others)
     try:
-        _, _, models = executor(hungry, hungriest.shape or noise_shape, everything, *rest, **options)
+        _, _, models = executor(hungry, shape_of(hungriest.space), everything, *rest, **options)
     finally:
         hungry.remove_additional_models(KEY)
     return models

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import comfy.hooks
 import comfy.model_management
@@ -18,18 +18,23 @@ import comfy.sampler_helpers
 import comfy.samplers
 import torch
 
-from ... import fusion
 from ...mixture import Expert
 from ...noise_levels import NoiseLevels, translate
 from ..models import noise_levels_of
-from .conds import Conds, Shapes, Start, copy_controls, copy_hooks, host_conds, is_stateless
-from .inpainting import Kept, latent_in
+from ..spaces.inpainting import Kept, latent_in
+from ..spaces.start import Start
+from .conds import Conds, copy_controls, copy_hooks, host_conds, is_stateless
 
 logger = logging.getLogger("mcdm")
 
 AROUND_THE_RUN = ("outer_sample", "sampler_sample", "predict_noise")        # wrappers that only the lead's may be
 CFG_HOOKS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_cfg_function")
-Place = tuple[torch.Tensor, torch.Tensor]       # the image [B, ...] and the level [B] at which an expert is asked
+
+
+class Query(NamedTuple):
+    """What an expert is asked about: the image x [B, ...] at the level [B], in the frame of its network."""
+    x: torch.Tensor
+    level: torch.Tensor
 
 
 def wants_null(options: dict[str, Any]) -> bool:
@@ -54,21 +59,19 @@ class ExpertRun:
     """An expert other than the lead. Beside the lead, the host knows nothing of it, so it does the host's work itself.
 
     patcher: its ModelPatcher. levels, lead_levels: the frames of its network and of the sampler. conds, options: what
-    its network is asked with. mask: in latent cells, 1.0 everywhere without one. finite: on the device, 1 while all its
+    its network is asked with. space: which of several latents is its own. finite: on the device, 1 while all its
     answers were finite. kept: what a noise mask keeps, where it wants that otherwise than the lead.
     """
 
-    def __init__(self, expert: Expert, patcher: Any, lead_levels: NoiseLevels) -> None:
+    def __init__(self, expert: Expert, patcher: Any, lead_levels: NoiseLevels, space: int = 0) -> None:
         self.expert, self.patcher = expert, patcher
         self.levels, self.lead_levels = noise_levels_of(patcher), lead_levels
         self.conds: Conds = {}
         self.options: dict[str, Any] = {}
-        self.mask: fusion.Coefficient = 1.0
         self.finite = torch.ones(())
-        self.space, self.shape = 0, torch.Size()    # of several latents, which is its own, and the shape of that
+        self.space = space
         self.kept: Kept | None = None
         self.stateless = is_stateless(expert, patcher)
-        self._masked: torch.Size | None = None      # the shape of the image that the mask fits
         self._hook_mode = patcher.hook_mode
 
     @property
@@ -156,29 +159,14 @@ class ExpertRun:
 
     # -- one evaluation ------------------------------------------------------------------------------------------------
 
-    def fit_mask(self, size: torch.Size, device: torch.device, latent_shapes: Shapes | None) -> None:
-        """Brings its mask to the size [B, ...] of the image, which some samplers change on their way.
-
-        In a packed latent it is of the first part, the picture; elsewhere the expert acts everywhere.
-        """
-        if self.expert.mask is None or self._masked == size:
-            return
-        self._masked = size
-        if latent_shapes is None or len(latent_shapes) < 2:
-            self.mask = fusion.latent_mask(self.expert.mask, size, device)
-            return
-        parts = [torch.ones(tuple(shape), device=device) for shape in latent_shapes]
-        parts[0] = parts[0] * fusion.latent_mask(self.expert.mask, parts[0].shape, device)
-        self.mask = torch.cat([part.reshape(len(part), 1, -1) for part in parts], dim=-1)
-
-    def place(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Place:
+    def query(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Query:
         """The sampler's image [B, ...] and noise level [B] in the frame in which this expert is asked."""
         gain, own_level = translate(level, self.lead_levels, self.levels)
         own_x = x if gain == 1.0 else x * gain
         own_timestep = timestep if own_level == level else torch.full_like(timestep, own_level)
         if self.kept is not None:
             own_x = self.kept.refilled(x, timestep, own_x, own_timestep, gain)
-        return own_x.to(self.device), own_timestep.to(self.device)
+        return Query(own_x.to(self.device), own_timestep.to(self.device))
 
     def take_over(self) -> None:
         """Makes its patcher the one that the network answers for, with no weight hooks of another left in place."""
@@ -240,5 +228,5 @@ class LeadRun(ExpertRun):
         comfy.sampler_helpers.cleanup_models(self.conds, [])    # the host leaves its ControlNets when a run breaks
         self.options = {}       # which hold the loader, which holds this
 
-    def place(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Place:
-        return x, timestep
+    def query(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Query:
+        return Query(x, timestep)

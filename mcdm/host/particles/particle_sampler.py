@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,9 +17,10 @@ from ...account import Account, Record
 from ...ancestral import AlphaBeta, check_falling, frame, step
 from ...fusion import Coefficient
 from ...observation import Observation
+from ..experts.asking import Answers
 from ..sampling.plan import Division, Plan
 from .settings import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Settings, checked
-from .superdiff import Estimates, Stand, SuperDiff
+from .superdiff import ParticleState, SuperDiff
 
 logger = logging.getLogger("mcdm")
 
@@ -33,29 +34,29 @@ def sample(
 ) -> torch.Tensor:
     """A sampler of the host for the guider of a mixture. Rows come back as `settings.keep` says, all equally likely.
 
-    tell: gets what happens, in words: now and then, and at the end what did. guider.account has it in numbers.
+    tell: gets what happens, in words: now and then, and at the end what did. guider.watch.account has it in numbers.
     Raises ValueError for what eq. 10 alone does not describe.
     """
-    walk = Walk(model, x, sigmas.tolist(), extra_args or {}, settings)
+    particles = Particles(model, x, sigmas.tolist(), extra_args or {}, settings)
     shown = time.monotonic()
-    with walk.watching():
+    with particles.watching():
         for k in trange(len(sigmas) - 1, disable=disable):
-            denoised = walk.step(k)
-            if tell is not None and time.monotonic() - shown > PATIENCE and (words := walk.account().now()):
+            denoised = particles.step(k)
+            if tell is not None and time.monotonic() - shown > PATIENCE and (words := particles.account().now()):
                 tell(words)
                 shown = time.monotonic()
             if callback is not None:
-                callback({"x": walk.x, "i": k, "sigma": sigmas[k], "sigma_hat": sigmas[k], "denoised": denoised})
-    rows = walk.finish()
-    walk.guider.account = walk.account()
-    words = walk.guider.account.in_words()
+                callback({"x": particles.x, "i": k, "sigma": sigmas[k], "sigma_hat": sigmas[k], "denoised": denoised})
+    rows = particles.finish()
+    account = particles.guider.watch.account = particles.account()
+    words = account.in_words()
     logger.info(f"MCDM Corrected: {words}.")
     if tell is not None:
         tell(words)
-    return walk.x[rows]
+    return particles.x[rows]
 
 
-class Walk:
+class Particles:
     """Particles on their way through the noise levels."""
 
     def __init__(
@@ -82,25 +83,16 @@ class Walk:
         self._k = 0
         self._noise = x
         self._seen: Observation | None = None
-        self._gap = torch.zeros(len(x), dtype=torch.float64)
+        self._rate = torch.zeros(len(x), dtype=torch.float64)       # of the log weights
         self._before: torch.Tensor | None = None                # the fused estimate of the step before
 
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """The guider shows it every evaluation, and whoever else watches; for SuperDiff it asks for kappa."""
-        guider, others = self.guider, self.guider.observer
+    def watching(self) -> contextlib.AbstractContextManager[None]:
+        """The guider shows it every evaluation; for SuperDiff it asks for kappa."""
+        divider = None if self.superdiff is None else self
+        return self.guider.sampling.evaluation.accompanied(self._look, divider)
 
-        def observe(seen: Observation) -> None:
-            self._seen = seen
-            if others is not None:
-                others(seen)
-        guider.observer = observe
-        if self.superdiff is not None:
-            guider.sampling.planner.divide = self._divide
-        try:
-            yield
-        finally:
-            guider.observer = others
+    def _look(self, seen: Observation) -> None:
+        self._seen = seen
 
     def account(self) -> Account:
         """What has happened so far."""
@@ -116,41 +108,50 @@ class Walk:
         denoised = self._asked()
         if self.settings.method == FEYNMAN_KAC:
             denoised = self._weighted(denoised)
-        change = 0.0 if self._before is None else (denoised - self._before) * corrected.ahead(*self._around())
+        change: torch.Tensor | float = 0.0
+        if self._before is not None:
+            change = (denoised - self._before) * corrected.multistep_factor(*self._around())
         for i in range(self.settings.langevin_steps if k else 0):
             noise = self._drawn(k, f"langevin {i}")
             self.x = corrected.langevin(self.x, denoised, *here, self.settings.langevin_size, noise)
             denoised = self._asked()
         if self.settings.langevin_steps and self.settings.method == FEYNMAN_KAC:
-            self._gap = self._measured()
+            self._rate = self._measured()
         x, self.x = self.x, step(self.x, denoised + change, here, there, noise=self._noise)
         self._before = denoised
         if self.superdiff is not None and self._seen is not None:
-            self.superdiff.follow(self._stand(x), self._image(self.x, there), self._seen.denoised)
+            self.superdiff.follow(self._state(x), self._image(self.x, there), self._seen.denoised)
         return denoised
 
     def _around(self) -> tuple[float, float, float]:
         """The sigmas of the level before, of this and of the next one."""
         return self.sigmas[max(self._k - 1, 0)], self.sigmas[self._k], self.sigmas[self._k + 1]
 
-    def _stand(self, x: torch.Tensor) -> Stand:
+    def _state(self, x: torch.Tensor) -> ParticleState:
         """Where SuperDiff is asked for kappa."""
-        sigmas = self._around()
-        more = 0.0 if self._before is None else corrected.ahead(*sigmas)
-        return Stand(self._image(x, self.places[self._k]), sigmas[1], sigmas[2], self._noise, self._before, more)
+        sigmas, z = self._around(), self._image(x, self.places[self._k])
+        more = 0.0 if self._before is None else corrected.multistep_factor(*sigmas)
+        return ParticleState(z, sigmas[1], sigmas[2], self._noise, self._before, more)
 
     def _image(self, x: torch.Tensor, place: AlphaBeta) -> torch.Tensor:
         """x in the frame z = x0 + sigma n, exactly."""
         return corrected.exact(x) / place[0] if place[0] else x
 
-    def _divide(self, sigma: float, denoised: Estimates, nulls: dict[int, torch.Tensor], plan: Plan) -> Division:
+    def compares(self, sigma: float) -> bool:
+        """Whether every expert's own null is needed: not for kappa."""
+        return False
+
+    def divide(
+        self, sigma: float, plan: Plan, answers: Answers, null_of: Callable[[int], torch.Tensor | None],
+    ) -> Division:
+        """The experts' parts by SuperDiff."""
         assert self.superdiff is not None
-        kappa = self.superdiff.kappa(self._stand(self.x), denoised, plan.null_blend(nulls), plan)
+        kappa = self.superdiff.kappa(self._state(self.x), answers.denoised, plan.null_blend(answers.nulls), plan)
         means = {i: float(k.mean()) for i, k in kappa.items()}
         self.records.append(Record(self.sigmas[self._k], [], [], means))
         shape = [-1, *[1] * (self.x.ndim - 1)]
-        parts = {i: k.to(self.x).reshape(shape) for i, k in kappa.items()}
-        return Division(parts, looks=self.settings.method == OR)
+        masks = {i: plan.coefficients.masks[i] * k.to(self.x).reshape(shape) for i, k in kappa.items()}
+        return Division([masks], looks=self.settings.method == OR)
 
     def _asked(self) -> torch.Tensor:
         level = self.x.new_full((len(self.x),), self.levels[self._k])
@@ -171,18 +172,19 @@ class Walk:
     # -- Feynman-Kac ---------------------------------------------------------------------------------------------------
 
     def _measured(self) -> torch.Tensor:
-        """The gap of each particle where it is."""
+        """The rate of each particle's log weight where it is."""
         parts, sigma = self._seen.parts() if self._seen else [], self.sigmas[self._k]
         if not parts or sigma == math.inf:
             return torch.zeros(len(self.x), dtype=torch.float64)
-        return corrected.gap(parts, sigma, self.cells)
+        return corrected.log_weight_rate(parts, sigma, self.cells)
 
     def _weighted(self, denoised: torch.Tensor) -> torch.Tensor:
         """Weighs the particles that have come to this level, and resamples where few of them count."""
-        before, self._gap = self._gap, self._measured()
+        before = self._rate
+        self._rate = self._measured()
         if self._k == 0:
             return denoised
-        self.log_weights += corrected.growth(before, self._gap, *self._around()[:2])
+        self.log_weights += corrected.log_weight_step(before, self._rate, *self._around()[:2])
         rows, effective, resampled = [], [], []
         for picture, weights in enumerate(self.log_weights.split(self.size)):
             effective.append(corrected.effective_size(weights))
@@ -195,8 +197,10 @@ class Walk:
         self.records.append(Record(self.sigmas[self._k], effective, resampled, {}))
         order = torch.cat(rows)
         if any(resampled):
-            self.ancestors, self._gap = self.ancestors[order], self._gap[order]
-            self.x, denoised = self.x[order], denoised[order]
+            self.ancestors = self.ancestors[order]
+            self._rate = self._rate[order]
+            self.x = self.x[order]
+            denoised = denoised[order]
             self._before = None if self._before is None else self._before[order]
         return denoised
 
@@ -207,7 +211,7 @@ class Walk:
         """The rows to give back, resampled so that all are equally likely."""
         self._k = len(self.sigmas) - 1
         if self.settings.method == FEYNMAN_KAC and self._k > 0:
-            self.log_weights += corrected.growth(self._gap, self._gap, *self.sigmas[-2:])
+            self.log_weights += corrected.log_weight_step(self._rate, self._rate, *self.sigmas[-2:])
         count = self.size if self.settings.keep == ALL else 1
         rows = []
         for picture, weights in enumerate(self.log_weights.split(self.size)):

@@ -31,12 +31,13 @@ def checked(guider: Any, settings: Settings) -> MixtureGuider:
     """The guider, if it is that of a mixture and gives what eq. 10 gives. Raises ValueError."""
     if not isinstance(guider, MixtureGuider):
         raise ValueError("MCDM Corrected is for the guider of a mixture; connect an MCDM Guider.")
-    if hasattr(guider, "groups"):
-        raise ValueError("MCDM Corrected is for experts that share a latent space, and these do not; use another "
-                         "sampler.")
     if guider.latent_shapes is not None and len(guider.latent_shapes) > 1:
         raise ValueError("MCDM Corrected does not take nested latents (picture and sound in one); use an ordinary "
                          "latent.")
+    if settings.method != PLAIN and len(guider.groups) > 1:
+        raise ValueError("MCDM Corrected weighs particles by densities at one noisy latent, and experts of several "
+                         "latent spaces each see a noisy latent of their own; set method to none, or use experts of "
+                         "one space.")
     if settings.method != PLAIN:
         options, experts = guider.mixture.options, guider.mixture.experts
         changed = [name for name, on in (

@@ -17,11 +17,11 @@ from ..sampling.plan import Plan
 Estimates = Mapping[int, torch.Tensor]          # {expert: D [N, ...]}
 
 
-class Stand(NamedTuple):
+class ParticleState(NamedTuple):
     """Where all particles are, in the frame z = x0 + sigma n, and the step that follows.
 
     z: [N, ...], float64. noise: of the step. before, more: `more` times the change of the fused estimate since `before`
-    is added to it, see `corrected.ahead`.
+    is added to it, see `corrected.multistep_factor`.
     """
     z: torch.Tensor
     sigma: float
@@ -43,7 +43,7 @@ class SuperDiff:
         self.log_densities: dict[int, torch.Tensor] = {}
 
     def kappa(
-        self, at: Stand, denoised: Estimates, null: torch.Tensor | None, plan: Plan,
+        self, at: ParticleState, denoised: Estimates, null: torch.Tensor | None, plan: Plan,
     ) -> dict[int, torch.Tensor]:
         """The part of each expert that was asked, {expert: [N]}, with the sum 1. null: D_0."""
         if at.sigma == math.inf:
@@ -54,13 +54,13 @@ class SuperDiff:
             for i, d in denoised.items():
                 self.log_densities[i] = corrected.log_density(at.z, d, at.sigma, self.data, self.cells)
         logs = torch.stack([self.log_densities[i] for i in denoised])
-        kappa = corrected.either(logs)
+        kappa = corrected.or_weights(logs)
         if self.equal and len(denoised) > 1:
             kappa = self._equalising(logs, at, denoised, null, plan)
         return dict(zip(denoised, kappa, strict=True))
 
     def _equalising(
-        self, logs: torch.Tensor, at: Stand, denoised: Estimates, null: torch.Tensor | None, plan: Plan,
+        self, logs: torch.Tensor, at: ParticleState, denoised: Estimates, null: torch.Tensor | None, plan: Plan,
     ) -> torch.Tensor:
         """Kappa of AND, [experts, N], for the very step that follows: to z + still + sum_i kappa_i moves_i."""
         kept = (at.sigma_next / at.sigma) ** 2
@@ -78,9 +78,9 @@ class SuperDiff:
             weight = corrected.exact(weight) if isinstance(weight, torch.Tensor) else weight
             moves.append(gain * weight * (corrected.exact(d) - origin))
         scores = [(corrected.exact(d) - at.z) / at.sigma ** 2 for d in denoised.values()]
-        return corrected.both(logs, scores, still, moves, at.sigma, at.sigma_next, self.data, self.cells)
+        return corrected.and_weights(logs, scores, still, moves, at.sigma, at.sigma_next, self.data, self.cells)
 
-    def follow(self, at: Stand, z_next: torch.Tensor, denoised: Estimates) -> None:
+    def follow(self, at: ParticleState, z_next: torch.Tensor, denoised: Estimates) -> None:
         """Takes the log densities along a step to z_next [N, ...]."""
         if at.sigma == math.inf:
             return

@@ -1,45 +1,79 @@
 """Automatic masks in a sampling: see mcdm/automatic.py."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 
 import torch
 
 from ... import automatic
 from ...automatic import Automatic
+from ...fusion import Coefficient
+from ..experts.asking import Answers
+from ..spaces.layout import OneSpace
 from .plan import Division, Plan
 
+Origin = Callable[[int], torch.Tensor | None]
 
-class AutomaticDivision:
+
+class AutomaticMasks:
     """Divides the work among the experts of one sampling by automatic masks, and holds these as the user wishes.
 
-    strengths: k_i of each expert.
+    masks: m_i of each expert in the lead's cells, as found last.
     """
 
-    def __init__(self, settings: Automatic, count: int) -> None:
-        self.settings = settings
-        self.strengths = settings.strengths or (1.0,) * count
-        self.masks: dict[int, torch.Tensor] = {}        # m_i of each expert, as found last
+    def __init__(self, settings: Automatic, layout: OneSpace) -> None:
+        self.settings, self.layout = settings, layout
+        self.masks: dict[int, torch.Tensor] = {}
+        self._strengths = settings.strengths or (1.0,) * len(layout.spaces)     # k_i of each expert
+        self._size: torch.Size | None = None        # of the image that the masks fit
 
-    def looks(self, sigma: float) -> bool:
+    def compares(self, sigma: float) -> bool:
         """Whether masks are found anew at this noise level, for which every expert's own null is needed."""
         return sigma > self.settings.hold or not self.masks
 
-    def __call__(
-        self, sigma: float, denoised: Mapping[int, torch.Tensor], nulls: dict[int, torch.Tensor], plan: Plan,
-    ) -> Division:
-        allowed = {i: plan.coefficients.masks[i] for i in denoised}
-        shape = next(iter(denoised.values())).shape
-        fits = all(i in self.masks and self.masks[i].shape[2:] == shape[2:] for i in denoised)
-        if self.looks(sigma) or not fits:
-            null = plan.null_blend(nulls)
-            if null is None:        # held, and a window has opened since
-                null = torch.stack([*denoised.values()]).mean(0)
-            asked = [d - nulls.get(i, null) for i, d in denoised.items()]
-            strengths = [self.strengths[i] for i in denoised]
-            found = automatic.masks(self.settings, asked, strengths, list(allowed.values()))
-            self.masks = dict(zip(denoised, found, strict=True))
-        parts = {}
-        for i, m in allowed.items():        # the planner multiplies by them again
-            parts[i] = self.masks[i] / m.clamp(min=1e-12) if isinstance(m, torch.Tensor) else self.masks[i]
-        return Division(parts)
+    def divide(self, sigma: float, plan: Plan, answers: Answers, null_of: Origin) -> Division:
+        asked = list(answers.denoised)
+        fits = self._size == self.layout.size and self.masks.keys() >= answers.denoised.keys()
+        if self.compares(sigma) or not fits:
+            found = self._found(answers, null_of, [plan.coefficients.masks[i] for i in asked])
+            self.masks, self._size = dict(zip(asked, found, strict=True)), self.layout.size
+        of_groups: list[dict[int, Coefficient]] = [{} for _ in plan.grids]
+        for i in asked:
+            for own, mask in zip(of_groups, self.layout.masks_of_all(self.masks[i]), strict=True):
+                own[i] = mask
+        return Division(of_groups)
+
+    def _found(self, answers: Answers, null_of: Origin, allowed: Sequence[Coefficient]) -> list[torch.Tensor]:
+        """m_i of each expert that was asked: of the picture's cells, and one number for each other part."""
+        pictures, others = [], []
+        for i, d in answers.denoised.items():
+            picture, *rest = self.layout.divided(d - self._origin(i, answers, null_of))
+            size = self.layout.in_the_leads_cells(self.layout.spaces[i], automatic.saliency(picture))
+            pictures.append(automatic.blurred(size, self.settings.blur))
+            others.append([automatic.saliency(part) for part in rest])
+        of_parts = [self._masks(answers, pictures, [self._of_the_picture(m) for m in allowed])]
+        for sizes in zip(*others, strict=True):         # of each other part, such as sound
+            means = [size.mean(dim=tuple(range(1, size.ndim)), keepdim=True) for size in sizes]
+            of_parts.append(self._masks(answers, means, [1.0] * len(means)))
+        return [self.layout.joined(masks) for masks in zip(*of_parts, strict=True)]
+
+    def _masks(
+        self, answers: Answers, sizes: Sequence[torch.Tensor], allowed: Sequence[Coefficient],
+    ) -> list[torch.Tensor]:
+        spaces = [self.layout.spaces[i] for i in answers.denoised]
+        strengths = [self._strengths[i] for i in answers.denoised]
+        return automatic.masks(self.settings.temperature, sizes, spaces, strengths, allowed)
+
+    def _origin(self, i: int, answers: Answers, null_of: Origin) -> torch.Tensor:
+        """N_i; D_0 for an expert without; where masks are held and a window has opened since, the mean estimate."""
+        null = answers.nulls.get(i)
+        if null is None:
+            null = null_of(i)
+        if null is not None:
+            return null
+        spaces = self.layout.spaces
+        return torch.stack([d for k, d in answers.denoised.items() if spaces[k] == spaces[i]]).mean(0)
+
+    def _of_the_picture(self, mask: Coefficient) -> Coefficient:
+        """Of a nested latent, the picture's part."""
+        return self.layout.divided(mask)[0][:, :1] if isinstance(mask, torch.Tensor) else mask

@@ -3,28 +3,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import comfy.patcher_extension
 import comfy.samplers
 import torch
 
-from ...account import Account
 from ...mixture import Mixture
-from ...observation import Observation, picture_of
-from ..experts.asking import Evaluator, check_finite
-from ..experts.conds import Conds, Shapes, Start, check_parts, host_conds
+from ..experts.asking import check_finite
+from ..experts.conds import host_conds
 from ..experts.hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
-from ..experts.lanes import Clock
-from ..experts.loading import KEY, Loader
+from ..experts.loading import KEY
 from ..experts.patchers import own_patchers
 from ..experts.run import ExpertRun, LeadRun, log_failing_expert, wants_null
 from ..experts.threads import threads_that_pay
 from ..models import check_latent, check_spaces, is_pixel, noise_levels_of
-from .automatic_masks import AutomaticDivision
-from .fuse import Combiner
-from .plan import Planner, Schedule, check_nulls
+from ..protocols import Conds, Options, Sampler
+from ..schedule import Schedule
+from ..spaces.groups import groups_of
+from ..spaces.layout import OneSpace
+from ..spaces.several import SeveralSpaces
+from ..spaces.start import Shapes, Start
+from .evaluation import Evaluation
+from .reasons import check_nulls
+from .watch import Watch
 
 logger = logging.getLogger("mcdm")
 
@@ -33,29 +36,28 @@ class Sampling(NamedTuple):
     """The state of one sampling: made when it begins, dropped when it ends."""
     lead: LeadRun
     runs: list[ExpertRun]       # of all experts, the lead's first
-    planner: Planner
-    evaluator: Evaluator
-    loader: Loader
-    combine: Combiner
+    layout: OneSpace
+    evaluation: Evaluation
 
 
 class MixtureGuider(comfy.samplers.CFGGuider):
     """Eq. 10 as a GUIDER. The first expert of the mixture is the lead: the sampler runs in its frame.
 
-    clip_denoised: clamp the fused estimate to [-1, 1] (pixel experts only).
+    clip_denoised: clamp the fused estimate to [-1, 1] (pixel experts only). watch: who looks on.
+    groups: the experts of each latent space.
     learned_variance: after an evaluation, the variance channels of the lead's condition row, as the authors take them.
-    observer: called with an Observation of every evaluation, before the sampler's own hooks; None costs nothing.
-    all_nulls: evaluate D_0 and the null of every expert whose condition counts, for an observer that compares them.
-    shared, clock: see Evaluator. account: what a sampler of particles has done.
     Raises ValueError for experts that do not fit together.
     """
 
-    def __init__(self, mixture: Mixture, clip_denoised: bool = False) -> None:
+    def __init__(self, mixture: Mixture, clip_denoised: bool = False, watch: Watch | None = None) -> None:
         lead = mixture.experts[0]
-        self._check_spaces(mixture)
+        self.groups = groups_of(mixture.experts, mixture.mixed_spaces)
+        if len(self.groups) == 1:
+            check_spaces(mixture.experts, mixture.mixed_spaces)
         self.patchers = own_patchers(mixture.experts)
         super().__init__(self.patchers[0])
         self.mixture, self.clip_denoised = mixture, clip_denoised
+        self.watch = watch or Watch()
         if clip_denoised and not is_pixel(self.model_patcher):
             raise ValueError(f"clip_denoised is for experts in pixel space; '{lead.name}' works on latents. "
                              "Turn it off.")
@@ -64,114 +66,102 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         levels = [noise_levels_of(patcher) for patcher in self.patchers]
         self.schedule = Schedule(mixture.experts, self.model_patcher, levels[0])
         self.learned_variance: torch.Tensor | None = None
-        self.observer: Callable[[Observation], None] | None = None
-        self.all_nulls = False
-        self.shared: dict[Any, Any] | None = None
-        self.clock: Clock | None = None
-        self.account: Account | None = None
-        self.latent_shapes: Shapes | None = None        # of the parts of a packed latent: picture, sound
+        self.latent_shapes: Shapes | None = None        # of the parts of a nested latent: picture, sound
         check_nulls(mixture)
-
-    def _check_spaces(self, mixture: Mixture) -> None:
-        check_spaces(mixture.experts, mixture.mixed_spaces)
-        self.together = mixture.experts         # those that work on the latent as it is given
 
     # -- one sampling --------------------------------------------------------------------------------------------------
 
     def sample(self, noise: torch.Tensor, latent_image: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Denoises `latent_image` + `noise` as the host's guiders do; both [B, C, H, W] or [B, C, T, H, W]."""
-        check_latent(self.together, latent_image)
+        check_latent([self.mixture.experts[i] for i in self.groups[0].members], latent_image)
         with contextlib.ExitStack() as afterwards:
             afterwards.enter_context(threads_that_pay(self.patchers, latent_image))
-            self.sampling = self._begin()
+            self.sampling = self._begin(latent_image.shape)
             afterwards.callback(delattr, self, "sampling")
-            afterwards.callback(self.sampling.loader.close)
+            afterwards.callback(self.sampling.layout.forget)
+            afterwards.callback(self.sampling.evaluation.loader.close)
             for run in self.sampling.runs:
                 afterwards.callback(run.close)
                 with log_failing_expert(run.expert):
                     run.open()
-            afterwards.callback(self.sampling.evaluator.close)
+            afterwards.callback(self.sampling.evaluation.asking.close)
             samples = super().sample(noise, latent_image, *args, **kwargs)
-            check_finite(self.mixture.experts, torch.stack([run.finite for run in self.sampling.runs]).tolist())
+            self._check(torch.stack(self._flags()).tolist())
             return samples
 
-    def _begin(self) -> Sampling:
-        first, *rest = zip(self.mixture.experts, self.patchers, strict=True)
-        lead = LeadRun(*first)
-        runs = [lead, *(ExpertRun(*other, lead.levels) for other in rest)]
-        planner = Planner(self.mixture, self.schedule, runs, self.all_nulls)
-        if self.mixture.automatic is not None:
-            division = AutomaticDivision(self.mixture.automatic, len(runs))
-            planner.divide, planner.compares = division, lambda sigma: self.all_nulls or division.looks(sigma)
-        evaluator = Evaluator(runs, self.shared, self.clock)
-        combine = Combiner(self.mixture.options, runs, evaluator)
-        return Sampling(lead, runs, planner, evaluator, Loader(planner.plan, runs, lead), combine)
+    def _begin(self, shape: Sequence[int]) -> Sampling:
+        experts = self.mixture.experts
+        layout = SeveralSpaces(experts, self.groups, shape) if len(self.groups) > 1 else OneSpace(experts)
+        lead = LeadRun(experts[0], self.patchers[0])
+        runs: list[ExpertRun] = [lead]
+        for expert, patcher, space in zip(experts[1:], self.patchers[1:], layout.spaces[1:], strict=True):
+            runs.append(ExpertRun(expert, patcher, lead.levels, space))
+        evaluation = Evaluation(self.mixture, self.schedule, lead, runs, layout, self.watch, self.clip_denoised)
+        return Sampling(lead, runs, layout, evaluation)
 
     def outer_sample(
-        self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Any, sigmas: torch.Tensor, *args: Any,
+        self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Sampler, sigmas: torch.Tensor, *args: Any,
         **kwargs: Any,
     ) -> torch.Tensor:
-        self.latent_shapes = kwargs.get("latent_shapes")
-        self.sampling.lead.follow(self.conds, self.model_options)
+        lead, runs, layout, evaluation = self.sampling
+        lead.follow(self.conds, self.model_options)
+        shapes = self.latent_shapes = kwargs.get("latent_shapes")
+        layout.parts = shapes if shapes is not None and len(shapes) > 1 else None
         device = self.model_patcher.load_device
-        for run in self.sampling.runs:
-            run.fit_mask(noise.shape, device, self.latent_shapes)
+        layout.fit(noise.shape, device)
+        for run in runs:
             run.finite = torch.ones((), device=device)
-        self.sampling.loader.foresee(sigmas.tolist(), wants_null(self.model_options))
+        evaluation.foresee(sigmas.tolist(), wants_null(self.model_options))
         comfy.patcher_extension.add_wrapper_with_key(
-            "prepare_sampling", KEY, self.sampling.loader.prepare_sampling, self.model_options, is_model_options=True)
+            "prepare_sampling", KEY, evaluation.loader.prepare_sampling, self.model_options, is_model_options=True)
         return super().outer_sample(noise, latent_image, sampler, sigmas, *args, **kwargs)
 
     def inner_sample(
-        self, noise: torch.Tensor, latent_image: torch.Tensor, device: torch.device, sampler: Any, sigmas: torch.Tensor,
-        denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool, seed: int | None,
-        **kwargs: Any,
+        self, noise: torch.Tensor, latent_image: torch.Tensor, device: torch.device, sampler: Sampler,
+        sigmas: torch.Tensor, denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool,
+        seed: int | None, **kwargs: Any,
     ) -> torch.Tensor:
-        self.sampling.loader.begin(Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes))
-        if self.sampling.lead.late:
+        lead, _, layout, evaluation = self.sampling
+        start = Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes)
+        starts, sampler = layout.begin(start, sampler, self.model_patcher.model)
+        evaluation.loader.begin(starts)
+        if lead.late:
             self.conds: Conds = {}      # which keeps the host from beginning it
-        plans = self.sampling.planner.describe(sigmas.tolist(), wants_null(self.model_options))
+        plans = evaluation.planner.describe(sigmas.tolist(), wants_null(self.model_options))
         logger.info(f"MCDM: {self.mixture}; {plans}.")
-        with self.sampling.evaluator.timed(len(sigmas) - 1):
+        with evaluation.asking.timed(len(sigmas) - 1):
             return super().inner_sample(
                 noise, latent_image, device, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
 
     # -- one evaluation ------------------------------------------------------------------------------------------------
 
     def predict_noise(
-        self, x: torch.Tensor, timestep: torch.Tensor, model_options: dict[str, Any] = {},  # noqa: B006
+        self, x: torch.Tensor, timestep: torch.Tensor, model_options: Options = {},  # noqa: B006
         seed: int | None = None,
     ) -> torch.Tensor:
         """Eq. 18: the fused denoised estimate [B, ...] of x [B, ...] at the level [B], in the lead's frame."""
-        _, runs, planner, evaluator, loader, combine = self.sampling
-        numbers = torch.stack([timestep.flatten()[0].float(), *(run.finite for run in runs)])
-        level, *finite = numbers.tolist()       # the only wait for the device
-        check_finite(self.mixture.experts, finite)
+        level, *flags = torch.stack([timestep.flatten()[0].float(), *self._flags()]).tolist()   # the only wait
+        self._check(flags)
         variances, sampler_hooks = self._follow(model_options)
-        for run in runs:
-            run.fit_mask(x.shape, x.device, self.latent_shapes)
-        plan = planner.plan(level, wants_null(model_options))
-        if loader.require(plan, level):
-            evaluator.regroup()
-        for i in {*plan.conditions, *plan.nulls}:
-            check_parts(runs[i].expert, runs[i].conds, self.latent_shapes)
-        places = [run.place(x, timestep, level) for run in runs]
-        denoised, nulls = evaluator.evaluate(plan, places)
-        if planner.divide is not None and denoised:
-            plan = planner.divided(plan, planner.divide(self.schedule.levels.sigma(level), denoised, nulls, plan))
-        self.learned_variance = variances.row(0) if 0 in denoised else None
-        null = self.schedule.levels.at_rest(x, level) if plan.resting else plan.null_blend(nulls)
-        contributions = combine.contributions(plan, places, denoised, null)
-        fused = combine(plan, x, level, null, contributions, denoised)
-        if self.clip_denoised and not plan.resting:
-            fused = fused.clamp(-1.0, 1.0)
-        if self.observer is not None:
-            sigma, c = self.schedule.levels.sigma(level), plan.coefficients
-            seen = Observation(sigma, denoised, contributions, null, fused, nulls, c)
-            self.observer(picture_of(seen, self.latent_shapes))
-        return apply_sampler_hooks(self, sampler_hooks, fused, denoised, null, x, timestep, model_options)
+        found = self.sampling.evaluation(x, timestep, level, wants_null(model_options), bool(sampler_hooks))
+        learned = variances.row(0) if found.led else None
+        self.learned_variance = None if learned is None else self.sampling.layout.leads_alone(learned)
+        return apply_sampler_hooks(
+            self, sampler_hooks, found.fused, found.alone, found.null, x, timestep, model_options)
 
-    def _follow(self, options: dict[str, Any]) -> tuple[Variances, list[Callable]]:
+    def _flags(self) -> list[torch.Tensor]:
+        """Of all experts and VAEs, on the device: 1 while all that they gave was finite."""
+        _, runs, layout, _ = self.sampling
+        return [run.finite for run in runs] + [codec.finite for codec in layout.codecs()]
+
+    def _check(self, flags: Sequence[float]) -> None:
+        """Raises ValueError that names whoever returned NaN or infinite values."""
+        experts = self.mixture.experts
+        check_finite(experts, flags[:len(experts)])
+        for codec, finite in zip(self.sampling.layout.codecs(), flags[len(experts):], strict=True):
+            codec.check(finite)
+
+    def _follow(self, options: Options) -> tuple[Variances, list[Callable]]:
         """Gives the lead the host's conditions and options of an evaluation; returns the sampler's own hooks, too."""
         variances = Variances()
         own_options, sampler_hooks = split_hooks(self.model_options, options)

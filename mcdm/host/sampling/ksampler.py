@@ -11,7 +11,6 @@ import comfy.utils
 import latent_preview
 import torch
 
-from ...observation import Observation
 from .guider import MixtureGuider
 
 Latent = dict[str, Any]                                                     # the host's LATENT
@@ -29,14 +28,12 @@ def sample(
     scheduler: str,
     denoise: float,
     latent_image: Latent,
-    observe: Callable[[Observation], None] | None = None,
     callback: Step | None = None,
     sampler: Any = None,
 ) -> tuple[Latent, Latent]:
     """Denoises a latent and returns (latent, denoised): the result and the last denoised estimate.
 
     latent_image: {"samples": [B, C, H, W] or [B, C, T, H, W], maybe "noise_mask", "batch_index"}; so are the results.
-    observe: gets an Observation of every evaluation.
     callback: called after every step, instead of the host's progress bar and preview.
     sampler: a SAMPLER to take instead of that of the name.
     Whatever the experts or the sampler raise goes through.
@@ -57,7 +54,6 @@ def sample(
         nonlocal estimate
         estimate = x0
         show(step, x0, x, total)
-    guider.observer = observe
     samples = guider.sample(
         noise, samples, sampler or comfy.samplers.sampler_object(sampler_name), settings.sigmas,
         denoise_mask=latent.get("noise_mask"), callback=after_step,

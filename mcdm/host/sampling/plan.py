@@ -1,62 +1,28 @@
 """Which predictions count at a noise level: none is evaluated whose coefficient is zero everywhere."""
 from __future__ import annotations
 
-import copy
 import dataclasses
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from ... import bands, fusion, shares
-from ...mixture import HERE, Expert, Mixture
-from ...noise_levels import NoiseLevels
+from ...fusion import Coefficient, Coefficients
+from ...mixture import HERE, Mixture
+from ..experts.asking import Answers, Estimates
 from ..experts.devices import where
 from ..experts.run import ExpertRun
+from ..schedule import Schedule
+from ..spaces.layout import Masks, OneSpace
+from .reasons import Reasons, require_null
 
 logger = logging.getLogger("mcdm")
 
-ROUNDING = 3e-6     # of a border: sigmas are float32, so that equal levels must not be told apart
-
-
-class Schedule:
-    """The lead's schedule, asked in every step without a wait for a device. Levels are the lead's own: sigma, or t."""
-
-    def __init__(self, experts: Sequence[Expert], model: Any, levels: NoiseLevels) -> None:
-        self.levels = levels
-        self._percent_to_sigma = copy.deepcopy(model.get_model_object("model_sampling")).cpu().percent_to_sigma
-        self._windows = [self._window(e) for e in experts]
-
-    def _window(self, expert: Expert) -> tuple[float, float]:
-        """(from, to] in levels; the ends of the schedule leave no step out."""
-        highest = math.inf if expert.start <= 0 else self.border(expert.start)
-        lowest = -math.inf if expert.end >= 1 else self.border(expert.end)
-        return highest, lowest
-
-    def border(self, percent: float) -> float:
-        """A level just above all that round to this one: it belongs to the window that begins here."""
-        return float(self._percent_to_sigma(percent)) * (1.0 + ROUNDING)
-
-    def active(self, level: float) -> tuple[bool, ...]:
-        """For each expert, whether its window is open."""
-        return tuple(highest >= level > lowest for highest, lowest in self._windows)
-
-    def is_over(self, i: int, level: float) -> bool:
-        """Whether the window of an expert is closed at this level and below."""
-        return level <= self._windows[i][1]
-
-    def percent(self, level: float) -> float:
-        """Where a level lies, from 0 (all noise) to 1: percent_to_sigma backwards, by bisection."""
-        low, high = 0.0, 1.0
-        for _ in range(40):
-            middle = (low + high) / 2.0
-            if float(self._percent_to_sigma(middle)) > level:
-                low = middle
-            else:
-                high = middle
-        return high
+BESIDE = 1e-5       # so far, in parts of a level, do plans look on both sides of a border
 
 
 class Plan(NamedTuple):
@@ -64,133 +30,145 @@ class Plan(NamedTuple):
 
     guided: whether the noise level lies in the guidance interval. percent: where in the schedule it lies, if weights or
     reliabilities change there. weights: w_i at this point.
+    grids: the coefficients in the cells of each group's latent, those of the lead first.
     conditions, nulls: the experts whose condition, whose null counts. No null: D_0 is not needed.
     resting: the picture is to stay as it is, and nobody is asked.
     """
     guided: bool
     percent: float
     weights: tuple[float, ...]
-    coefficients: fusion.Coefficients
+    grids: list[Coefficients]
     conditions: list[int]
     nulls: list[int]
     resting: bool = False
 
-    def null_blend(self, nulls: dict[int, torch.Tensor]) -> torch.Tensor | None:
-        """D_0 [B, ...] from the null estimates {expert: D}, None where it is not needed: eq. 8."""
+    @property
+    def coefficients(self) -> Coefficients:
+        """In the lead's cells."""
+        return self.grids[0]
+
+    def null_blend(self, nulls: Estimates) -> torch.Tensor | None:
+        """D_0 [B, ...] from the null estimates {expert: D} of one space, None where it is not needed: eq. 8."""
         if not self.nulls:
             return None
         reliabilities = [self.coefficients.reliabilities[i] for i in self.nulls]
         return fusion.null_blend([nulls[i] for i in self.nulls], reliabilities)
 
 
-class Division(NamedTuple):
-    """How what is to be done is divided among the experts, {expert: its part of w_i m_i}.
+REST = Plan(False, 0.0, (), [Coefficients((), (), ())], [], [], resting=True)
 
-    looks: their reliabilities follow, as under masks.
+
+class Division(NamedTuple):
+    """How what is to be done is divided among the experts that were asked.
+
+    masks: in the cells of each group's latent, {expert: its mask, the user's included}. looks: their reliabilities
+    follow, as under masks.
     """
-    parts: Mapping[int, fusion.Coefficient]
+    masks: Sequence[Mapping[int, Coefficient]]
     looks: bool = True
 
 
-Divide = Callable[[float, dict[int, torch.Tensor], dict[int, torch.Tensor], Plan], Division]
+class Divider(Protocol):
+    """Who divides what is to be done among the experts, after their answers."""
+
+    def compares(self, sigma: float) -> bool:
+        """Whether the answers at a sigma are compared with the experts' own nulls, which are asked for that."""
+
+    def divide(
+        self, sigma: float, plan: Plan, answers: Answers, null_of: Callable[[int], torch.Tensor | None],
+    ) -> Division:
+        """null_of: D_0 in the latent space of an expert, None where it is not needed."""
 
 
 class Planner:
     """The plans of one sampling.
 
-    all_nulls: nulls of all experts whose condition counts, needed or not.
-    bands: the factors of each expert, () where all are 1.
-    divide: divides what is to be done among the experts by (sigma, their answers, those of the nulls, the plan).
-    compares: whether the answers at a sigma are compared, for which every null is needed.
+    all_nulls: nulls of all experts whose condition counts, needed or not. divider: see there; None: masks as they are.
     """
 
-    def __init__(self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], all_nulls: bool) -> None:
-        self.mixture, self.schedule, self.runs = mixture, schedule, runs
-        self.divide: Divide | None = None
-        self.compares: Callable[[float], bool] = lambda sigma: all_nulls
+    def __init__(
+        self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], layout: OneSpace, all_nulls: bool,
+    ) -> None:
+        self.mixture, self.schedule, self.runs, self.layout = mixture, schedule, runs, layout
+        self.all_nulls = all_nulls
+        self.divider: Divider | None = None
         self.bands = bands.of([e.bands for e in mixture.experts])
         self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
         self._plans: dict[Any, Plan] = {}
         self._complained = False        # about shares that are not met: once a run
 
     def plan(self, level: float, null_wanted: bool) -> Plan:
-        """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero."""
+        """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero.
+
+        Raises MissingNull where an expert's null is needed that it does not have.
+        """
         if level > self._rests_above:
-            return Plan(False, 0.0, (), fusion.Coefficients((), (), ()), [], [], resting=True)
-        active = self.schedule.active(level)
-        guided = self._in_interval(level)
-        sizes = tuple(run.mask.shape for run in self.runs if isinstance(run.mask, torch.Tensor))
-        compared = self.compares(self.schedule.levels.sigma(level))
-        key = active, null_wanted, guided, self.divides, compared, level if self.mixture.scheduled else None, sizes
+            return REST
+        compared = self._compared(level)
+        at = level if self.mixture.scheduled else None
+        key = (self.schedule.active(level), self._in_interval(level), null_wanted, self.divider is not None, compared,
+               at, self.layout.size)
         if key not in self._plans:
-            self._plans[key] = self._make(level, active, guided, null_wanted, compared)
+            plan = self._made(level, null_wanted, compared)
+            for i in plan.nulls:
+                require_null(self.runs[i].expert)
+            self._plans[key] = plan
         return self._plans[key]
 
-    @property
-    def divides(self) -> bool:
-        """Whether coefficients are known only after the answers."""
-        return self.divide is not None
+    def _compared(self, level: float) -> bool:
+        """Whether the answers at a level are compared, for which every null is needed."""
+        return self.all_nulls or (
+            self.divider is not None and self.divider.compares(self.schedule.levels.sigma(level)))
 
     def _in_interval(self, level: float) -> bool:
         low, high = self.mixture.options.interval
         sigma = self.schedule.levels.sigma(level)
         return (low < sigma or low == 0) and sigma <= high
 
-    def _make(self, level: float, active: Sequence[bool], guided: bool, null_wanted: bool, every_null: bool) -> Plan:
+    def _made(self, level: float, null_wanted: bool, compared: bool) -> Plan:
         percent = self.schedule.percent(level) if self.mixture.scheduled else 0.0
-        weights, _ = self.mixture.at(percent)
-        masks = [run.mask if on else 0.0 for run, on in zip(self.runs, active, strict=True)]
-        c = self._coefficients(percent, masks, guided)
-        hooked = []         # even at weight 0: their functions may do anything with the condition's estimate
-        for i, run in enumerate(self.runs):
-            if guided and run.has_cfg_hooks and not fusion.vanishes(masks[i]):
-                hooked.append(i)
-        conditions = [i for i, w in enumerate(c.weights) if i in hooked or not fusion.vanishes(w)]
-        asking = [i for i in conditions if self.runs[i].wants_null]
-        looking = [i for i in asking if self.runs[i].looks_at_null]
-        needed = (null_wanted or every_null or not conditions or bool(asking)
-                  or self._null_counts(c, weights, guided) or (guided and self.mixture.options.apg is not None)
-                  or any(not math.isclose(weights[i], 1.0) for i in hooked))
-        compared = conditions if every_null else []
-        nulls = []
-        for i, a in enumerate(c.reliabilities):
-            own_null = i in looking or (i in compared and self.runs[i].expert.null is not None)
-            shifts = self.divides and self.mixture.meaning == shares.SHARES     # any reliability may come of a share
-            if needed and (own_null or shifts or not fusion.vanishes(a)):
-                nulls.append(i)
-        for i in nulls:
-            require_null(self.runs[i].expert)
-        return Plan(guided, percent, weights, c, conditions, nulls)
-
-    def _coefficients(self, percent: float, masks: Sequence[fusion.Coefficient], guided: bool) -> fusion.Coefficients:
         weights, numbers = self.mixture.at(percent)
-        c = fusion.coefficients(weights, numbers, masks)
+        guided, active = self._in_interval(level), self.schedule.active(level)
+        grids = []
+        for fitted in self.layout.grids:
+            masks = tuple(mask if on else 0.0 for mask, on in zip(fitted, active, strict=True))
+            grids.append(self._coefficients(fusion.coefficients(weights, numbers, masks), guided))
+        reasons = Reasons(
+            self.runs, self.mixture, self.layout.spaces, weights, grids, guided, null_wanted, compared,
+            self.bands, self.divider is not None)
+        conditions = [i for i in range(len(self.runs)) if reasons.for_condition(i)]
+        nulls = []
+        if reasons.for_null_blend(conditions):
+            nulls = [j for j in range(len(self.runs)) if reasons.for_null(j, conditions)]
+        return Plan(guided, percent, weights, grids, conditions, nulls)
+
+    def _coefficients(self, c: Coefficients, guided: bool) -> Coefficients:
+        """c: with reliabilities or shares, as the mixture's numbers are."""
         if self.mixture.meaning == shares.SHARES:
             c = self._from_shares(c)
         return c if guided else fusion.without_guidance(c)
 
-    def _null_counts(self, c: fusion.Coefficients, weights: Sequence[float], guided: bool) -> bool:
-        """Whether D_0 has a coefficient. Divided weights of 1 have the sum 1, as those outside the interval."""
-        if self.bands:
-            every = bands.coefficients(c, weights, self.bands, guided)
-            return self.divides or not all(fusion.vanishes(own.null) for own in every)
-        if not self.divides or not guided:
-            return not fusion.vanishes(c.null)
-        masked = any(isinstance(m, torch.Tensor) for m in c.masks)
-        return masked or any(m and not math.isclose(w, 1.0) for m, w in zip(c.masks, weights, strict=True))
-
     def divided(self, plan: Plan, division: Division) -> Plan:
-        """The plan with masks m_i times the part of each expert."""
-        masks = [m * division.parts.get(i, 0.0) for i, m in enumerate(plan.coefficients.masks)]
-        if division.looks:
-            c = self._coefficients(plan.percent, masks, plan.guided)
-        else:
-            c = dataclasses.replace(
-                plan.coefficients, weights=tuple(w * m for w, m in zip(plan.weights, masks, strict=True)))
-            c = c if plan.guided else fusion.without_guidance(c)
-        return plan._replace(coefficients=c)
+        """The plan with the masks of a division for the experts that it divides the work among.
 
-    def _from_shares(self, c: fusion.Coefficients) -> fusion.Coefficients:
+        Where these leave nobody's null, reliabilities are those of the masks before.
+        """
+        grids = []
+        for c, own in zip(plan.grids, division.masks, strict=True):
+            masks = tuple(own.get(i, mask) for i, mask in enumerate(c.masks))
+            grids.append(self._divided(plan, c, masks, division.looks))
+        return plan._replace(grids=grids)
+
+    def _divided(self, plan: Plan, c: Coefficients, masks: Masks, looks: bool) -> Coefficients:
+        if looks:
+            _, numbers = self.mixture.at(plan.percent)
+            before = fusion.coefficients(plan.weights, numbers, c.masks).reliabilities
+            return self._coefficients(fusion.coefficients(plan.weights, numbers, masks, before), plan.guided)
+        weights = tuple(w * m for w, m in zip(plan.weights, masks, strict=True))
+        c = dataclasses.replace(c, masks=masks, weights=weights)
+        return c if plan.guided else fusion.without_guidance(c)
+
+    def _from_shares(self, c: Coefficients) -> Coefficients:
         """Coefficients whose reliabilities are shares, with the reliabilities that give these shares."""
         asked, reliabilities = c.reliabilities, shares.reliabilities_of(c.weights, c.reliabilities)
         if not self._complained:
@@ -201,6 +179,36 @@ class Planner:
                 self._complained = True
         return dataclasses.replace(c, reliabilities=reliabilities)
 
+    # -- a whole run ---------------------------------------------------------------------------------------------------
+
+    def left_at(self, levels: Sequence[float]) -> list[float]:
+        """For each group, a level at and below which a run through these levels never asks it.
+
+        Between them, where samplers ask as well, plans change at borders only.
+        """
+        nearby = {*levels[:-1]}
+        for border in self._borders():
+            nearby |= {border * (1.0 - BESIDE), border, border * (1.0 + BESIDE)}
+        left = [-math.inf] * len(self.layout.grids)
+        if any(later > level for level, later in pairwise(levels)):     # it goes back up
+            return left
+        asked: set[int] = set()
+        for level in sorted(nearby):
+            if level <= self._rests_above:
+                plan = self._made(level, True, self._compared(level))
+                asked |= {self.layout.spaces[i] for i in (*plan.conditions, *plan.nulls)}
+            for s in range(len(left)):
+                left[s] = left[s] if s in asked else level
+        return left
+
+    def _borders(self) -> set[float]:
+        """The levels at which the plan of a run may change."""
+        found = self.schedule.borders()
+        for sigma in self.mixture.options.interval:
+            if 0.0 < sigma < math.inf:
+                found.add(self.schedule.levels.level(sigma))
+        return found
+
     def describe(self, levels: Sequence[float], null_wanted: bool) -> str:
         """The plans of a run in words: how many predictions each step takes, what is left out, and who is elsewhere."""
         steps: dict[str, int] = {}
@@ -209,6 +217,8 @@ class Planner:
             steps[words] = steps.get(words, 0) + 1
         parts = [f"{count} x {words}" for words, count in steps.items()]
         parts += [f"'{e.name}' runs on {where(e)}" for e in self.mixture.experts if where(e) != HERE]
+        if len(self.layout.grids) > 1:
+            parts.append(f"{len(self.layout.grids)} latent spaces")
         return "; ".join(parts)
 
     def _words(self, plan: Plan) -> str:
@@ -219,29 +229,3 @@ class Planner:
         missing += [f"null of '{e.name}'" for i, e in enumerate(experts) if i not in plan.nulls]
         without = f" without {', '.join(missing)}" if missing else ""
         return f"{len(plan.conditions) + len(plan.nulls)} predictions{without}"
-
-
-def check_nulls(mixture: Mixture) -> None:
-    """Raises ValueError where a null that is left out may be needed.
-
-    It is not where its expert has no reliability, or where the weights sum to one for good.
-    """
-    experts = mixture.experts
-    everywhere = all(e.mask is None and e.start <= 0 and e.end >= 1 for e in experts)
-    always_one = everywhere and not mixture.scheduled and mixture.options.apg is None
-    sums = [sum(own) for own in bands.by_band([e.weight for e in experts], [e.bands for e in experts])]
-    if always_one and all(fusion.vanishes(1.0 - total) for total in sums):
-        return
-    if mixture.meaning == shares.SHARES and not everywhere:
-        return      # whose null such shares need differs from place to place: the plans find out
-    reliabilities, _ = mixture.balance()
-    for expert, a in zip(experts, reliabilities, strict=True):
-        if a > 0:
-            require_null(expert)
-
-
-def require_null(expert: Expert) -> None:
-    """Raises ValueError for an expert without a null condition."""
-    if expert.null is None:
-        raise ValueError(f"Expert '{expert.name}' has no null condition, and this mixture needs it: connect the "
-                         "conditioning of an empty prompt to null_condition, or set its reliability to 0.")

@@ -21,7 +21,7 @@ PROBE = 8       # latent cells along a side of the picture that tries a VAE
 
 class Pixels:
     """The space of pixels in [-1, 1], which needs no VAE."""
-    cell, patcher, finite = 1, None, None
+    cell = 1
 
     def picture(self, estimate: torch.Tensor) -> torch.Tensor:
         return (estimate + 1.0) / 2.0
@@ -44,7 +44,7 @@ class Latents:
         self.vae, self.space, self.name = vae, latent_format(model), name
         self.cell = vae.spacial_compression_decode()
         self.patcher = vae.patcher
-        self.finite: torch.Tensor | None = None
+        self.finite = torch.ones(())
         kind = type(self.space).__name__
         if vae.latent_dim != 2 or vae.latent_channels != self.space.latent_channels or self.cell != cells(self.space):
             what = "pictures" if vae.latent_dim == 2 else "videos or sound"
@@ -101,8 +101,7 @@ class Latents:
 
     def _watched(self, result: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         result = result.to(like.device)
-        if self.finite is not None:
-            self.finite = torch.minimum(self.finite, torch.isfinite(result).all().to(self.finite))
+        self.finite = torch.minimum(self.finite, torch.isfinite(result).all().to(self.finite))
         return result
 
 

@@ -79,7 +79,7 @@ give ${count} numbers such as '${example}'.`};
     if (bySlot && !total) return {numbers: equal(experts), all, passed};
     if (!(total > 0 && total < Infinity))
         return {error: meaning === SHARES
-            ? say`Shares must not all be zero: the picture has somebody's look.`
+            ? say`Shares must not all be zero: at least one share must be above 0.`
             : say`Reliabilities must not all be zero: at least one expert's null prediction must count.`};
     return {numbers: own.map(number => number / total), all, passed};
 }

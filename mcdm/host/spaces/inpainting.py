@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .conds import Start
+from .start import Start
 
 
 def latent_in(model: Any, latent: torch.Tensor) -> torch.Tensor:

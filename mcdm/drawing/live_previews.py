@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import latent_preview
 import torch
 from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
@@ -16,7 +15,9 @@ from PIL import Image
 from server import PromptServer
 
 from ..fusion import Coefficient
+from ..mixture import Mixture
 from ..observation import Observation
+from .latent_colours import previewer
 
 EVENT = "mcdm.previews"
 SHARE = 0.02        # of the time that a run may spend here; the rest of 3 % is for the host's thread that sends
@@ -48,14 +49,6 @@ def _size(weight: Coefficient, denoised: torch.Tensor, origin: torch.Tensor) -> 
     if isinstance(weight, torch.Tensor):
         weight = weight[:1]
     return torch.linalg.vector_norm(weight * (denoised[:1].float() - origin))
-
-
-def previewer(space: Any) -> Any:
-    """The host's linear map of a latent format to colours, None where it has none."""
-    if not space.latent_rgb_factors:
-        return None
-    return latent_preview.Latent2RGBPreviewer(
-        space.latent_rgb_factors, space.latent_rgb_factors_bias, space.latent_rgb_factors_reshape)
 
 
 class Previews:
@@ -141,8 +134,8 @@ def data_url(image: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def observer(guider: Any) -> Previews | None:
-    """Previews of a run of a MixtureGuider, for the page that queued it.
+def observer(mixture: Mixture) -> Previews | None:
+    """Previews of a run of a mixture, for the page that queued it.
 
     None where no page did, as in a script: then nothing is done at all.
     """
@@ -157,6 +150,6 @@ def observer(guider: Any) -> Previews | None:
 
     def watched() -> bool:
         return client in host.sockets
-    names = [e.name for e in guider.mixture.experts]
-    space = guider.model_patcher.get_model_object("latent_format")
-    return Previews(names, space, send, watched, masked=guider.mixture.automatic is not None)
+    names = [e.name for e in mixture.experts]
+    space = mixture.experts[0].model.get_model_object("latent_format")
+    return Previews(names, space, send, watched, masked=mixture.automatic is not None)

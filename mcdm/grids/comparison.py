@@ -1,0 +1,27 @@
+"""The united picture beside what each expert alone makes of its condition."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..drawing.lettering import labels
+from ..host.spaces.groups import groups_of
+from ..mixture import Mixture
+from .grid import Grid, Titles
+
+
+def comparison(mixture: Mixture) -> Grid:
+    """A mixture and each of its experts alone, in a row."""
+    names = labels([e.name for e in mixture.experts])
+    titles = Titles(rows=[""], columns=["united", *(f"{name} alone" for name in names)])
+    return Grid([[mixture, *_each_alone(mixture)]], titles)
+
+
+def _each_alone(mixture: Mixture) -> Iterator[Mixture | None]:
+    """Each expert alone; one of another latent space in that of the first, whose latent this is, by itself there."""
+    of_the_first = groups_of(mixture.experts, mixture.mixed_spaces)[0].members
+    everybody = range(len(mixture.experts))
+    for i in everybody:
+        if i in of_the_first:
+            yield mixture.alone(i)
+        else:
+            yield mixture.varied({j: 0.0 for j in everybody if j != i}, {i: 1.0})

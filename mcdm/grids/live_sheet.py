@@ -1,0 +1,74 @@
+"""A sheet in its node on the page while it grows, and what is kept of it when the run breaks."""
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+from comfy_execution.progress import get_progress_state
+from comfy_execution.utils import get_executing_context
+from PIL import Image
+from server import PromptServer
+
+from ..drawing import sheets
+
+logger = logging.getLogger("mcdm")
+
+EVENT = "mcdm.sheet"        # web/js/sheets.js hands it on as the host's own `executed`
+PAUSE = 1.0                 # seconds between two sheets, at least
+SHARE = 0.05                # of the time, at most, for sheets
+
+
+class LiveSheet:
+    """Shows sheets as pictures of the node, like the finished one, where a page has queued the run and looks.
+
+    The host's own previews would stay in the node beside or instead of the finished sheet.
+    node: whose sheets these are. name: of the files that are kept, NAME_so_far.
+    """
+
+    def __init__(self, node: type[io.ComfyNode], name: str) -> None:
+        self._node, self._name, self._next = node, name, 0.0
+        self._context = get_executing_context()
+        self._host: Any = getattr(PromptServer, "instance", None)
+        self._client = self._host.client_id if self._context and self._host else None
+        if self._client is not None:
+            self._id = get_progress_state().dynprompt.get_display_node_id(self._context.node_id)
+
+    @property
+    def due(self) -> bool:
+        """Whether somebody looks, and the last sheet is long enough ago."""
+        return self._client is not None and time.monotonic() >= self._next and self._client in self._host.sockets
+
+    def show(self, draw: Callable[[], Image.Image]) -> None:
+        """Sends the sheet as it is drawn now."""
+        start = time.monotonic()
+        output = ui.PreviewImage(sheets.image(draw()), cls=self._node).as_dict()
+        event = {"node": self._id, "display_node": self._id, "output": output, "prompt_id": self._context.prompt_id}
+        self._host.send_sync(EVENT, event, self._client)
+        now = time.monotonic()
+        self._next = now + max(PAUSE, (now - start) / SHARE)
+
+    def keep(self, draw: Callable[[], torch.Tensor], finished: str) -> None:
+        """Writes the sheets of a run that broke, and shows them in the node. No failure here hides why it broke.
+
+        draw: gives them as IMAGE. finished: how many pictures there are, in words.
+        """
+        try:
+            kept = f"mcdm/{self._name}_so_far"
+            saved = ui.ImageSaveHelper.get_save_images_ui(draw(), kept, cls=self._node).as_dict()
+            logger.info(f"MCDM: {finished} pictures were finished; "
+                        f"the sheet so far is output/mcdm/{saved['images'][0]['filename']}.")
+            self._show_kept(saved)
+        except Exception as error:
+            logger.warning(f"MCDM: the sheet so far could not be kept: {error}")
+
+    def _show_kept(self, output: dict[str, Any]) -> None:
+        """As the host shows what a node has finished, where a page has queued it."""
+        if self._context is None or self._host is None:
+            return
+        node, prompt = self._context.node_id, self._context.prompt_id
+        shown = {"node": node, "display_node": node, "output": output, "prompt_id": prompt}
+        self._host.send_sync("executed", shown, self._host.client_id)
