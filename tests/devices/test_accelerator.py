@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from support.accelerator import FIRST, SECOND
+from support.accelerator import FIRST, SECOND, on
 from support.mixtures import latent, settings, stock_sampled
 from support.tensors import noise
 from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
@@ -108,8 +108,7 @@ def test_copies_that_nobody_waits_for_are_counted(cards):
 
 def test_the_hosts_own_sampler_draws_on_a_card_what_it_draws_on_the_processor(comfy, cards):
     inputs = settings(sampler_name="dpmpp_2m", latent_image=latent(2))
-    there = tiny_unet(1)
-    there.load_device = FIRST
+    there = on(FIRST, 1)
     before = cards.allocations
     assert torch.equal(stock_sampled(comfy, there, 3.0, **inputs), stock_sampled(comfy, tiny_unet(1), 3.0, **inputs))
     assert cards.allocations > before

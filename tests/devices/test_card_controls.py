@@ -6,7 +6,7 @@ import gc
 import pytest
 import torch
 
-from support.accelerator import FIRST, SECOND
+from support.accelerator import FIRST, KEPT, SECOND, on, placed
 from support.mixtures import expert, latent, mix, sampled, settings
 from support.patches import chained, hung
 from support.tensors import noise
@@ -14,12 +14,6 @@ from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 RUN = settings(latent_image=latent(), steps=2)
 HINT = noise(7, 1, 3, 64, 64).sigmoid()
-
-
-def on(device, seed):
-    model = tiny_unet(seed)
-    model.load_device = torch.device(device)
-    return model
 
 
 def network(seed):
@@ -76,7 +70,7 @@ def drawn(comfy, kind, device, places=("here", "here")):
         controls = [make(device).set_cond_hint(HINT, 0.8, (0.0, 1.0)) for make in KINDS[kind]]
         condition = hung(conditioning(i), chained(*controls))
         one = expert(comfy, on(device, i), i, 2.0 + i, condition=condition)
-        experts.append(comfy.call("PlaceExpert", expert=one, place=place)[0])
+        experts.append(placed(comfy, one, place))
     return sampled(comfy, mix(comfy, experts, "1 3"), **RUN)
 
 
@@ -92,8 +86,8 @@ def test_a_control_leaves_a_card_with_its_expert(comfy, cards):
     for place in ("npu:1", "here"):
         experts = [expert(comfy, model, i, condition=hung(conditioning(i), chained(control)))
                    for i, model in enumerate(models)]
-        experts[1], = comfy.call("PlaceExpert", expert=experts[1], place=place)
+        experts[1] = placed(comfy, experts[1], place)
         sampled(comfy, mix(comfy, experts), **RUN)
         del experts
         gc.collect()
-        assert (cards.held(SECOND.index) > 0) == (place == "npu:1")
+        assert (cards.held(SECOND.index) > KEPT) == (place == "npu:1")

@@ -9,24 +9,13 @@ import logging
 import pytest
 import torch
 
-from support.accelerator import FIRST
+from support.accelerator import FIRST, KEPT, on, placed
 from support.mixtures import Decoder, expert, latent, mix, sampled, settings, stock_sampled
 from support.patches import hooked, with_lora
 from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 PLACES = "cpu", "npu:0", "npu:1"
-RUN = settings(latent_image=latent(2), steps=2)
-
-
-def on(device, seed):
-    """A MODEL that the host has loaded for a device."""
-    model = tiny_unet(seed)
-    model.load_device = torch.device(device)
-    return model
-
-
-def placed(comfy, one, place):
-    return comfy.call("PlaceExpert", expert=one, place=place)[0]
+RUN = settings(latent_image=latent(), steps=2)
 
 
 def two(comfy, models, places=("here", "here"), **more):
@@ -114,11 +103,11 @@ def test_nothing_stays_on_a_card_that_nobody_uses(comfy, cards, picture):
     models = [on(FIRST, 0), on(FIRST, 1)]
     mixture = two(comfy, models, ("here", "npu:1"))
     sampled(comfy, mixture, **RUN)
-    assert cards.held(1) > 0
+    assert cards.held(1) > KEPT
     del mixture
     assert torch.equal(sampled(comfy, two(comfy, models), **RUN), picture)
     gc.collect()
-    assert cards.held(1) == 0
+    assert cards.held(1) <= KEPT
 
 
 def test_what_is_changed_keeps_its_copy(comfy, cards, caplog):
@@ -137,7 +126,7 @@ def test_a_copy_goes_with_its_model(comfy, cards):
     sampled(comfy, two(comfy, models, ("here", "npu:1")), **RUN)
     del models
     gc.collect()
-    assert cards.held(1) == 0
+    assert cards.held(1) <= KEPT
 
 
 def test_wires_tell_the_host_their_networks(comfy):

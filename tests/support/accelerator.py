@@ -18,13 +18,16 @@ from unittest.mock import patch
 
 import torch
 
+from unite_and_conquer.devtools.inprocess import InProcess
 from unite_and_conquer.devtools.locks import make_once
 from unite_and_conquer.devtools.places import cache_root
+from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 torch.utils.rename_privateuse1_backend("npu")
 CARDS = FIRST, SECOND = torch.device("npu", 0), torch.device("npu", 1)
 SIZE = 8 * 2**30        # bytes of a card
+KEPT = 2**12            # bytes that may stay on one: the factors of frequency bands
 
 
 def compiler() -> str | None:
@@ -143,6 +146,18 @@ def believed() -> Iterator[Cards]:
                         vram_state=management.VRAMState.NORMAL_VRAM):
         yield made
         _unload()
+
+
+def on(device: str | torch.device, seed: int) -> Any:
+    """A MODEL of SD 1.5's kind that the host's loader has made for a device."""
+    model = tiny_unet(seed)
+    model.load_device = torch.device(device)
+    return model
+
+
+def placed(comfy: InProcess, expert: Any, place: str) -> Any:
+    """An expert in another place."""
+    return comfy.call("PlaceExpert", expert=expert, place=place)[0]
 
 
 def _unload() -> None:
