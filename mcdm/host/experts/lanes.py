@@ -4,6 +4,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import contextvars
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -66,9 +67,18 @@ class Lanes:
         return self._threads[lane].submit(contextvars.copy_context().run, asked)
 
     def close(self) -> None:
-        """Ends the threads."""
-        for thread in self._threads.values():
+        """Ends the threads, each once it has given back what the host keeps for it."""
+        for lane, thread in self._threads.items():
+            thread.submit(_give_back, lane.device)
             thread.shutdown()
+
+
+def _give_back(device: torch.device) -> None:
+    """Newer hosts keep a graph of the memory that networks take for each thread, and clean up the main one's only."""
+    clean_up = getattr(sys.modules.get("comfy.model_prefetch"), "cleanup_malloc_graph", None)
+    if clean_up is not None:
+        with current(device):
+            clean_up()
 
 
 @contextlib.contextmanager
