@@ -12,7 +12,7 @@ from support import embedded
 from support.mixtures import mix, settings
 from support.reports import FIELD, experts, field, report
 from unite_and_conquer.devtools.host import error_of
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import face, node
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unite_and_conquer.devtools import commands, setup, tools
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.server import link_pack
 from unite_and_conquer.devtools.setup import Comfy
 from unite_and_conquer.devtools.terminal import Trouble

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from unite_and_conquer.devtools.events import Events
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import node
 from unite_and_conquer.devtools.server import Server
 from unite_and_conquer.devtools.setup import Comfy

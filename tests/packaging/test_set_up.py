@@ -10,7 +10,7 @@ import pytest
 
 from unite_and_conquer.devtools import setup
 from unite_and_conquer.devtools.locks import try_lock
-from unite_and_conquer.devtools.places import ROOT, cache_root
+from unite_and_conquer.devtools.paths import ROOT, cache_root
 from unite_and_conquer.devtools.setup import cached_comfy
 from unite_and_conquer.devtools.terminal import Trouble, clean_env
 

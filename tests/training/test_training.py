@@ -11,7 +11,7 @@ from support.drawings import contents, drawing, folder, run
 from support.mixtures import sampled, settings
 from unite_and_conquer import dev
 from unite_and_conquer.devtools import commands
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.setup import Comfy
 from unite_and_conquer.mcdm.experts.networks.embedded import EmbeddedUNet
 from unite_and_conquer.training import loop

@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from comfy.k_diffusion.sampling import trange
@@ -18,6 +17,7 @@ from ...ancestral import AlphaBeta, check_falling, frame, step
 from ...fusion import Coefficient
 from ...observation import Observation
 from ..experts.asking import Answers
+from ..protocols import Guided, Options
 from ..sampling.plan import Division, Plan
 from .settings import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Settings, checked
 from .superdiff import ParticleState, SuperDiff
@@ -27,9 +27,9 @@ logger = logging.getLogger("mcdm")
 PATIENCE = 0.5      # seconds between two words for the page
 
 
-def sample(
-    model: Any, x: torch.Tensor, sigmas: torch.Tensor, extra_args: dict[str, Any] | None = None,
-    callback: Callable[[dict[str, Any]], None] | None = None, disable: bool | None = None,
+def sample_corrected(
+    model: Guided, x: torch.Tensor, sigmas: torch.Tensor, extra_args: Options | None = None,
+    callback: Callable[[Options], None] | None = None, disable: bool | None = None,
     settings: Settings = DEFAULT, tell: Callable[[str], object] | None = None,
 ) -> torch.Tensor:
     """A sampler of the host for the guider of a mixture. Rows come back as `settings.keep` says, all equally likely.
@@ -53,14 +53,14 @@ def sample(
     logger.info(f"MCDM Corrected: {words}.")
     if tell is not None:
         tell(words)
-    return particles.x[rows]
+    return particles.x[rows.to(particles.x.device)]
 
 
 class Particles:
     """Particles on their way through the noise levels."""
 
     def __init__(
-        self, model: Any, x: torch.Tensor, levels: list[float], extra_args: dict[str, Any], settings: Settings,
+        self, model: Guided, x: torch.Tensor, levels: list[float], extra_args: Options, settings: Settings,
     ) -> None:
         self.model = model
         self.x = x
@@ -204,9 +204,10 @@ class Particles:
         if any(resampled):
             self.ancestors = self.ancestors[order]
             self._rate = self._rate[order]
-            self.x = self.x[order]
-            denoised = denoised[order]
-            self._before = None if self._before is None else self._before[order]
+            there = order.to(self.x.device)
+            self.x = self.x[there]
+            denoised = denoised[there]
+            self._before = None if self._before is None else self._before[there]
         return denoised
 
     def _uniform(self, picture: int) -> float:

@@ -64,7 +64,8 @@ class Evaluation:
     def foresee(self, levels: Sequence[float], null_wanted: bool) -> None:
         """Before a run through these levels. Masks have to fit already."""
         self.loader.foresee(levels, null_wanted)
-        self.layout.left_at = self.planner.left_at(levels)
+        if len(self.layout.grids) > 1:
+            self.layout.left_at = self.planner.left_at(levels)
 
     @contextlib.contextmanager
     def accompanied(self, observe: Observer, divider: Divider | None) -> Iterator[None]:
@@ -82,6 +83,7 @@ class Evaluation:
         """Once all is sampled, or has failed."""
         self.asking.close()
         self.loader.close()
+        self.layout.forget()
 
     def __call__(
         self, x: torch.Tensor, timestep: torch.Tensor, level: float, null_wanted: bool, null_shown: bool,

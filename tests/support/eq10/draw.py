@@ -10,9 +10,6 @@ from support.eq10.drawn import EVERY, Automatic, Drawn, Member, Mixer, Options
 from support.eq10.networks import FRAMES, NESTED, PICTURE, PIXELS, VIDEO, Network, Space
 from support.eq10.sensible import sensible
 
-# Bands, automatic masks and CFG functions across latent spaces, and automatic masks on nested latents.
-EVERYTHING_CROSSES = True
-
 KINDS = PICTURE, PICTURE, PICTURE, VIDEO, NESTED, PIXELS
 WEIGHTS = (-1.5, -0.5, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 LARGEST = 5.0           # sum of the sizes of the weights: float32 knows the sum of the coefficients to 1e-6
@@ -33,22 +30,21 @@ def candidate(luck: random.Random, seed: int) -> Drawn:
     kind = luck.choice(KINDS)
     batch = 2 if luck.random() < 0.4 else 1
     members = members_of(luck, kind)
-    crossing = EVERYTHING_CROSSES or len({(m.network.space, m.scale) for m in members}) == 1
     shapes = shapes_of(luck, kind, batch)
     for member in members:
         decorate(luck, member, kind, batch)
     if luck.random() < 0.06:
         even_masks(luck, members, shapes[0][-2:], members[0].network.space.cell)
-    if luck.random() < 0.25 and crossing:
+    if luck.random() < 0.25:
         for member in members:
             member.function = luck.choice(("", "same", "bent", "rescaled", "before"))
             member.sees_null = luck.random() < 0.3
-    if luck.random() < 0.25 and kind != NESTED and crossing:
+    if luck.random() < 0.25 and kind != NESTED:
         for member in members:
             member.bands = luck.choice(BANDS)
     percents = sorted(luck.sample([round(0.05 * k, 2) for k in range(2, 19)], STEPS))
     mixer = mixer_of(luck, members)
-    automatic = automatic_of(luck, len(members)) if EVERYTHING_CROSSES or crossing and kind != NESTED else None
+    automatic = automatic_of(luck, len(members))
     clip = kind == PIXELS and luck.random() < 0.5
     return Drawn(mixer, shapes, tuple(percents), options_of(luck, mixer), automatic, clip, seed)
 

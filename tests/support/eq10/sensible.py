@@ -45,11 +45,11 @@ def functions_are_defined(drawn: Drawn) -> bool:
     """
     options = drawn.options
     several = len(drawn.groups) > 1 or options.rescale or options.apg or options.cfg_zero or drawn.automatic
-    ends = options.weights_end or [m.weight for m in drawn.members]
-    for member, end in zip(drawn.members, ends, strict=True):
-        weights = {member.weight, end}
-        if member.function and ((several and 0.0 in weights) or (1.0 in weights and not member.sees_null)):
-            return False
+    for percent in drawn.percents:
+        for member, weight in zip(drawn.members, numbers.at(drawn, percent)[0], strict=True):
+            unseen = abs(weight - 1.0) < NEARLY_NOTHING and not member.sees_null
+            if member.function and (unseen or (several and abs(weight) < NEARLY_NOTHING)):
+                return False
     return True
 
 
