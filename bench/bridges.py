@@ -20,7 +20,9 @@ from ..devtools.inprocess import InProcess
 from ..devtools.tiny_sd15 import conditioning, small_vae, tiny_unet
 
 HERE = Path(__file__).resolve().parent
-STEPS, ROUNDS, CELLS = 4, 5, 16         # CELLS: along a side of the latent
+STEPS = 4
+ROUNDS = 5
+CELLS = 16                  # along a side of the latent
 
 
 def counted(models: Sequence[Any], vaes: Sequence[Any]) -> collections.Counter[str]:

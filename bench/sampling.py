@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from ..devtools.inprocess import InProcess
-from ..devtools.places import ROOT
+from ..devtools.paths import ROOT
 from ..devtools.tiny_sd15 import conditioning, tiny_unet
 
 HERE = Path(__file__).resolve().parent
@@ -162,7 +162,9 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     if rival is None:
         print("MixMod is left out: --mixmod names a checkout of it.")
     models = [tiny_unet(seed, args.channels) for seed in range(max(2, *args.experts))]
-    conditions, nulls = ([conditioning(first + i) for i in range(max(3, len(models)))] for first in (0, 100))
+    count = max(3, len(models))
+    conditions = [conditioning(i) for i in range(count)]
+    nulls = [conditioning(100 + i) for i in range(count)]
     parameters = sum(weight.numel() for weight in models[0].model.diffusion_model.parameters())
     threads = torch.get_num_threads()
     print(f"{parameters / 1e6:.0f} million parameters, 16 x 16 latents, {args.steps} steps, "

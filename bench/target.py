@@ -18,7 +18,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from ..devtools.inprocess import InProcess
-from ..devtools.places import ROOT
+from ..devtools.paths import ROOT
 from ..devtools.tiny_sd15 import tiny_unet
 from ..mcdm.drawing.lettering import INK, PALE, PAPER, font
 
@@ -176,7 +176,9 @@ def drawn(comfy: InProcess, case: Case, method: str, inputs: dict[str, Any]) -> 
 
 def figure(shown: Sequence[tuple[Case, torch.Tensor, Mapping[str, torch.Tensor]]]) -> Image.Image:
     """A row for each case: histograms of samples, in one dimension with the true density behind, in two beside it."""
-    cell, top, gap = 150, 40, 10
+    cell = 150
+    top = 40
+    gap = 10
     titles = ["target", *METHODS]
     page = Image.new("RGB", (gap + len(titles) * (cell + gap), top + len(shown) * (cell + 34)), PAPER)
     pen = ImageDraw.Draw(page)
@@ -224,7 +226,9 @@ def main(comfy: InProcess, _: Sequence[str]) -> None:
             equal = torch.full((ROWS,), 1.0 / ROWS, dtype=torch.float64)
             kl = divergence(true, histogram(samples[method]), ROWS)
             rows[method] = moments(equal, samples[method]) | {"KL": kl}
-        results[case.title] = {name: {key: round(v, 4) for key, v in row.items()} for name, row in rows.items()}
+        results[case.title] = {}
+        for name, row in rows.items():
+            results[case.title][name] = {key: round(v, 4) for key, v in row.items()}
         shown.append((case, true, samples))
         print(json.dumps({case.title: results[case.title]}, indent=1), flush=True)
     told = {"rows": ROWS, "evaluations": EVALUATIONS, "cases": results}

@@ -66,7 +66,9 @@ def lose_a_worker(host: Host, number: int) -> str:
 
 def faults(host: Host, pictures: Pictures, count: int) -> dict[str, Any]:
     """What `count` runs did, each third of which loses a worker."""
-    kills, sentences, beyond = 0, [], 0
+    kills = 0
+    sentences = []
+    beyond = 0
     for number in range(count):
         if number % 3 == 2:
             kills += 1

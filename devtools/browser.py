@@ -67,7 +67,11 @@ class Page:
         red = self.page.evaluate("() => app.graph.nodes.filter(node => node.has_errors).map(node => node.type)")
         said = self.page.locator(COMPLAINTS).all_inner_texts()
         network = ("Failed to load resource", "Content Security Policy")
-        return red + said + [error for error in self.errors if not any(words in error for words in network)]
+        errors = []
+        for error in self.errors:
+            if not any(words in error for words in network):
+                errors.append(error)
+        return red + said + errors
 
     def prompt(self) -> prompts.Prompt:
         """What the run button would queue."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from .places import ROOT, cache_root
+from .paths import ROOT, cache_root
 from .server import Server, free_port
 from .setup import Comfy
 from .terminal import Trouble, clean_env, runs
@@ -89,7 +89,9 @@ class LocalCluster:
     """
 
     def __init__(self, comfy: Comfy, base: Path, names: tuple[str, ...] = ("a", "b")) -> None:
-        self.comfy, self.base, self.names = comfy, base, names
+        self.comfy = comfy
+        self.base = base
+        self.names = names
         self.processes: dict[str, subprocess.Popen] = {}
         self._started = 0
         self.address = f"{_ip(0)}:{free_port()}"

@@ -44,7 +44,9 @@ class Events:
         """Whole messages and whether each is text."""
         message, text = b"", True
         while len(head := self.stream.read(2)) == 2:
-            final, opcode, size = head[0] >> 7, head[0] & 15, head[1] & 127
+            final = head[0] >> 7
+            opcode = head[0] & 15
+            size = head[1] & 127
             if size >= 126:
                 size = int.from_bytes(self.stream.read(2 if size == 126 else 8), "big")
             payload = self.stream.read(size)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .events import Events
-from .places import PACK, ROOT
+from .paths import PACK, ROOT
 from .setup import Comfy, nvidia_driver
 from .terminal import Ticker, Trouble, clean_env, runs, say
 
@@ -67,7 +67,11 @@ class Server:
     def __init__(
         self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True, beside: Sequence[Path] = (),
     ) -> None:
-        self.comfy, self.base, self.port, self.quiet, self.beside = comfy, base, port, quiet, beside
+        self.comfy = comfy
+        self.base = base
+        self.port = port
+        self.quiet = quiet
+        self.beside = beside
         self.link, self.log = base / "custom_nodes" / PACK, base / "host.log"
 
     @property

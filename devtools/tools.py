@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .locks import make_once, stamped, write_stamp
-from .places import cache_root
+from .paths import cache_root
 from .setup import Comfy, find_comfy, make_venv, pip, venv_python
 from .terminal import Trouble, clean_env, run, runs, say
 
@@ -42,7 +42,9 @@ def tools_python(comfy: Comfy) -> Path:
     home = comfy.python.parent.parent
     if comfy.own:
         home = cache_root() / ("tools-" + hashlib.sha256(str(comfy.python).encode()).hexdigest()[:8])
-    python, stamp, text = venv_python(home), home / "tools.txt", "\n".join(TOOLS)
+    python = venv_python(home)
+    stamp = home / "tools.txt"
+    text = "\n".join(TOOLS)
 
     def ready() -> bool:
         return stamped(stamp, text) and runs(python, "-c", "")

@@ -52,6 +52,8 @@ if __name__ == "__main__":
     print("   weights    reliabilities    mean of points     equation 10    spread (0.50)")
     for w, a in SETTINGS:
         points = sample(w, a)
-        mean, spread, theory = points.mean(0).tolist(), points.std(0).mean().item(), expected_mean(w, a).tolist()
+        mean = points.mean(0).tolist()
+        spread = points.std(0).mean().item()
+        theory = expected_mean(w, a).tolist()
         line = "{:5.1f} {:4.1f}     {:5.1f} {:4.1f}      {:6.2f} {:6.2f}    {:6.2f} {:6.2f}      {:.2f}"
         print(line.format(*w, *a, *mean, *theory, spread))

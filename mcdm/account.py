@@ -15,6 +15,10 @@ class Record(NamedTuple):
     resampled: list[bool]
     kappa: dict[int, float]         # SuperDiff: {expert: mean over all rows}
 
+    def kappas(self, count: int) -> list[float | None]:
+        """Those of so many experts, None where one has none."""
+        return [self.kappa.get(i) for i in range(count)]
+
 
 class Course(NamedTuple):
     """A panel of a report. lines: (name, a value per sigma), nan where there is none."""
@@ -62,7 +66,9 @@ class Account(NamedTuple):
         records = [r for r in self.records if r.sigma > 0]
         sigmas = [r.sigma for r in records]
         if any(r.kappa for r in records):
-            lines = [(name, [r.kappa.get(i, math.nan) for r in records]) for i, name in enumerate(self.names)]
+            lines = []
+            for i, name in enumerate(self.names):
+                lines.append((name, [r.kappa.get(i, math.nan) for r in records]))
             return Course("kappa: how much each expert acts (mean over the particles)", sigmas, lines)
         if not records:
             return None
@@ -74,6 +80,6 @@ class Account(NamedTuple):
         return {
             "method": self.method, "particles": self.size, "sigma": [r.sigma for r in self.records],
             "effective_size": [r.effective for r in self.records], "resampled": [r.resampled for r in self.records],
-            "kappa": [[r.kappa.get(i) for i in range(len(self.names))] for r in self.records],
+            "kappa": [r.kappas(len(self.names)) for r in self.records],
             "ancestors": list(self.ancestors),
         }

@@ -159,6 +159,7 @@ def _decisive(deciding: Sequence[Sequence[torch.Tensor]], i: int, j: int) -> flo
     together = [p for p in deciding if p[i].any() and p[j].any()]
     if not together:
         return math.nan
-    first, second = (torch.stack([p[n] for p in together]).sum(0) for n in (i, j))
+    first = torch.stack([p[i] for p in together]).sum(0)
+    second = torch.stack([p[j] for p in together]).sum(0)
     ratio = (first.norm() / second.norm()).item()
     return opposition(first, second).item() if COMPARABLE <= ratio <= 1 / COMPARABLE else math.nan

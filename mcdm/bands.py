@@ -81,7 +81,10 @@ def spread(
 
 def by_band(weights: Sequence[Coefficient], factors: Sequence[Factors]) -> list[tuple[Coefficient, ...]]:
     """For each band, the w_i f_ib m_i of all experts. weights: w_i m_i."""
-    return [tuple(w * f[b] for w, f in zip(weights, factors, strict=True)) for b in range(len(BANDS))]
+    found = []
+    for b in range(len(BANDS)):
+        found.append(tuple(w * f[b] for w, f in zip(weights, factors, strict=True)))
+    return found
 
 
 def of(factors: Sequence[Factors]) -> tuple[Factors, ...]:

@@ -73,7 +73,7 @@ def unite(
         somebody = sizes > fusion.TOLERANCE
         scale: Coefficient = torch.where(somebody, total / torch.where(somebody, acting, 1.0), 1.0)
     else:
-        scale = total if abs(total) > fusion.CANCELLED * sizes else sizes
+        scale = total if abs(total) > fusion.CANCELLED * sizes else sizes or 1.0
     shares = [w / scale for w in weights]
     whole_null = fusion.vanishes(1.0 - sum(shares))
     return United(null, fusion.fuse(None if whole_null else null, denoised, shares), scale, acting)

@@ -15,6 +15,7 @@ from .options import EVERYWHERE, Options
 from .shares import MEANINGS, RELIABILITIES, SHARES, reliabilities_of, shares_of
 
 TOLERANCE = 1e-9        # of a sum of numbers
+ROUNDING = 1e-6         # of a number on its way over the schedule
 HERE = "here"           # the place of an expert that was not placed
 
 
@@ -212,8 +213,15 @@ class Mixture:
 
 
 def _between(start: Sequence[float], end: Sequence[float], share: float) -> tuple[float, ...]:
-    """Numbers on their way from `start` (share 0) to `end` (share 1); where there is no end they stay."""
-    return tuple(a + (b - a) * share for a, b in zip(start, end or start, strict=True))
+    """Numbers on their way from `start` (share 0) to `end` (share 1); where there is no end they stay.
+
+    A number that crosses zero there is zero: noise levels are float32, and what rounding leaves is not a weight.
+    """
+    found = []
+    for a, b in zip(start, end or start, strict=True):
+        number = a + (b - a) * share
+        found.append(number if abs(number) > ROUNDING * max(abs(a), abs(b)) else 0.0)
+    return tuple(found)
 
 
 def _sharing(numbers: Sequence[float], given: Mapping[int, float]) -> tuple[float, ...]:

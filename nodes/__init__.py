@@ -3,15 +3,16 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .ancestral import MCDMAncestral
 from .automatic import AutomaticMasks
 from .compare import CompareExperts
 from .conditions import ClassCondition, MapCondition, TextCondition
 from .corrected import MCDMCorrected
 from .embedding import EmbeddingCondition
 from .latents import EmptyExpertLatent
-from .loading import LoadExpert, LoadExpertVAE
+from .load_expert import LoadExpert, LoadExpertVAE
 from .mixing import ConditionExpert, ReliabilityMixer
-from .options import MCDMAncestral, MixtureOptions
+from .options import MixtureOptions
 from .placing import PlaceExpert
 from .report import MixtureReport
 from .sampling import MCDMGuider, MCDMSampler

@@ -8,7 +8,8 @@ from comfy_api.latest import io
 from ..mcdm.automatic import Automatic
 from ..mcdm.mixture import Mixture
 from ..mcdm.parsing import parse_numbers
-from .common import CATEGORY, Least, MixtureWire, search
+from .checks import LowerBound
+from .common import CATEGORY, MixtureWire, search_aliases
 
 
 class AutomaticMasks(io.ComfyNode):
@@ -16,21 +17,22 @@ class AutomaticMasks(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AutomaticMasks", display_name="Automatic Masks", category=CATEGORY,
-            **search("saliency", "dynamic mask", "region", "MagicFusion"),
+            **search_aliases("saliency", "dynamic mask", "region", "MagicFusion"),
             description="Finds while sampling where each expert acts: where its condition asks for most. The masks sum "
                         "to 1 in each place, and are shown by the previews and the report. Masks of the experts "
                         "themselves limit them.",
             inputs=[
                 MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
-                io.Float.Input("temperature", optional=True, default=0.25, min=Least(0.01), max=100.0, step=0.05,
+                io.Float.Input("temperature", optional=True, default=0.25, min=LowerBound(0.01), max=100.0, step=0.05,
                                tooltip="How soft the masks are: small numbers give each place to one expert, large "
                                        "ones to all equally."),
-                io.Float.Input("blur", optional=True, default=2.0, min=Least(0.0), max=64.0, step=0.5,
+                io.Float.Input("blur", optional=True, default=2.0, min=LowerBound(0.0), max=64.0, step=0.5,
                                tooltip="Smooths the masks, in cells of the latent."),
                 io.String.Input("strengths", optional=True, default="",
                                 tooltip="How much each expert's claim to a place counts, one number per expert. "
                                         "Empty = 1 each."),
-                io.Float.Input("hold_sigma", optional=True, default=0.0, min=Least(0.0), max=1e6, step=0.1, round=False,
+                io.Float.Input("hold_sigma", optional=True, default=0.0, min=LowerBound(0.0), max=1e6, step=0.1,
+                               round=False,
                                tooltip="Below this noise level the masks stay as they are, which saves evaluations "
                                        "where no null counts. 0 = never."),
             ],

@@ -7,9 +7,10 @@ from comfy_api.latest import io
 
 from ..mcdm.grids.comparison import comparison
 from ..mcdm.mixture import Mixture
-from .common import CATEGORY, require, search
+from .checks import require
+from .common import CATEGORY, search_aliases
 from .grid import HIDDEN, OUTPUTS, VAE, grid_output
-from .sampler_inputs import check_settings, settings
+from .sampler_inputs import check_sampler, sampler_inputs
 
 
 class CompareExperts(io.ComfyNode):
@@ -17,10 +18,10 @@ class CompareExperts(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="CompareExperts", display_name="Compare Experts", category=CATEGORY, is_output_node=True,
-            **search("grid", "side by side", "contact sheet"),
+            **search_aliases("grid", "side by side", "contact sheet"),
             description="From one seed, the united picture beside what each expert of the mixture makes of its "
                         "condition alone: same weight, mask and window, and its own null.",
-            inputs=[*settings(), VAE], outputs=OUTPUTS, hidden=HIDDEN,
+            inputs=[*sampler_inputs(), VAE], outputs=OUTPUTS, hidden=HIDDEN,
         )
 
     @classmethod
@@ -36,7 +37,7 @@ class CompareExperts(io.ComfyNode):
         clip_denoised: bool = False,
         vae: Any = None,
     ) -> io.NodeOutput:
-        require(check_settings(sampler_name, scheduler))
+        require(check_sampler(sampler_name, scheduler))
         run = {"seed": seed, "steps": steps, "sampler_name": sampler_name, "scheduler": scheduler, "denoise": denoise,
                "latent_image": latent_image}
         return grid_output(cls, "compare", comparison(mixture), run, vae, clip_denoised)

@@ -7,7 +7,8 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts.modality import Modality, conditioning
-from .common import CATEGORY, choice, modalities, search
+from .checks import check_choice
+from .common import CATEGORY, modalities, search_aliases
 
 MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpainting")
 
@@ -61,7 +62,7 @@ class TextCondition(io.ComfyNode):
             node_id="TextCondition",
             display_name="Text Condition",
             category=CATEGORY,
-            **search("prompt", "words", "CLIP Text Encode"),
+            **search_aliases("prompt", "words", "CLIP Text Encode"),
             description="Describes the picture to a text expert in free words, and names the words that it was never "
                         "taught.",
             inputs=[
@@ -94,7 +95,7 @@ class ClassCondition(io.ComfyNode):
             node_id="ClassCondition",
             display_name="Class Condition",
             category=CATEGORY,
-            **search("label", "ImageNet"),
+            **search_aliases("label", "ImageNet"),
             description="The class that a class-conditional expert should draw.",
             inputs=[
                 MODEL,
@@ -117,7 +118,7 @@ class MapCondition(io.ComfyNode):
             node_id="MapCondition",
             display_name="Map Condition",
             category=CATEGORY,
-            **search("segmentation", "mask", "sketch", "edges", "canny"),
+            **search_aliases("segmentation", "mask", "sketch", "edges", "canny"),
             description="Turns a picture or mask of any size into the map that the expert was trained on: a region, "
                         "edges, or the picture to enlarge.",
             inputs=[
@@ -138,7 +139,7 @@ class MapCondition(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, modality: str = "auto") -> bool | str:
-        return choice(modality, MODALITIES, "modality")
+        return check_choice(modality, MODALITIES, "modality")
 
     @classmethod
     def execute(cls, model: Any, modality: str = "auto", image: torch.Tensor | None = None,

@@ -8,7 +8,8 @@ from server import PromptServer
 
 from ..mcdm.host.particles import particle_sampler
 from ..mcdm.host.particles.settings import ALL, FEYNMAN_KAC, KEEPS, METHODS, Settings
-from .common import CATEGORY, Least, choice, first_objection, require, search
+from .checks import LowerBound, check_choice, first_objection, require
+from .common import CATEGORY, search_aliases
 
 
 class MCDMCorrected(io.ComfyNode):
@@ -16,7 +17,7 @@ class MCDMCorrected(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MCDMCorrected", display_name="MCDM Corrected", category=CATEGORY,
-            **search("particles", "Feynman-Kac", "SuperDiff", "Langevin", "sampler"),
+            **search_aliases("particles", "Feynman-Kac", "SuperDiff", "Langevin", "sampler"),
             description="A SAMPLER for Sampler Custom Advanced with the guider of a mixture, which draws from the "
                         "product that the experts stand for instead of only following its direction. The rows of a "
                         "batch are particles.",
@@ -30,13 +31,13 @@ class MCDMCorrected(io.ComfyNode):
                                      "0 = all of the batch."),
                 io.Combo.Input("keep", optional=True, options=list(KEEPS), default=ALL,
                                tooltip="What comes back: every particle, or one per picture."),
-                io.Float.Input("threshold", optional=True, default=0.5, min=Least(0.0), max=1.0, step=0.05,
+                io.Float.Input("threshold", optional=True, default=0.5, min=LowerBound(0.0), max=1.0, step=0.05,
                                tooltip="Particles are resampled as soon as they are worth less than this share of "
                                        "their number."),
                 io.Int.Input("langevin_steps", optional=True, default=0, min=0, max=100,
                              tooltip="Steps of Langevin dynamics at each noise level after the first, one evaluation "
                                      "each. Not with SuperDiff."),
-                io.Float.Input("langevin_size", optional=True, default=0.1, min=Least(0.001), max=1.0, step=0.01,
+                io.Float.Input("langevin_size", optional=True, default=0.1, min=LowerBound(0.001), max=1.0, step=0.01,
                                tooltip="The size of such a step, in variances of the noise."),
             ],
             outputs=[io.Sampler.Output(display_name="sampler", tooltip="For Sampler Custom Advanced.")],
@@ -44,7 +45,7 @@ class MCDMCorrected(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, method: str = FEYNMAN_KAC, keep: str = ALL) -> bool | str:
-        return first_objection(choice(method, METHODS, "method"), choice(keep, KEEPS, "keep"))
+        return first_objection(check_choice(method, METHODS, "method"), check_choice(keep, KEEPS, "keep"))
 
     @classmethod
     def execute(
@@ -59,7 +60,7 @@ class MCDMCorrected(io.ComfyNode):
         require(cls.validate_inputs(method, keep))
         settings = Settings(method, particles, keep, threshold, langevin_steps, langevin_size)
         extra_options = {"settings": settings, "tell": show}
-        return io.NodeOutput(comfy.samplers.KSAMPLER(particle_sampler.sample, extra_options=extra_options))
+        return io.NodeOutput(comfy.samplers.KSAMPLER(particle_sampler.sample_corrected, extra_options=extra_options))
 
 
 def show(words: str) -> None:

@@ -10,7 +10,8 @@ from comfy_api.latest import io
 
 from ..mcdm.conditions import vectors
 from ..mcdm.experts.modality import conditioning
-from .common import CATEGORY, choice, require, search
+from .checks import check_choice, require
+from .common import CATEGORY, search_aliases
 from .conditions import ADD_TO, MODEL, OUTPUT, find_modality, show
 
 
@@ -21,7 +22,7 @@ class EmbeddingCondition(io.ComfyNode):
             node_id="EmbeddingCondition",
             display_name="Embedding Condition",
             category=CATEGORY,
-            **search("CLIP vision", "vector"),
+            **search_aliases("CLIP vision", "vector"),
             description="The embedding of a picture or a text, one vector, for an expert that is conditioned on it. "
                         "Connect one source.",
             inputs=[
@@ -44,7 +45,7 @@ class EmbeddingCondition(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file: str) -> bool | str:
-        return choice(file, _files(), "file")
+        return check_choice(file, _files(), "file")
 
     @classmethod
     def fingerprint_inputs(cls, file: str = "none", **others: Any) -> str:

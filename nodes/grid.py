@@ -34,5 +34,6 @@ def grid_output(
     settings: the sampler's inputs, as `sample` takes them. shared: see `sample_grid`.
     A run that breaks leaves the sheet so far in the output folder, NAME_so_far.
     """
-    pages, images, latents = sample_grid(grid, settings, vae, clip_denoised, LiveSheet(node, name), shared)
-    return io.NodeOutput(pages, images, {"samples": latents}, ui=ui.PreviewImage(pages, cls=node))
+    sampled = sample_grid(grid, settings, vae, clip_denoised, LiveSheet(node, name), shared)
+    shown = ui.PreviewImage(sampled.pages, cls=node)
+    return io.NodeOutput(sampled.pages, sampled.images, {"samples": sampled.latents}, ui=shown)

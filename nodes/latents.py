@@ -9,7 +9,7 @@ from ..mcdm.host.models import cells, latent_format
 from ..mcdm.host.spaces.groups import groups_of
 from ..mcdm.host.spaces.several import SeveralSpaces
 from ..mcdm.mixture import Mixture
-from .common import CATEGORY, MixtureWire, search
+from .common import CATEGORY, MixtureWire, search_aliases
 
 
 class EmptyExpertLatent(io.ComfyNode):
@@ -17,7 +17,7 @@ class EmptyExpertLatent(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="EmptyExpertLatent", display_name="Empty Expert Latent", category=CATEGORY,
-            **search("empty latent", "blank"),
+            **search_aliases("empty latent", "blank"),
             description="An empty latent in the latent space of a mixture.",
             inputs=[
                 MixtureWire.Input("mixture", tooltip="Determines the latent space."),

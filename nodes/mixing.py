@@ -16,12 +16,12 @@ from ..mcdm.host.spaces.groups import groups_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import MEANINGS, RELIABILITIES
-from .common import CATEGORY, Choice, ExpertWire, Least, MixtureWire, choice, modalities, require, search
+from .checks import CheckedCombo, LowerBound, check_choice, require
+from .common import CATEGORY, SLOTS, ExpertWire, MixtureWire, modalities, search_aliases
 from .prompt_checks import missing_null
 
 logger = logging.getLogger("mcdm")
 
-SLOTS = 8
 LARGEST_WEIGHT = 1e9
 SMALLEST_SCALE, LARGEST_SCALE = 0.05, 8.0
 
@@ -31,7 +31,7 @@ class ConditionExpert(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ConditionExpert", display_name="Condition Expert", category=CATEGORY,
-            **search("ensemble member", "guidance", "weight", "CFG"),
+            **search_aliases("ensemble member", "guidance", "weight", "CFG"),
             description="One expert of a mixture, a member of the ensemble: a model, its condition, how strictly it is "
                         "enforced (w), where and when.",
             inputs=[
@@ -43,15 +43,15 @@ class ConditionExpert(io.ComfyNode):
                 io.Conditioning.Input("null_condition", optional=True,
                                       tooltip="What 'no condition' means to this expert; for Stable Diffusion, an "
                                               "empty prompt. Experts from LoadExpert know theirs."),
-                io.Float.Input("weight", optional=True, default=1.0, min=Least(-LARGEST_WEIGHT), max=LARGEST_WEIGHT,
-                               step=0.05, round=False,
+                io.Float.Input("weight", optional=True, default=1.0, min=LowerBound(-LARGEST_WEIGHT),
+                               max=LARGEST_WEIGHT, step=0.05, round=False,
                                tooltip="w: how strictly the condition is enforced. With one expert this is the CFG "
                                        "scale. A negative weight moves away from the condition."),
                 io.Mask.Input("mask", optional=True, tooltip="Where this expert acts (white). Everywhere if not "
                                                              "connected."),
-                io.Float.Input("start_percent", optional=True, default=0.0, min=Least(0.0), max=1.0, step=0.01,
+                io.Float.Input("start_percent", optional=True, default=0.0, min=LowerBound(0.0), max=1.0, step=0.01,
                                tooltip="The point of the schedule from which this expert acts (0 = the first step)."),
-                io.Float.Input("end_percent", optional=True, default=1.0, min=Least(0.0), max=1.0, step=0.01,
+                io.Float.Input("end_percent", optional=True, default=1.0, min=LowerBound(0.0), max=1.0, step=0.01,
                                tooltip="The point of the schedule up to which this expert acts (1 = the last step)."),
                 io.String.Input("name", optional=True, default="",
                                 tooltip="The expert's name in messages. Empty = the type of the model."),
@@ -59,7 +59,7 @@ class ConditionExpert(io.ComfyNode):
                              tooltip="The VAE of this model. Needed only where experts of different latent spaces are "
                                      "united, such as SDXL and SD 1.5, and then once per space; experts that draw "
                                      "pixels need none."),
-                io.Float.Input("scale", optional=True, default=1.0, min=Least(SMALLEST_SCALE), max=LARGEST_SCALE,
+                io.Float.Input("scale", optional=True, default=1.0, min=LowerBound(SMALLEST_SCALE), max=LARGEST_SCALE,
                                step=0.05, round=False,
                                tooltip="The size at which this expert works, as a share of the picture's: 0.5 for an "
                                        "SD 1.5 at 512 beside an SDXL at 1024. The first expert's is 1; experts that "
@@ -142,8 +142,8 @@ class ReliabilityMixer(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ReliabilityMixer", display_name="Reliability Mixer (unite models)", category=CATEGORY,
-            **search("unite models", "combine models", "combine checkpoints", "mix models", "mix checkpoints",
-                     "blend models", "blend checkpoints", "merge models", "fuse", "ensemble"),
+            **search_aliases("unite models", "combine models", "combine checkpoints", "mix models", "mix checkpoints",
+                             "blend models", "blend checkpoints", "merge models", "fuse", "ensemble"),
             description="Unites several models, the experts, in every denoising step; no weights are merged. The first "
                         "one leads: the sampler runs on its noise schedule. Models of different latent spaces each "
                         "need their VAE.",
@@ -160,10 +160,10 @@ class ReliabilityMixer(io.ComfyNode):
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
-                Choice("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
-                       tooltip="What the numbers mean. shares: whose look the picture has; a larger share is more of "
-                               "that expert's look, and with 1 it is all its own. reliabilities: the paper's numbers, "
-                               "of which a larger one is mostly less of that look."),
+                CheckedCombo("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
+                             tooltip="What the numbers mean. shares: whose look the picture has; a larger share is "
+                                     "more of that expert's look, and with 1 it is all its own. reliabilities: the "
+                                     "paper's numbers, of which a larger one is mostly less of that look."),
                 MixtureWire.Input("mixture", optional=True,
                                   tooltip="The experts of another Reliability Mixer, as one additional part: any "
                                           "number of experts, by mixers in a chain. Its number is the last one, and "
@@ -182,7 +182,7 @@ class ReliabilityMixer(io.ComfyNode):
         mixture: Mixture | None = None,
         **wired: Expert | None,
     ) -> io.NodeOutput:
-        require(choice(meaning, MEANINGS, "meaning"))
+        require(check_choice(meaning, MEANINGS, "meaning"))
         by_slot = {i: expert for i in range(1, SLOTS + 1) if (expert := wired.get(f"expert_{i}")) is not None}
         slots, experts = tuple(by_slot), tuple(by_slot.values())
         inner = mixture.experts if mixture else ()

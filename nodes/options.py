@@ -1,21 +1,19 @@
-"""What users expect on top of eq. 10, and the paper's own sampler."""
+"""What users expect on top of eq. 10."""
 from __future__ import annotations
 
 import dataclasses
 import math
 
-import comfy.samplers
 from comfy_api.latest import io
 
-from ..mcdm import ancestral
 from ..mcdm.cures import Apg
 from ..mcdm.mixture import Mixture
 from ..mcdm.options import Options
 from ..mcdm.parsing import parse_numbers
-from .common import CATEGORY, Least, MixtureWire, choice, number, require, search
+from .checks import LowerBound, check_choice, require
+from .common import CATEGORY, MixtureWire, search_aliases
 
 CURVES = ("linear", "cosine")
-VARIANCES = ("fixed_small", "fixed_large", "learned")
 NO_LIMIT = 1e9      # the widget's stand-in for infinity
 
 
@@ -24,7 +22,7 @@ class MixtureOptions(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MixtureOptions", display_name="Mixture Options", category=CATEGORY,
-            **search("schedule", "rescale CFG", "guidance interval", "APG", "CFG-Zero"),
+            **search_aliases("schedule", "rescale CFG", "guidance interval", "APG", "CFG-Zero"),
             description="Weights and reliabilities that change over the schedule, CFG rescale, a guidance interval, "
                         "and cures of strong guidance (APG, CFG-Zero*). The defaults change nothing.",
             inputs=[
@@ -37,32 +35,32 @@ class MixtureOptions(io.ComfyNode):
                                         "are shares. Empty = the same as at the start."),
                 io.Combo.Input("curve", optional=True, options=list(CURVES), default="linear",
                                tooltip="How they change from start to end."),
-                io.Float.Input("rescale", optional=True, default=0.0, min=Least(0.0), max=1.0, step=0.05,
+                io.Float.Input("rescale", optional=True, default=0.0, min=LowerBound(0.0), max=1.0, step=0.05,
                                tooltip="Gives the fused estimate the contrast of the experts' own estimates (Lin et "
                                        "al. 2023). 0 = off."),
-                io.Float.Input("sigma_low", optional=True, default=0.0, min=Least(0.0), max=NO_LIMIT, step=0.01,
+                io.Float.Input("sigma_low", optional=True, default=0.0, min=LowerBound(0.0), max=NO_LIMIT, step=0.01,
                                round=False,
                                tooltip="Guidance acts above this noise level; below it the weights are divided by "
                                        "their sum (Kynkaanniemi et al. 2024)."),
-                io.Float.Input("sigma_high", optional=True, default=NO_LIMIT, min=Least(0.0), max=NO_LIMIT, step=0.01,
-                               round=False, tooltip="Guidance acts up to this noise level."),
+                io.Float.Input("sigma_high", optional=True, default=NO_LIMIT, min=LowerBound(0.0), max=NO_LIMIT,
+                               step=0.01, round=False, tooltip="Guidance acts up to this noise level."),
                 io.Boolean.Input("apg", optional=True, default=False,
                                  tooltip="Adaptive projected guidance on the whole mixture, against burnt colours at "
                                          "high weights (Sadat et al. 2024). For one expert it is ComfyUI's node of "
                                          "that name."),
-                io.Float.Input("apg_eta", optional=True, default=1.0, min=Least(-10.0), max=10.0, step=0.01,
+                io.Float.Input("apg_eta", optional=True, default=1.0, min=LowerBound(-10.0), max=10.0, step=0.01,
                                tooltip="How much APG leaves of the guidance along the estimate, which is what burns: "
                                        "1 = all of it, 0 = nothing."),
-                io.Float.Input("apg_norm_threshold", optional=True, default=5.0, min=Least(0.0), max=1e6, step=0.1,
+                io.Float.Input("apg_norm_threshold", optional=True, default=5.0, min=LowerBound(0.0), max=1e6, step=0.1,
                                tooltip="APG makes guidance no longer than this. 0 = no limit."),
-                io.Float.Input("apg_momentum", optional=True, default=0.0, min=Least(-5.0), max=1.0, step=0.01,
+                io.Float.Input("apg_momentum", optional=True, default=0.0, min=LowerBound(-5.0), max=1.0, step=0.01,
                                tooltip="How much of the guidance of earlier steps APG adds; negative numbers push away "
                                        "from it. 0 = none."),
                 io.Boolean.Input("cfg_zero", optional=True, default=False,
                                  tooltip="CFG-Zero* on the whole mixture: scales the null blend to fit the conditions "
                                          "(Fan et al. 2025); made for flows. For one expert it is ComfyUI's node "
                                          "CFGZeroStar."),
-                io.Float.Input("zero_init", optional=True, default=0.0, min=Least(0.0), max=0.99, step=0.01,
+                io.Float.Input("zero_init", optional=True, default=0.0, min=LowerBound(0.0), max=0.99, step=0.01,
                                tooltip="The second half of CFG-Zero*: the part of the schedule, from its start, in "
                                        "which nothing moves and nothing is evaluated. 0.01 is mostly the first step "
                                        "alone. 0 = off."),
@@ -72,7 +70,7 @@ class MixtureOptions(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, curve: str = "linear") -> bool | str:
-        return choice(curve, CURVES, "curve")
+        return check_choice(curve, CURVES, "curve")
 
     @classmethod
     def execute(
@@ -103,33 +101,3 @@ class MixtureOptions(io.ComfyNode):
             zero_init=zero_init,
         )
         return io.NodeOutput(dataclasses.replace(mixture, options=options))
-
-
-class MCDMAncestral(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MCDMAncestral", display_name="MCDM Ancestral", category=CATEGORY,
-            **search("DDPM", "DDIM", "eta", "sampler"),
-            description="The paper's own sampler as a SAMPLER for Sampler Custom Advanced: ancestral steps, or "
-                        "deterministic DDIM steps at eta 0.",
-            inputs=[
-                io.Float.Input("eta", optional=True, default=1.0, min=Least(0.0), max=1.0, step=0.05,
-                               tooltip="How much fresh noise a step adds: 1 = DDPM, 0 = DDIM."),
-                io.Combo.Input("variance", optional=True, options=list(VARIANCES), default="fixed_small",
-                               tooltip="The variance of that noise; 'learned' needs a first expert that predicts it "
-                                       "(ADM, GLIDE, DiT)."),
-            ],
-            outputs=[io.Sampler.Output(display_name="sampler", tooltip="For Sampler Custom Advanced.")],
-        )
-
-    @classmethod
-    def validate_inputs(cls, variance: str = "fixed_small") -> bool | str:
-        return choice(variance, VARIANCES, "variance")
-
-    @classmethod
-    def execute(cls, eta: float = 1.0, variance: str = "fixed_small") -> io.NodeOutput:
-        require(cls.validate_inputs(variance))
-        require(number(eta, 0.0, 1.0, "eta"))
-        extra_options = {"eta": eta, "variance": variance}
-        return io.NodeOutput(comfy.samplers.KSAMPLER(ancestral.sample, extra_options=extra_options))

@@ -10,7 +10,8 @@ from comfy_api.latest import io
 from ..mcdm.host.experts.devices import devices, placed
 from ..mcdm.mixture import HERE, Expert
 from ..mcdm.workers import cluster
-from .common import CATEGORY, ExpertWire, Least, choice, first_objection, number, require, search
+from .checks import LowerBound, check_choice, check_number, first_objection, require
+from .common import CATEGORY, ExpertWire, search_aliases
 
 DEVICE = re.compile(r"(cpu|cuda|xpu|mps|npu|mlu|gpu)(:\d+)?")
 TIMEOUT, LONGEST = 120.0, 86400.0       # seconds
@@ -21,7 +22,7 @@ class PlaceExpert(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="PlaceExpert", display_name="Place Expert", category=CATEGORY,
-            **search("multi GPU", "two graphics cards", "device", "offload", "Ray", "distributed", "cluster"),
+            **search_aliases("multi GPU", "two graphics cards", "device", "offload", "Ray", "distributed", "cluster"),
             description="Where an expert runs: on another graphics card, on the processor, or on another machine. "
                         "Experts in different places are asked at the same time, so that a step takes as long as the "
                         "slowest of them.",
@@ -31,7 +32,7 @@ class PlaceExpert(io.ComfyNode):
                                tooltip="here: as it is, without this node. Else a device of this machine (cpu is the "
                                        "processor, beside the graphics card), or a worker by its name: a machine of a "
                                        "Ray cluster."),
-                io.Float.Input("timeout", optional=True, default=TIMEOUT, min=Least(1.0), max=LONGEST, step=1.0,
+                io.Float.Input("timeout", optional=True, default=TIMEOUT, min=LowerBound(1.0), max=LONGEST, step=1.0,
                                tooltip="How many seconds a worker may take for a step before the run ends; ten times "
                                        "as long for loading."),
             ],
@@ -42,7 +43,7 @@ class PlaceExpert(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, place: str | None = HERE, timeout: float | None = TIMEOUT) -> bool | str:
-        return first_objection(_check(place), number(timeout, 1.0, LONGEST, "timeout"))
+        return first_objection(_check(place), check_number(timeout, 1.0, LONGEST, "timeout"))
 
     @classmethod
     def check_lazy_status(cls, expert: Expert | None = None, place: str = HERE, timeout: float = TIMEOUT) -> list[str]:
@@ -89,4 +90,4 @@ def _check(place: str | None) -> bool | str:
     """True, or a sentence; whether there is such a worker is found out when it is asked."""
     if place and _is_worker(place):
         return True
-    return choice(place, [HERE, *devices()], "place")
+    return check_choice(place, [HERE, *devices()], "place")

@@ -16,6 +16,7 @@ from ..mcdm.host.sampling.reasons import check_nulls
 from ..mcdm.mixture import Expert, MissingNull, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import RELIABILITIES
+from .common import SLOTS
 
 Prompt = dict[str, dict[str, Any]]
 LONGEST_CHAIN = 50
@@ -37,7 +38,7 @@ def _keep(request: dict[str, Any]) -> dict[str, Any]:
     return request
 
 
-def values(node_id: str | None) -> dict[str, Any]:
+def queued_values(node_id: str | None) -> dict[str, Any]:
     """What is queued for the parameters of a node; None for those that come by a wire."""
     inputs = _queued.get({}).get(str(node_id), {}).get("inputs", {})
     return {name: None if isinstance(value, list) else value for name, value in inputs.items()}
@@ -106,7 +107,7 @@ def _last_mixers(prompt: Prompt) -> Iterator[str]:
 def _mixture(prompt: Prompt, key: str, node_id: str) -> Mixture | None:
     """What a mixer will make, without models; of all experts that of node_id alone has no null. None: not in there."""
     inputs = prompt[key]["inputs"]
-    slots = [i for i in range(1, 10) if _is_wire(inputs.get(f"expert_{i}"))]
+    slots = [i for i in range(1, SLOTS + 1) if _is_wire(inputs.get(f"expert_{i}"))]
     experts = {i: _expert(prompt, inputs[f"expert_{i}"], node_id) for i in slots}
     inner = _inner(prompt, inputs.get("mixture"), node_id)
     meaning, text = _value(inputs, "meaning", RELIABILITIES), _value(inputs, "reliabilities", "")

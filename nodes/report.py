@@ -11,8 +11,9 @@ from ..mcdm.drawing.sheets import image
 from ..mcdm.mixture import Mixture
 from ..mcdm.parsing import parse_steps
 from ..mcdm.reports.report_run import sampled_with_report
-from .common import CATEGORY, require, search
-from .sampler_inputs import check_settings, settings
+from .checks import require
+from .common import CATEGORY, search_aliases
+from .sampler_inputs import check_sampler, sampler_inputs
 
 MAP_STEPS = "25%, 50%, 75%"
 
@@ -22,12 +23,12 @@ class MixtureReport(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MixtureReport", display_name="Mixture Report", category=CATEGORY, is_output_node=True,
-            **search("plot", "contradiction", "debug"),
+            **search_aliases("plot", "contradiction", "debug"),
             description="Samples as MCDM Sampler does, and reports on the experts: how hard each one pulls over the "
                         "noise levels, whether they agree, where in the picture they disagree, and, in words, whether "
                         "two conditions contradict each other. Every null is evaluated for this.",
             inputs=[
-                *settings(),
+                *sampler_inputs(),
                 io.String.Input("map_steps", optional=True, default=MAP_STEPS,
                                 tooltip="The steps at which to show where the experts disagree: shares of the steps, "
                                         "or their numbers, such as 1, 12, 24. Empty = none."),
@@ -58,7 +59,7 @@ class MixtureReport(io.ComfyNode):
         map_steps: str = MAP_STEPS,
         sampler: Any = None,
     ) -> io.NodeOutput:
-        require(check_settings(sampler_name, scheduler))
+        require(check_sampler(sampler_name, scheduler))
         shown = parse_steps(map_steps, steps, "map_steps")
         run = {"seed": seed, "steps": steps, "sampler_name": sampler_name, "scheduler": scheduler, "denoise": denoise,
                "latent_image": latent_image}

@@ -7,11 +7,12 @@ from comfy_api.latest import io
 
 from ..mcdm.drawing.live_previews import observer
 from ..mcdm.host.sampling.guider import MixtureGuider
-from ..mcdm.host.sampling.ksampler import sample
+from ..mcdm.host.sampling.ksampler import sample_mixture
 from ..mcdm.host.sampling.watch import Watch
 from ..mcdm.mixture import Mixture
-from .common import CATEGORY, require, search
-from .sampler_inputs import CLIP_DENOISED, MIXTURE, check_settings, settings
+from .checks import require
+from .common import CATEGORY, search_aliases
+from .sampler_inputs import CLIP_DENOISED, MIXTURE, check_sampler, sampler_inputs
 
 
 class MCDMGuider(io.ComfyNode):
@@ -19,7 +20,7 @@ class MCDMGuider(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MCDMGuider", display_name="MCDM Guider", category=CATEGORY,
-            **search("guidance", "fuse", "merge", "CFG guider"),
+            **search_aliases("guidance", "fuse", "merge", "CFG guider"),
             description="The guidance of all experts, fused, as a GUIDER for Sampler Custom Advanced with any sampler "
                         "and any sigmas.",
             inputs=[MIXTURE, CLIP_DENOISED],
@@ -36,11 +37,12 @@ class MCDMSampler(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MCDMSampler", display_name="MCDM Sampler", category=CATEGORY,
-            **search("unite and conquer", "multi-modal", "multimodal", "compositional", "fuse models", "KSampler"),
+            **search_aliases("unite and conquer", "multi-modal", "multimodal", "compositional", "fuse models",
+                             "KSampler"),
             description="Denoises a latent with all experts of a mixture united in every step: multi-modal synthesis "
                         "after Unite and Conquer.",
             inputs=[
-                *settings(),
+                *sampler_inputs(),
                 io.Boolean.Input("expert_previews", optional=True, default=True,
                                  tooltip="While sampling, shows under this node what each expert alone thinks the "
                                          "picture is, and how much each one pulls. Takes at most 3 % of the time, and "
@@ -65,10 +67,10 @@ class MCDMSampler(io.ComfyNode):
         clip_denoised: bool = False,
         expert_previews: bool = True,
     ) -> io.NodeOutput:
-        require(check_settings(sampler_name, scheduler))
+        require(check_sampler(sampler_name, scheduler))
         observe = observer(mixture) if expert_previews else None
         guider = MixtureGuider(mixture, clip_denoised, Watch(observe))
-        latent, denoised = sample(guider, seed, steps, sampler_name, scheduler, denoise, latent_image)
+        latent, denoised = sample_mixture(guider, seed, steps, sampler_name, scheduler, denoise, latent_image)
         if observe:
             observe.show()      # how it ended, whenever the last preview was
         return io.NodeOutput(latent, denoised)

@@ -7,10 +7,11 @@ from comfy_api.latest import io
 
 from ..mcdm.grids.sweep_grid import KINDS, axis_of, sweep_grid
 from ..mcdm.mixture import Mixture
-from .common import CATEGORY, Choice, Least, choice, first_objection, require, search
+from .checks import CheckedCombo, LowerBound, check_choice, first_objection, require
+from .common import CATEGORY, search_aliases
 from .grid import HIDDEN, OUTPUTS, VAE, grid_output
-from .prompt_checks import values
-from .sampler_inputs import check_settings, settings
+from .prompt_checks import queued_values
+from .sampler_inputs import check_sampler, sampler_inputs
 
 ROW_KINDS = ("nothing", *KINDS)
 
@@ -20,12 +21,12 @@ class ReliabilitySweep(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ReliabilitySweep", display_name="Reliability Sweep", category=CATEGORY, is_output_node=True,
-            **search("XY plot", "grid", "contact sheet"),
+            **search_aliases("XY plot", "grid", "contact sheet"),
             description="Samples a mixture over a grid: the share, the reliability or the weight of an expert goes "
                         "from one value to another, all from one noise, on a labelled sheet. The other experts divide "
                         "the rest of 1 in proportion to their own shares or reliabilities.",
             inputs=[
-                *settings(),
+                *sampler_inputs(),
                 *_axis_inputs("x", "from left to right", KINDS, "reliability", 0.0, 1.0),
                 *_axis_inputs("y", "from top to bottom", ROW_KINDS, "nothing", 1.0, 3.0),
                 io.Int.Input("max_cells", optional=True, default=64, min=1, max=100000,
@@ -37,7 +38,7 @@ class ReliabilitySweep(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, max_cells: int | None = 64) -> bool | str:
-        given = values(getattr(cls.hidden, "unique_id", None))
+        given = queued_values(getattr(cls.hidden, "unique_id", None))
         return _check_size(given.get("x_cells", 3), given.get("y_vary", "nothing"), given.get("y_cells", 3), max_cells)
 
     @classmethod
@@ -65,9 +66,9 @@ class ReliabilitySweep(io.ComfyNode):
         vae: Any = None,
     ) -> io.NodeOutput:
         require(first_objection(
-            check_settings(sampler_name, scheduler),
-            choice(x_vary, KINDS, "x_vary"),
-            choice(y_vary, ROW_KINDS, "y_vary"),
+            check_sampler(sampler_name, scheduler),
+            check_choice(x_vary, KINDS, "x_vary"),
+            check_choice(y_vary, ROW_KINDS, "y_vary"),
             _check_size(x_cells, y_vary, y_cells, max_cells),
         ))
         x = axis_of(mixture, x_vary, x_expert, x_from, x_to, x_cells)
@@ -81,13 +82,13 @@ class ReliabilitySweep(io.ComfyNode):
 def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str, start: float, end: float) -> list[Any]:
     """The inputs of one axis."""
     return [
-        Choice(f"{letter}_vary", optional=True, options=list(kinds), default=kind,
-               tooltip=f"What changes {direction}. share: how much of the look comes from this expert."),
+        CheckedCombo(f"{letter}_vary", optional=True, options=list(kinds), default=kind,
+                     tooltip=f"What changes {direction}. share: how much of the look comes from this expert."),
         io.String.Input(f"{letter}_expert", optional=True, default="1",
                         tooltip="The expert whose value changes: its number in the mixture, or its name."),
-        io.Float.Input(f"{letter}_from", optional=True, default=start, min=Least(-1e9), max=1e9, step=0.05,
+        io.Float.Input(f"{letter}_from", optional=True, default=start, min=LowerBound(-1e9), max=1e9, step=0.05,
                        round=False, tooltip="The first value."),
-        io.Float.Input(f"{letter}_to", optional=True, default=end, min=Least(-1e9), max=1e9, step=0.05,
+        io.Float.Input(f"{letter}_to", optional=True, default=end, min=LowerBound(-1e9), max=1e9, step=0.05,
                        round=False, tooltip="The last value."),
         io.Int.Input(f"{letter}_cells", optional=True, default=3, min=1, max=100000,
                      tooltip="How many values, evenly spaced."),

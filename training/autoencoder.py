@@ -149,7 +149,10 @@ def latent_to_rgb(net: Autoencoder, pictures: Tensor) -> list[list[float]]:
     z = net.encode(x).movedim(1, -1).reshape(-1, CHANNELS)
     colour = F.avg_pool2d(x, FACTOR).movedim(1, -1).reshape(-1, 3)
     factors = torch.linalg.lstsq(F.pad(z, (0, 1), value=1.0), colour).solution
-    return [[round(value, 4) for value in row] for row in factors.tolist()]
+    rounded = []
+    for row in factors.tolist():
+        rounded.append([round(value, 4) for value in row])
+    return rounded
 
 
 @torch.no_grad()

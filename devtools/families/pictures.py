@@ -7,7 +7,11 @@ import torch
 
 from .family import Family, LatentNoise, Noise
 
-FOUR, LARGER, SIXTEEN, WIDE, CUBE = (4, 16, 16), (4, 40, 40), (16, 16, 16), (128, 8, 8), (16, 1, 16, 16)
+FOUR = (4, 16, 16)
+LARGER = (4, 40, 40)
+SIXTEEN = (16, 16, 16)
+WIDE = (128, 8, 8)
+CUBE = (16, 1, 16, 16)
 MASK = {"attention_mask": torch.ones(1, 7, dtype=torch.long)}
 POOLED = {"pooled_output": Noise((16,))}
 NO_POOLED: dict[str, Any] = {"pooled_output": None}

@@ -18,12 +18,19 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..host import Host
 from ..inprocess import InProcess
-from ..places import ROOT, WORKFLOWS
+from ..paths import ROOT, WORKFLOWS
 from ..prompts import TITLES, Prompt, drawing, names, node, prompt
 
-SIZE, GAP, MOST = 512, 12, 4                # of a thumbnail and between its parts, in pixels; conditions that it shows
-DARK, PAPER, INK, GREY = (24, 25, 29), (250, 250, 248), (35, 35, 40), (150, 153, 160)
-NODE, FRAME, WIRE = (70, 72, 78), (38, 54, 70), (120, 150, 190)
+SIZE = 512                  # pixels of a thumbnail
+GAP = 12                    # pixels between its parts
+MOST = 4                    # conditions that it shows
+DARK = (24, 25, 29)
+PAPER = (250, 250, 248)
+INK = (35, 35, 40)
+GREY = (150, 153, 160)
+NODE = (70, 72, 78)
+FRAME = (38, 54, 70)
+WIRE = (120, 150, 190)
 SMOOTH = Image.Resampling.LANCZOS
 
 Part = tuple[str, str, dict[str, Any], dict[str, Any]]  # an expert, its condition node with inputs, more of the expert
@@ -167,8 +174,10 @@ def sketched(workflow: dict[str, Any], width: int, height: int) -> Image.Image:
     draw = ImageDraw.Draw(page)
     cards = {card["id"]: [*card["pos"], *card["size"][:2]] for card in workflow["nodes"]
              if card["type"] != "MarkdownNote"}
-    left, top = (min(box[i] for box in cards.values()) - 30 for i in (0, 1))
-    right, bottom = (max(box[i] + box[i + 2] for box in cards.values()) + 30 for i in (0, 1))
+    left = min(x for x, _, _, _ in cards.values()) - 30
+    top = min(y for _, y, _, _ in cards.values()) - 30
+    right = max(x + w for x, _, w, _ in cards.values()) + 30
+    bottom = max(y + h for _, y, _, h in cards.values()) + 30
     scale = min(4 * width / (right - left), 4 * height / (bottom - top))
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -184,8 +193,11 @@ def sketched(workflow: dict[str, Any], width: int, height: int) -> Image.Image:
 
 def first_batch(host: Host, entry: dict[str, Any]) -> Image.Image:
     """What the first node of a run that saves pictures has saved; up to four of a batch as two columns."""
-    saved = [len(out["images"]) for _, out in sorted(entry["outputs"].items(), key=lambda item: (len(item[0]), item[0]))
-             if any(image["type"] == "output" for image in out.get("images", ()))]
+    saved = []
+    for _, out in sorted(entry["outputs"].items(), key=lambda item: (len(item[0]), item[0])):
+        images = out.get("images", ())
+        if any(image["type"] == "output" for image in images):
+            saved.append(len(images))
     pictures = [Image.open(io.BytesIO(png)) for png in host.images(entry)[:min(saved[0], MOST)]]
     if len(pictures) == 1:
         return pictures[0]

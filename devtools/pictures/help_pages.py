@@ -19,7 +19,7 @@ from ...training.datasets import faces
 from ..browser import launched, opened
 from ..host import Host
 from ..inprocess import InProcess
-from ..places import ROOT, WORKFLOWS
+from ..paths import ROOT, WORKFLOWS
 from ..prompts import Prompt, edited, node, prompt
 from .layout import Cell, below, row, write
 from .stage import Place, Stage
@@ -29,8 +29,14 @@ INPUTS = WORKFLOWS / "inputs"
 FACE = {key: node(card["class_type"], **card["inputs"]) for key, card in prompt("face_from_three_experts").items()}
 STRIP = "() => [...document.querySelectorAll('.mcdm-previews img')].filter(image => image.naturalWidth > 1).length"
 # Nodes of FACE: the three experts and the words of the third, and what follows.
-HAIR, SKIN, WORDS, TEXT = "4", "8", "10", "11"
-MIXER, LATENT, SAMPLER, DECODE = "12", "13", "14", "16"
+HAIR = "4"
+SKIN = "8"
+WORDS = "10"
+TEXT = "11"
+MIXER = "12"
+LATENT = "13"
+SAMPLER = "14"
+DECODE = "16"
 VAE = "builtin/drawings.safetensors"
 
 
@@ -91,7 +97,7 @@ def load_expert_vae(at: Stage) -> Image.Image:
     show = at.comfy.module("mcdm.drawing.latent_colours").previewer(space).decode_latent_to_preview
     rng, cells = np.random.default_rng(5), []
     for style in faces.STYLES[:2]:
-        drawing, _ = faces.draw(faces.sample(rng, style), 128)
+        drawing, _ = faces.draw(faces.random_face(rng, style), 128)
         latent, = at.comfy.call("VAEEncode", pixels=torch.from_numpy(drawing).float()[None] / 255, vae=vae)
         again, = at.comfy.call("VAEDecode", samples=latent, vae=vae)
         back = Image.fromarray((again[0] * 255).round().byte().numpy())

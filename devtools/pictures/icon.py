@@ -11,12 +11,14 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from ...training.judges.portraits import held_out
 from ..inprocess import InProcess
-from ..places import ROOT
-from ..portraits import sample
+from ..paths import ROOT
+from ..portraits import sample_faces
 from .sheets import image
 
 FIGURES = ROOT / "docs" / "images"
-DARK, WHITE, GREY = (22, 24, 30), (250, 250, 248), (176, 180, 190)
+DARK = (22, 24, 30)
+WHITE = (250, 250, 248)
+GREY = (176, 180, 190)
 COLORS = ((0, 104, 255), (255, 116, 128), (0, 185, 185))    # web/js/experts.js
 SETTINGS = ({"hair": 1.5}, {"skin": 1.5}, {"text": 2.0}, {"hair": 1.5, "skin": 1.5, "text": 2.5})
 
@@ -69,6 +71,6 @@ def banner(alone: Sequence[Image.Image], united: Image.Image) -> Image.Image:
 
 def main(comfy: InProcess, _: Sequence[str]) -> None:
     conditions = held_out(24).pick([6])
-    *alone, united = (image(sample(comfy, conditions, weights, seed=3)[0]) for weights in SETTINGS)
+    *alone, united = (image(sample_faces(comfy, conditions, weights, seed=3)[0]) for weights in SETTINGS)
     icon().save(FIGURES / "icon.png", optimize=True)
     banner(alone, united).save(FIGURES / "banner.png", optimize=True)

@@ -10,7 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 from ...training.datasets import faces
 from ...training.pixels import to_pixels
 
-CELL, GAP, INK, PAPER = 128, 6, (35, 35, 40), (250, 250, 248)
+CELL = 128
+GAP = 6
+INK = (35, 35, 40)
+PAPER = (250, 250, 248)
 FONT = ImageFont.load_default(size=13)
 LINE = 17                   # pixels from one line of text to the next
 

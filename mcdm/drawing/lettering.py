@@ -7,7 +7,10 @@ from typing import cast
 
 from PIL import ImageFont
 
-INK, PALE, PAPER = (32, 33, 38), (118, 121, 130), (252, 252, 250)
+INK = (32, 33, 38)
+PALE = (118, 121, 130)
+PAPER = (252, 252, 250)
+
 
 def font(size: float) -> ImageFont.FreeTypeFont:
     """Pillow's own font, never too small to read."""

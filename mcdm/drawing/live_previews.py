@@ -75,7 +75,10 @@ class Previews:
         clock: Callable[[], float] = time.perf_counter,
         masked: bool = False,
     ) -> None:
-        self.names, self.send, self.watched, self.clock = names, send, watched, clock
+        self.names = names
+        self.send = send
+        self.watched = watched
+        self.clock = clock
         self.masked = masked
         self.previewer = previewer(space)
         self.began: float | None = None     # when the first observation came

@@ -27,7 +27,9 @@ APART = 20                  # above the title of a panel, and below the last pan
 MAP = 170                   # the width of a map, where there is room
 MAP_GAP = 4                 # between the maps of a group
 GROUP_GAP = 0.3             # between groups of maps, in widths of a map
-MAPS_HEAD, MAP_TITLES, MAPS_TOP = 30, 59, 82        # from the last panel to the heading, the titles and the maps
+MAPS_HEAD = 30              # from the last panel to the heading of the maps
+MAP_TITLES = 59             # ... to their titles
+MAPS_TOP = 82               # ... to the maps themselves
 MAPS_FOOT = 28              # below the maps
 
 
@@ -176,7 +178,8 @@ def _draw_maps(page: Page, layout: Layout, groups: Sequence[_MapGroup], masked: 
     title = "disagreement: where conditions cancel each other (bright), beside the picture at that step"
     if masked:
         title += "; then where each expert acts"
-    top, width, height = layout.panels_bottom, layout.map_width, layout.map_height
+    top = layout.panels_bottom
+    width, height = layout.map_width, layout.map_height
     page.text(MARGIN, top + MAPS_HEAD, title, 16)
     x: float = MARGIN
     for group in groups:

@@ -90,7 +90,9 @@ def _layout(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str
     width, height = max(1, round(picture_width * scale)), max(1, round(picture_height * scale))
     longer = max(width, height)
     small, bold = font(longer / 12), font(longer / 10)
-    gap, margin, line = max(4, longer // 32), round(1.2 * bold.size), round(small.size * 1.3)
+    gap = max(4, longer // 32)
+    margin = round(1.2 * bold.size)
+    line = round(small.size * 1.3)
     column_titles = [wrap(title, width, small) for title in columns]
     row_titles = [wrap(title, max(2 * width // 3, 6 * line), small) for title in rows]
     left = head = margin

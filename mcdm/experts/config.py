@@ -33,7 +33,9 @@ class Config:
     def __init__(self, metadata: Source | None = None, sidecar: Source | None = None, folder: Source | None = None,
                  stem: str = "", fast_fp8: bool = False) -> None:
         self.sources = [metadata or {}, sidecar or {}, folder or {}]
-        self.sidecar, self.stem, self.fast_fp8 = sidecar or {}, stem, fast_fp8
+        self.sidecar = sidecar or {}
+        self.stem = stem
+        self.fast_fp8 = fast_fp8
         self._asked = {"family"}
 
     @property

@@ -24,7 +24,11 @@ COMMON = {
     "prediction": "eps",
 }
 TEXT = TextTable(width=512, layers=16, context=128, vocabulary=50257)
-BASE, BASE_INPAINT, UPSAMPLER, UPSAMPLER_INPAINT = 3, 7, 6, 10  # input channels
+# Input channels.
+BASE = 3
+BASE_INPAINT = 7
+UPSAMPLER = 6
+UPSAMPLER_INPAINT = 10
 
 # What the shapes do not tell of the released checkpoints (glide_text2im/model_creation.py).
 KNOWN: dict[tuple[Table, TextTable], dict[str, Any]] = {

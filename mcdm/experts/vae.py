@@ -51,7 +51,9 @@ class DrawingsVAE(comfy.sd.VAE):
         network = load_weights(Autoencoder(device="meta"), state, dtype)
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)}, device=device, dtype=dtype)
         self.first_stage_model = network.eval().requires_grad_(False)
-        self.latent_channels, self.downscale_ratio, self.upscale_ratio = CHANNELS, FACTOR, FACTOR
+        self.latent_channels = CHANNELS
+        self.downscale_ratio = FACTOR
+        self.upscale_ratio = FACTOR
         bytes_of = comfy.model_management.dtype_size
         self.memory_used_encode = lambda shape, dtype: ENCODING * shape[2] * shape[3] * bytes_of(dtype)
         self.memory_used_decode = lambda shape, dtype: DECODING * shape[2] * shape[3] * bytes_of(dtype)

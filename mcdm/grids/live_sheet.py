@@ -30,7 +30,8 @@ class LiveSheet:
     """
 
     def __init__(self, node: type[io.ComfyNode], name: str) -> None:
-        self._node, self._name, self._next = node, name, 0.0
+        self._node, self._name = node, name
+        self._next = 0.0            # when the next sheet may be shown
         self._context = get_executing_context()
         self._host: Any = getattr(PromptServer, "instance", None)
         self._client = self._host.client_id if self._context and self._host else None

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import comfy.latent_formats
 import comfy.model_sampling
@@ -12,6 +11,7 @@ import torch
 
 from ..mixture import Expert
 from ..noise_levels import NoiseLevels
+from .protocols import LatentFormat, Model
 
 logger = logging.getLogger("mcdm")
 
@@ -22,17 +22,17 @@ CELLS = {"ChromaRadiance": 1, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo
          "LTXV": 32, "SC_Prior": 42}
 
 
-def latent_format(model: Any) -> Any:
+def latent_format(model: Model) -> LatentFormat:
     """The latent format of a MODEL: channels, scale, and how previews are drawn."""
     return model.get_model_object("latent_format")
 
 
-def is_pixel(model: Any) -> bool:
+def is_pixel(model: Model) -> bool:
     """Whether a MODEL works on pixels in [-1, 1], without a VAE."""
     return _is_pixel_format(latent_format(model))
 
 
-def same_space(a: Any, b: Any) -> bool:
+def same_space(a: LatentFormat, b: LatentFormat) -> bool:
     """Whether two latent formats of the host are one latent space.
 
     Formats of other names are, where both are pixels, or where they scale a probe to the same numbers. Two that leave
@@ -52,31 +52,31 @@ def same_space(a: Any, b: Any) -> bool:
     return torch.equal(*into) and torch.equal(*out_of) and not torch.equal(into[0], probe)
 
 
-def _is_pixel_format(space: Any) -> bool:
+def _is_pixel_format(space: LatentFormat) -> bool:
     return isinstance(space, comfy.latent_formats.ChromaRadiance)
 
 
-def _name(space: Any) -> str:
+def _name(space: LatentFormat) -> str:
     """What a latent format is called in a sentence."""
     return "pixels" if _is_pixel_format(space) else type(space).__name__
 
 
-def vae_of(space: Any) -> str:
+def vae_of(space: LatentFormat) -> str:
     """Where the VAE of a latent space comes from, in a sentence."""
     return f"the VAE from {_node(space)}" if _node(space) else "the VAE of its checkpoint"
 
 
-def _node(space: Any) -> str | None:
+def _node(space: LatentFormat) -> str | None:
     """The node that loads the VAE of a latent space of the pack's own."""
     return getattr(space, "vae_node", None)
 
 
-def cells(space: Any) -> int:
+def cells(space: LatentFormat) -> int:
     """How many pixels a cell of a latent space is wide and high."""
     return getattr(space, "spacial_downscale_ratio", None) or CELLS.get(type(space).__name__, 8)
 
 
-def families_of(space: Any) -> list[str]:
+def families_of(space: LatentFormat) -> list[str]:
     """The host's own families in a latent space, the plainest names first: variants of a family have longer ones."""
     families = comfy.supported_models.models
     names = {family.__name__ for family in families if same_space(space, family.latent_format())}
@@ -107,7 +107,7 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
         logger.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
 
 
-def noise_levels_of(model: Any) -> NoiseLevels:
+def noise_levels_of(model: Model) -> NoiseLevels:
     """The frame and the trained range of a MODEL. Raises ValueError where it predicts no noise level at all."""
     sampling = model.get_model_object("model_sampling")
     if isinstance(sampling, comfy.model_sampling.IMG_TO_IMG):

@@ -369,11 +369,9 @@ def test_no_trained_null_is_class_0_and_said_once(comfy, caplog):
 
 
 def test_an_unconditional_expert_needs_no_condition_and_serves_as_the_null(comfy):
-    model, plain, x = (
-        recorded(comfy, "adm_oldorder_classcond", "adm"),
-        recorded(comfy, "adm_oldorder_uncond", "adm"),
-        noise(2, 1, 3, 16, 16),
-    )
+    model = recorded(comfy, "adm_oldorder_classcond", "adm")
+    plain = recorded(comfy, "adm_oldorder_uncond", "adm")
+    x = noise(2, 1, 3, 16, 16)
     wish = comfy.call("ConditionExpert", model=model, condition=condition(comfy, model, "5"), weight=4.0)[0]
     null = comfy.call("ConditionExpert", model=plain, weight=0.0)[0]
     got = custom_sampled(comfy, mix(comfy, [wish, null], "0, 1"), "euler", [2.0, 0.0], x)
@@ -386,7 +384,9 @@ def test_an_unconditional_expert_needs_no_condition_and_serves_as_the_null(comfy
 
 
 def test_the_null_of_an_upsampler_keeps_the_picture(comfy):
-    model, x, low_res = recorded(comfy, "adm_superres", "adm_superres"), noise(3, 2, 3, 16, 16), torch.rand(1, 4, 4, 3)
+    model = recorded(comfy, "adm_superres", "adm_superres")
+    x = noise(3, 2, 3, 16, 16)
+    low_res = torch.rand(1, 4, 4, 3)
     alone = comfy.call("ClassCondition", model=model, label="6")[0]
     with pytest.raises(ValueError, match="low resolution"):
         comfy.call("ConditionExpert", model=model, condition=alone)
@@ -414,7 +414,9 @@ def test_learned_variance_is_kept_for_who_asks(comfy):
 
 def test_weight_patches_by_the_reference_s_keys(comfy):
     model, case = recorded(comfy, "adm_classcond", "adm"), vectors.cases("adm_classcond")["case1"]
-    key, down, up = "middle_block.1.qkv.weight", noise(4, 2, 64), noise(5, 192, 2)
+    key = "middle_block.1.qkv.weight"
+    down = noise(4, 2, 64)
+    up = noise(5, 192, 2)
     patched = model.clone()
     assert patched.add_patches({f"diffusion_model.{key}": ("diff", ((up @ down)[:, :, None],))}, 0.05)
     import comfy.model_management as management

@@ -241,16 +241,22 @@ def test_a_newer_host_makes_its_layers_when_they_are_loaded(comfy):
         class Linear(ops.disable_weight_init.Linear):
             def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
                 torch.nn.Module.__init__(self)
-                self.in_features, self.out_features, self.comfy_need_lazy_init_bias = in_features, out_features, bias
+                self.in_features = in_features
+                self.out_features = out_features
+                self.comfy_need_lazy_init_bias = bias
                 self.weight = self.bias = None
             _load_from_state_dict = load
 
         class Embedding(ops.disable_weight_init.Embedding):
             def __init__(self, num_embeddings, embedding_dim, device=None, dtype=None):
                 torch.nn.Module.__init__(self)
-                self.num_embeddings, self.embedding_dim, self.weight = num_embeddings, embedding_dim, None
+                self.num_embeddings = num_embeddings
+                self.embedding_dim = embedding_dim
+                self.weight = None
                 self.padding_idx = self.max_norm = None
-                self.norm_type, self.scale_grad_by_freq, self.sparse = 2.0, False, False
+                self.norm_type = 2.0
+                self.scale_grad_by_freq = False
+                self.sparse = False
             _load_from_state_dict = load
     dit = comfy.module("mcdm.experts.networks.dit")
     load_weights = comfy.module("mcdm.experts.weights").load_weights
@@ -564,7 +570,10 @@ def test_sampling_overrides_of_a_schedule(comfy, golden):
 def test_united_with_stable_diffusion(comfy, golden, family, lead):
     """Eq. 10 by hand: every network asked in its own frame at one sigma, t = sigma / (1 + sigma) of a flow."""
     import comfy.samplers as host
-    unet, model, weights, reliabilities = tiny_unet(0), golden[family], (1.7, 0.6), (0.3, 0.7)
+    unet = tiny_unet(0)
+    model = golden[family]
+    weights = (1.7, 0.6)
+    reliabilities = (0.3, 0.7)
     null = model.model.null_conditioning()
     experts = {
         "class": comfy.call(

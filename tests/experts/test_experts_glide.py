@@ -206,10 +206,8 @@ def by_hand(text):
     printable = [chr(c) for c in (*range(33, 127), *range(161, 173), *range(174, 256))]
     others = [b for b in range(256) if chr(b) not in printable]
     letters = {ord(c): c for c in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
-    ids = {
-        t: i
-        for i, t in enumerate([*printable, *(chr(256 + i) for i in range(len(others))), *("".join(p) for p in pairs)])
-    }
+    words = [*printable, *(chr(256 + i) for i in range(len(others))), *("".join(p) for p in pairs)]
+    ids = {t: i for i, t in enumerate(words)}
     found = []
     for word in text:
         parts = [letters[b] for b in word.encode()]

@@ -70,13 +70,9 @@ def test_united_small_and_then_enlarged(host, files):
         graph.inputs("MCDMSampler", number).update(steps=2, seed=50)
         graph.inputs("EmptyExpertLatent", number).update(width=size, height=size)
     entry = host.run(graph.calls)
-    small, large = (
-        pixels(host.get("/view", **image)).astype(int)
-        for image in sorted(
-            (image for output in entry["outputs"].values() for image in output.get("images", ())),
-            key=lambda image: image["type"] == "output",
-        )
-    )
+    images = [image for output in entry["outputs"].values() for image in output.get("images", ())]
+    images.sort(key=lambda image: image["type"] == "output")
+    small, large = (pixels(host.get("/view", **image)).astype(int) for image in images)
     assert (small.shape, large.shape) == ((16, 16, 3), (32, 32, 3))
     assert "2 x 1 predictions" in plan(host)
     graph.inputs("MCDMSampler", 0)["seed"] += 1

@@ -67,7 +67,7 @@ def test_extra_model_paths_add_to_models_experts(comfy, experts, tmp_path):
     (tmp_path / "mine" / "notes.txt").write_text("no expert")
     try:
         utils.extra_config.load_extra_path_config(str(tmp_path / "paths.yaml"))
-        comfy.module("nodes.loading")._register()
+        comfy.module("nodes.load_expert")._register()
         assert {"extra_dit.safetensors", "own_dit.safetensors", EMBEDDED} <= set(
             combo(comfy)
         ) and "notes.txt" not in combo(comfy)

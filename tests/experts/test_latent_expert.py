@@ -18,7 +18,7 @@ TEXT = {"text": "red hair, glasses, blue background"}
 def drawings():
     """IMAGE [6, 128, 128, 3] that no training has seen."""
     rng = np.random.default_rng(123)
-    drawn = [faces.draw(faces.sample(rng, style), 128)[0] for style in faces.STYLES * 2]
+    drawn = [faces.draw(faces.random_face(rng, style), 128)[0] for style in faces.STYLES * 2]
     return torch.from_numpy(np.stack(drawn)) / 255
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_vae_is_refused_in_a_sentence(comfy, tmp_path):
         with pytest.raises(ValueError, match="^VAE file 'x' cannot be used: .*[.]$"):
             load_vae(str(path), "x")
     with pytest.raises(ValueError, match="missing keys"):
-        load_vae(comfy.module("nodes.loading").BUILTIN + "/faces_hair.safetensors", "hair")
+        load_vae(comfy.module("nodes.load_expert").BUILTIN + "/faces_hair.safetensors", "hair")
     with pytest.raises(ValueError, match="vae 'other' is not one of builtin/drawings.safetensors"):
         comfy.call("LoadExpertVAE", vae="other")
 

@@ -38,7 +38,8 @@ def test_every_family_of_the_host_is_built_or_listed_with_a_reason(comfy):
 
 
 def test_names_are_unique():
-    assert [name for name, count in collections.Counter(family.name for family in FAMILIES).items() if count > 1] == []
+    names = collections.Counter(family.name for family in FAMILIES)
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 # ------------------------------------------------------------------------------------------------------ alone, by two

@@ -115,5 +115,7 @@ def test_uso(comfy):
         return measure.asked(guider, *point).double()
     for experts in ([one, other], [one, dataclasses.replace(one, seed=3)]):     # the second: two of one MODEL
         guider = comfy.call("MCDMGuider", mixture=measure.mixture(comfy, experts, one.family.shape))[0]
-        pairs = [[alone(e, condition) for condition in e.conditions(one.family.shape)] for e in experts]
+        pairs = []
+        for e in experts:
+            pairs.append([alone(e, condition) for condition in e.conditions(one.family.shape)])
         assert measure.relative(measure.asked(guider, *point), measure.eq10(*pairs)) <= 2e-5

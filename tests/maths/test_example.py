@@ -17,7 +17,7 @@ def rows(tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     run = subprocess.run([sys.executable, EXAMPLE], cwd=elsewhere, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    return [[float(word) for word in line.split()] for line in run.stdout.splitlines()[1:]]
+    return [list(map(float, line.split())) for line in run.stdout.splitlines()[1:]]
 
 
 def test_the_points_lie_where_equation_10_says(rows):

@@ -130,7 +130,8 @@ def test_masked_shares_are_equation_10_in_every_cell(n, data):
     in_the_mask = st.lists(st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0]), min_size=cells, max_size=cells)
     masks = [torch.tensor(data.draw(in_the_mask)).view(1, 1, 1, cells) for _ in range(n)]
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 2**31)))
-    conditions, nulls = ([torch.randn(2, 3, 1, cells, generator=generator) for _ in range(n)] for _ in range(2))
+    conditions = [torch.randn(2, 3, 1, cells, generator=generator) for _ in range(n)]
+    nulls = [torch.randn(2, 3, 1, cells, generator=generator) for _ in range(n)]
 
     c = fusion.coefficients(weights, shares, masks)
     a = reliabilities_of(c.weights, c.reliabilities)

@@ -15,8 +15,10 @@ FIRST, SECOND = (SD[MIXER]["inputs"][f"expert_{i}"][0] for i in (1, 2))
 def without_null(*keys, **mixer):
     """The two checkpoints, some without a null; tiny pictures in one step."""
     small = {"steps": 1, "width": 64, "height": 64}
-    graph = edited(SD, {key: {name: small[name] for name in small if name in call["inputs"]}
-                        for key, call in SD.items()} | {MIXER: {"meaning": "reliabilities"} | mixer})
+    changes = {}
+    for key, call in SD.items():
+        changes[key] = {name: small[name] for name in small if name in call["inputs"]}
+    graph = edited(SD, changes | {MIXER: {"meaning": "reliabilities"} | mixer})
     for key in keys:
         del graph[key]["inputs"]["null_condition"]
     return graph

@@ -17,7 +17,7 @@ from support import embedded
 from support.mixtures import expert, latent, mix, parameterised, sampled, settings
 from support.tensors import noise
 from unite_and_conquer.devtools.host import error_of
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import face, node
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
@@ -97,7 +97,8 @@ def reference(sigmas, means, nulls, weights, deviations, shares, masks):
     for sigma, after in zip(sigmas, [*sigmas[1:], 0.0], strict=True):
         def answer(mean, s, x=x, sigma=sigma):
             return (s ** 2 * x + sigma ** 2 * mean.double().numpy()) / (s ** 2 + sigma ** 2)
-        d, n = ([answer(m, s) for m, s in zip(group, deviations, strict=True)] for group in (means, nulls))
+        d = [answer(m, s) for m, s in zip(means, deviations, strict=True)]
+        n = [answer(m, s) for m, s in zip(nulls, deviations, strict=True)]
         null = sum(a * e for a, e in zip(shares, n, strict=True))
         pulls.append([w * m * (e - null) for w, m, e in zip(weights, masks, d, strict=True)])
         asked.append([w * m * (e - f) for w, m, e, f in zip(weights, masks, d, n, strict=True)])
@@ -113,7 +114,10 @@ def reference(sigmas, means, nulls, weights, deviations, shares, masks):
             [opposed(a[i], a[j]) for a in asked],
             opposed(sum(a[i] for a in deciding), sum(a[j] for a in deciding)),
         )
-    return [[math.sqrt((p[i] ** 2).mean()) for p in pulls] for i in range(len(means))], pairs
+    lengths = []
+    for i in range(len(means)):
+        lengths.append([math.sqrt((p[i] ** 2).mean()) for p in pulls])
+    return lengths, pairs
 
 
 @pytest.mark.parametrize("weights, reliabilities", [((1.0, 1.0, 1.0), (1, 1, 1)), ((2.0, 3.0, -1.5), (1, 0, 3))])

@@ -18,7 +18,7 @@ from PIL import Image, ImageSequence
 from support.stand_ins import SIDES
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.host import Host
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.setup import comfy_in
 
 ROUNDED = {"flux_and_z_image": 1}      # of 255: the norms of the host's Flux are computed otherwise
@@ -48,7 +48,8 @@ def test_an_example_gives_the_same_picture(host, other_host, name):
              "EmptyHunyuanLatentVideo": {"width": side, "height": side, "length": 5}}
     for call in graph.values():
         call["inputs"] |= sizes.get(call["class_type"], {})
-    ours, theirs = ([shown(file) for file in each.images(each.run(graph, 300))] for each in (host, other_host))
+    ours = [shown(file) for file in host.images(host.run(graph, 300))]
+    theirs = [shown(file) for file in other_host.images(other_host.run(graph, 300))]
     assert len(ours) == len(theirs) > 0
     for a, b in zip(ours, theirs, strict=True):
         assert a.shape == b.shape

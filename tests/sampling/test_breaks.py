@@ -17,7 +17,10 @@ class Fault:
     """A model_function_wrapper that goes wrong in its call number `at`, if it is armed."""
 
     def __init__(self, what, at=0):
-        self.what, self.at, self.calls, self.armed = what, at, 0, False
+        self.what = what
+        self.at = at
+        self.calls = 0
+        self.armed = False
 
     def __deepcopy__(self, memo):
         return self
@@ -70,7 +73,9 @@ def test_the_expert_that_answers_with_nan_is_named(comfy, sampler, at):
     weights = [snapshot(m) for m in models]
     mixed = mixture(comfy, models)
     before = draw(comfy, mixed, sampler_name=sampler)
-    fault.armed, fault.calls, fault.at = True, 0, {2: fault.calls - 1}.get(at, at)
+    fault.armed = True
+    fault.at = {2: fault.calls - 1}.get(at, at)
+    fault.calls = 0
     with pytest.raises(ValueError, match="^Expert 'second' returned NaN or infinite values;") as error:
         draw(comfy, mixed, sampler_name=sampler)
     assert "first" not in str(error.value)
@@ -139,7 +144,8 @@ def test_an_exception_in_an_expert_leaves_everything_as_it_was(comfy, what, posi
     assert named == ([] if what is interrupt else [sentence])
     check_restored(models, weights)
     for net in nets:
-        begun, ended = ({number for what, number in net.log if what == word} for word in ("begin", "end"))
+        begun = {number for what, number in net.log if what == "begin"}
+        ended = {number for what, number in net.log if what == "end"}
         assert begun == ended
     fault.armed = False
     assert torch.equal(draw(comfy, mixed), before)

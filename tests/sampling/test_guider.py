@@ -78,7 +78,9 @@ def test_fusion_is_equation_10(comfy, unets, weights, reliabilities, sigma):
 
 
 def test_masks_and_an_uncovered_cell(comfy, unets):
-    sigma, weights, reliabilities = 2.0, (2.0, 3.0), (0.25, 0.75)
+    sigma = 2.0
+    weights = (2.0, 3.0)
+    reliabilities = (0.25, 0.75)
     x = sigma * latent(2, seed=4)["samples"]
     masks = torch.rand(2, 64, 64, generator=torch.Generator().manual_seed(0)), torch.ones(1, 64, 64)
     masks[1][:, :, 32:] = 0.0

@@ -154,7 +154,8 @@ def test_an_inpaint_model_as_one_of_two(comfy, two_unets, position, told):
     image["noise_mask"][:, 16:48, 8:] = 1.0
     masked = latent(1, seed=6)["samples"] if told else image["samples"]
     extra = {"concat_latent_image": masked, "concat_mask": image["noise_mask"][:, None]} if told else {}
-    conditions, nulls = ([conditioning(k + i) for i in range(2)] for k in (0, 100))
+    conditions = [conditioning(i) for i in range(2)]
+    nulls = [conditioning(100 + i) for i in range(2)]
     models = list(two_unets)
     models[position] = painter
     for row in (conditions[position], nulls[position]):
@@ -172,7 +173,8 @@ def test_an_inpaint_model_as_one_of_two(comfy, two_unets, position, told):
         return models[i].model.apply_model(x, torch.full((2,), sigma), c_crossattn=words, **more).double()
 
     def estimate(x, sigma):
-        conditions, nulls = ([d(i, i + k, x, sigma) for i in range(2)] for k in (0, 100))
+        conditions = [d(i, i, x, sigma) for i in range(2)]
+        nulls = [d(i, 100 + i, x, sigma) for i in range(2)]
         return eq10(conditions, nulls, (2.0, 3.0), (0.25, 0.75))
     assert relative(answer, by_hand(two_unets[0], estimate, run)) <= 2e-5
 
@@ -256,7 +258,9 @@ def test_one_video_expert_is_the_stock_ksampler(comfy, space, denoise, masked, b
 @pytest.mark.parametrize("frames", [1, 3, 6])
 def test_masks_of_two_video_experts_are_frames(comfy, frames):
     """One mask for all, one for each latent frame, or one for each of more frames, averaged."""
-    models, weights, reliabilities = [video(i, "HunyuanVideo") for i in range(2)], (2.0, 3.0), (0.25, 0.75)
+    models = [video(i, "HunyuanVideo") for i in range(2)]
+    weights = (2.0, 3.0)
+    reliabilities = (0.25, 0.75)
     masks = [torch.rand(frames, 64, 64, generator=torch.Generator().manual_seed(i)) for i in range(2)]
     experts = [expert(comfy, models[i], i, weights[i], mask=masks[i]) for i in range(2)]
     x, t = clip(2, seed=3)["samples"], 0.6

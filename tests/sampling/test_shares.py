@@ -69,7 +69,9 @@ def test_under_masks_it_is_equation_10_in_every_cell(comfy, two_unets):
                for i, (model, w, m) in enumerate(zip(two_unets, (2.0, 3.0), masks, strict=True))]
     answer = ask(comfy, mix(comfy, experts, "0.25 0.75", meaning="shares"), X * 2, 2.0)
     d, null = estimates(two_unets, X * 2, 2.0)
-    left, middle, right = slice(0, 4), slice(4, 6), slice(6, 8)
+    left = slice(0, 4)
+    middle = slice(4, 6)
+    right = slice(6, 8)
     a = (2.0 - 0.25) / 4, (3.0 - 0.75) / 4
     for part, weights, numbers in ((left, (2.0, 0.0), (1, 0)), (middle, (2.0, 3.0), a), (right, (0.0, 3.0), (0, 1))):
         wanted = eq10([x[..., part] for x in d], [x[..., part] for x in null], weights, numbers)

@@ -30,7 +30,9 @@ def steps_in_windows(comfy, model, scheduler, steps, percent):
     schedule = comfy.module("mcdm.host.schedule").Schedule([first, second], model, levels)
     sigmas = host.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, steps)
     active = [schedule.active(level) for level in sigmas.tolist()[:-1]]
-    return [[k for k, on in enumerate(active) if on[i]] for i in (0, 1)]
+    of_the_first = [k for k, on in enumerate(active) if on[0]]
+    of_the_second = [k for k, on in enumerate(active) if on[1]]
+    return [of_the_first, of_the_second]
 
 
 @pytest.mark.parametrize("kind, shift", FLOWS)

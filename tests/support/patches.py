@@ -93,7 +93,9 @@ def control(strength: float = 0.3) -> Any:
     class Control(comfy.controlnet.ControlBase):
         def __init__(self, strength, log, net):
             super().__init__()
-            self.strength, self.log, self.net = strength, log, net
+            self.strength = strength
+            self.log = log
+            self.net = net
             self.schedule: Any = None
 
         def copy(self):

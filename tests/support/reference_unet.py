@@ -191,7 +191,9 @@ class Reference:
 
     def body(self, x, emb):
         widths = [int(m * self.model_channels) for m in self.channel_mult]
-        h, ds, k = self.conv("input_blocks.0.0", x, widths[0], padding=1), 1, 1
+        h = self.conv("input_blocks.0.0", x, widths[0], padding=1)
+        ds = 1
+        k = 1
         skips = [h]
         for level, width in enumerate(widths):
             for _ in range(self.num_res_blocks):

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-PATCH, NUMBERS, PIXELS = 2, 16, 768
+PATCH = 2
+NUMBERS = 16
+PIXELS = 768
 
 
 def rotation(seed: int, scale: float = 1.0) -> torch.Tensor:
@@ -55,7 +57,9 @@ def vae(matrix: torch.Tensor, number: int = 0) -> Any:
     cpu = torch.device("cpu")
     made.first_stage_model = Matrix(matrix, space(number).scale_factor)
     made.patcher = comfy.model_patcher.ModelPatcher(made.first_stage_model, load_device=cpu, offload_device=cpu)
-    made.latent_channels, made.downscale_ratio, made.upscale_ratio = 4, 8, 8
+    made.latent_channels = 4
+    made.downscale_ratio = 8
+    made.upscale_ratio = 8
     made.vae_dtype = torch.float64
     made.process_input = made.process_output = lambda picture: picture
     return made

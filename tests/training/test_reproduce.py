@@ -10,7 +10,7 @@ import torch
 
 from unite_and_conquer.bench.paper import crossfade, cured, experiments, measures, report
 from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, Lab
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.training.judges.portraits import edge_f1
 
 
@@ -35,7 +35,9 @@ def test_edges_count_as_found_within_two_pixels(away, f1):
 
 def test_half_of_the_edges():
     a, b = torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)
-    a[..., 5], b[..., 5], b[..., 25] = 1, 1, 1          # all of a is right, half of b is found
+    a[..., 5] = 1               # all of a is right
+    b[..., 5] = 1
+    b[..., 25] = 1              # half of b is found
     assert edge_f1(a, b).item() == pytest.approx(2 / 3, rel=1e-6)
 
 

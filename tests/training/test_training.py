@@ -19,7 +19,7 @@ from safetensors import safe_open
 from support.mixtures import sampled, settings
 from unite_and_conquer import dev
 from unite_and_conquer.devtools import commands
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.setup import Comfy
 from unite_and_conquer.mcdm.conditions.maps import center_resize
 from unite_and_conquer.mcdm.conditions.words import parse
@@ -526,7 +526,9 @@ def test_minutes_are_kept_and_annealed_to_their_end(tmp_path, monkeypatch):
 
     The learning rate falls to its end, over an interruption too.
     """
-    clock, rates, rate = iter(range(10 ** 6)), [], loop.rate
+    clock = iter(range(10 ** 6))
+    rates = []
+    rate = loop.rate
 
     def noted(step, share):
         rates.append((share, rate(1000, share)))

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from support.tensors import pixels
 from unite_and_conquer.devtools.cluster import LocalCluster, runtimes
 from unite_and_conquer.devtools.host import Host, comfy, error_of
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import Prompt, edited, face, node, placed
 from unite_and_conquer.devtools.server import Refused
 

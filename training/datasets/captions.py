@@ -60,7 +60,9 @@ def vocabulary_of(captions: Sequence[str], most: int) -> tuple[list[str], torch.
         counts = collections.Counter(entry for held in found for entry in held)
         kept = [entry for entry in entries if counts[entry] >= least]           # the others would never be learnt
         if kept == entries:
-            bags = [[entry in held for entry in entries] for held in found]
+            bags = []
+            for held in found:
+                bags.append([entry in held for entry in entries])
             return entries, torch.tensor(bags, dtype=torch.uint8)
         entries = kept
 

@@ -19,7 +19,11 @@ from ..support.fitting import fit
 from . import weights
 
 FILE = Path(__file__).with_name("faces.safetensors")
-STEPS, COUNT, EACH = 2500, 6000, "style"        # of the training, unless the command line says otherwise
+# Of the training, unless the command line says otherwise.
+STEPS = 2500
+COUNT = 6000
+EACH = "style"
+
 GROUPS = {                                      # runs of faces.VOCABULARY, one of whose words holds
     "hair colour": len(faces.HAIR_COLORS),
     "hairstyle": len(faces.HAIRSTYLES),
@@ -37,7 +41,9 @@ class FaceParser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b, self.c = block(12, 32), block(32, 48, 2), block(48, 96, 2)
+        self.a = block(12, 32)
+        self.b = block(32, 48, 2)
+        self.c = block(48, 96, 2)
         self.up_b, self.up_a = block(96 + 48, 48), block(48 + 32, 32)
         self.regions = nn.Conv2d(32, 4 * len(faces.REGIONS), 1)
         self.words = nn.Sequential(

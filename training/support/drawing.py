@@ -50,7 +50,10 @@ def curve(*points: Point, close: bool = True) -> skia.Path:
 
     path.moveTo(*points[0])
     for i in range(n if close else n - 1):
-        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = at(i - 1), at(i), at(i + 1), at(i + 2)
+        (x0, y0) = at(i - 1)
+        (x1, y1) = at(i)
+        (x2, y2) = at(i + 1)
+        (x3, y3) = at(i + 2)
         path.cubicTo(x1 + (x2 - x0) / 6, y1 + (y2 - y0) / 6, x2 - (x3 - x1) / 6, y2 - (y3 - y1) / 6, x2, y2)
     return path
 

@@ -67,7 +67,10 @@ class EmbeddedUNet(nn.Module):
     def __init__(self, map_channels: int = 0, labels: int = 0, size: int = 64, widths: tuple[int, ...] = (32, 64, 128),
                  depth: int = 2, heads: int = 4, channels: int = 3, patch: int = 2, ops: Any = nn, **kw: Any) -> None:
         super().__init__()
-        self.map_channels, self.labels, self.size, self.patch = map_channels, labels, size, patch
+        self.map_channels = map_channels
+        self.labels = labels
+        self.size = size
+        self.patch = patch
         patches, cells = patch ** 2, size // patch
         c, c_emb = widths[0], 4 * widths[0]
         self.noise_mlp = nn.Sequential(ops.Linear(64, c_emb, **kw), nn.SiLU(), ops.Linear(c_emb, c_emb, **kw))

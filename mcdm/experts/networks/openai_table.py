@@ -74,8 +74,10 @@ def _indices(state: Iterable[str], blocks: str) -> set[int]:
 
 def _resampling(state: dict[str, Tensor], inputs: set[int], count: int) -> tuple[str, int]:
     """(how a network resamples, output blocks per level). inputs: the numbers of the input blocks with weights."""
-    ups = [j for j in range(count)
-           if any(f"output_blocks.{j}.{i}.in_layers.0.weight" in state for i in (1, 2))]
+    ups = []
+    for j in range(count):
+        if any(f"output_blocks.{j}.{i}.in_layers.0.weight" in state for i in (1, 2)):
+            ups.append(j)
     downs = [k for k in range(1, count) if f"input_blocks.{k}.0.op.weight" in state]
     gaps = [k for k in range(1, count) if k not in inputs]
     if downs:

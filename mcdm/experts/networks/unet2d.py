@@ -18,7 +18,9 @@ class UNet2D(nn.Module):
     def __init__(self, settings: Settings, ops: Any = None, **kw: Any) -> None:
         super().__init__()
         self.settings = settings
-        widths, first, last = settings.widths, settings.widths[0], len(settings.widths) - 1
+        widths = settings.widths
+        first = widths[0]
+        last = len(widths) - 1
         self.conv_in = ops.Conv2d(settings.channels, first, 3, padding=1, **kw)
         self.time_embedding = nn.ModuleDict({
             "linear_1": ops.Linear(first, settings.emb, **kw),

@@ -6,12 +6,13 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import comfy.samplers
 import torch
 
 from ...mixture import Expert
+from ..protocols import BaseModel, Cond, Options
 from .devices import lane_of, where
 from .lanes import Clock, Lane, Lanes, unmeasured
 from .patchers import deep_equal
@@ -20,6 +21,8 @@ from .run import ExpertRun, Query, log_failing_expert
 logger = logging.getLogger("mcdm")
 
 Estimates = dict[int, torch.Tensor]             # {index of the expert: D [B, ...]}
+Served = tuple[int, int, int | None]            # a MODEL, its latent, and an expert that it serves alone
+Shared = dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Query, list[torch.Tensor]]]
 
 
 class Asked(Protocol):
@@ -65,7 +68,7 @@ class Asking:
     """
 
     def __init__(
-        self, runs: Sequence[ExpertRun], shared: dict[Any, Any] | None = None, clock: Clock | None = None,
+        self, runs: Sequence[ExpertRun], shared: Shared | None = None, clock: Clock | None = None,
     ) -> None:
         self.runs = runs
         self._lane_of = [lane_of(run.expert) for run in runs]
@@ -75,7 +78,7 @@ class Asking:
         self._lanes = Lanes(self._lane_of[0])
         self._shared = shared           # given up after the first evaluation
         self._groups: list[list[int]] = []      # experts whom one call serves
-        self._models: list[Any] = []            # for each expert, the MODEL that answers for it
+        self._models: list[Served] = []         # for each expert, what answers for it
         self._first_equal: list[int] = []       # for each expert, the first whose null is equal to its own
 
     def ask(self, asked: Asked, queries: Sequence[Query]) -> Answers:
@@ -168,7 +171,7 @@ class Asking:
     def _group(self) -> None:
         """Decides which experts one call of the host serves, and which nulls are equal."""
         models = self._models = [self._served_by(i) for i in range(len(self.runs))]
-        groups: dict[Any, list[int]] = {}
+        groups: dict[tuple[Served, int | None], list[int]] = {}
         for i, run in enumerate(self.runs):
             # ControlNets are shown the host's numbers of the conditions instead of our labels, and functions that
             # look at the null (self-attention guidance) expect one of each in a call: calls of their own
@@ -181,18 +184,18 @@ class Asking:
             equal = (j for j in range(i + 1) if models[i] == models[j] and deep_equal(null, nulls[j]))
             self._first_equal.append(next(equal))
 
-    def _served_by(self, i: int) -> tuple[int, int, int | None]:
+    def _served_by(self, i: int) -> Served:
         """The MODEL that serves an expert, its latent, and its index where what hooks add to the options is its own."""
         run = self.runs[i]
         hooked = "sampler_calc_cond_batch_function" in run.options or any("hooks" in cond for cond in _rows(run))
         return id(run.expert.model), run.space, i if hooked else None
 
 
-def _rows(run: ExpertRun) -> list[dict[str, Any]]:
+def _rows(run: ExpertRun) -> list[Cond]:
     return [cond for conds in run.conds.values() for cond in conds]
 
 
-def _comparable(conds: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _comparable(conds: Sequence[Cond]) -> list[Cond]:
     """Conditions without the number that the host gives to each."""
     compared = []
     for cond in conds:
@@ -209,8 +212,8 @@ def check_finite(experts: Sequence[Expert], flags: Sequence[float]) -> None:
 
 
 def batch(
-    model: Any, conditions: Sequence[Any], nulls: Sequence[Any], x: torch.Tensor, sigma: torch.Tensor,
-    options: dict[str, Any],
+    model: BaseModel, conditions: Sequence[list[Cond]], nulls: Sequence[list[Cond]], x: torch.Tensor,
+    sigma: torch.Tensor, options: Options,
 ) -> list[torch.Tensor]:
     """The host's calc_cond_batch on any number of conditions and nulls: D of each, [B, ...].
 
@@ -222,7 +225,7 @@ def batch(
     wrapped = options.get("model_function_wrapper")
     variances = options["transformer_options"].get("mcdm_learned_variance")
 
-    def relabel(apply_model: Callable, args: dict[str, Any]) -> torch.Tensor:
+    def relabel(apply_model: Callable, args: Options) -> torch.Tensor:
         rows = args["cond_or_uncond"]
         args["cond_or_uncond"] = [labels[i] for i in rows]
         args["c"]["transformer_options"]["cond_or_uncond"] = args["cond_or_uncond"]
@@ -237,8 +240,8 @@ def batch(
 
 
 def _pair(
-    model: Any, conditions: Sequence[Any], nulls: Sequence[Any], x: torch.Tensor, sigma: torch.Tensor,
-    options: dict[str, Any],
+    model: BaseModel, conditions: Sequence[list[Cond]], nulls: Sequence[list[Cond]], x: torch.Tensor,
+    sigma: torch.Tensor, options: Options,
 ) -> list[torch.Tensor]:
     """At most one condition and one null, as the host itself asks them."""
     rows = [conditions[0] if conditions else None, nulls[0] if nulls else None]

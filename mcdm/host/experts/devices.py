@@ -4,7 +4,7 @@ from __future__ import annotations
 import copy
 import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import comfy.controlnet
@@ -14,6 +14,7 @@ import nodes
 import torch
 
 from ...mixture import HERE, Expert
+from ..protocols import Conds
 from .copies import own_copy
 from .lanes import COUNTED, Lane
 
@@ -136,19 +137,31 @@ def _host_name(device: torch.device) -> str:
     return f"gpu:{_host_devices().index(device)}"
 
 
-def place_controls(conds: dict[str, list[dict[str, Any]]], device: torch.device) -> None:
+def place_controls(conds: Conds, device: torch.device) -> None:
     """Gives conditions whose ControlNets live elsewhere copies of these on a device."""
+    def is_elsewhere(control: Any) -> bool:
+        return any(_device_of(link) != device for link in _chain(control))
+    copy_controls(conds, lambda copy: _on_device(copy, device), is_elsewhere)
+
+
+def copy_controls(
+    conds: Conds, changed: Callable[[Any], Any] = lambda copy: copy, wanted: Callable[[Any], bool] = bool,
+) -> None:
+    """ControlNets keep state: gives conditions copies of their chains, one per chain, shared by condition and null.
+
+    changed: what becomes of each copy. wanted: whether the chain that ends in a ControlNet is copied.
+    """
     copies: dict[Any, Any] = {None: None}
 
     def copy_chain(control: Any) -> Any:
         if control not in copies:
-            copies[control] = _on_device(copied(control), device)
+            copies[control] = changed(_copied(control))
             copies[control].set_previous_controlnet(copy_chain(control.previous_controlnet))
         return copies[control]
 
     for rows in conds.values():
         for cond in rows:
-            if any(_device_of(control) != device for control in _chain(cond.get("control"))):
+            if wanted(cond.get("control")):
                 cond["control"] = copy_chain(cond["control"])
 
 
@@ -170,7 +183,7 @@ class _PlacedLora(comfy.controlnet.ControlLora):
         self.control_model.to(self.device)
 
 
-def copied(control: Any) -> Any:
+def _copied(control: Any) -> Any:
     """A copy of a ControlNet that stays on its device, which some of the host's own copies forget."""
     copy = control.copy()
     if isinstance(control, (_PlacedLora, comfy.controlnet.T2IAdapter)):

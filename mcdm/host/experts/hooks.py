@@ -2,14 +2,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import comfy.samplers
 import torch
 
+from ..protocols import Conds, Options
 from .run import ExpertRun, Query
 
 POST_CFG = "sampler_post_cfg_function"
+
+
+class Guider(Protocol):
+    """The guider, as a sampler's hooks are told of it."""
+    cfg: float
+    inner_model: object
 
 
 def apply_cfg_hooks(
@@ -30,7 +37,7 @@ def apply_cfg_hooks(
         model, out[0], out[1], weight, x, sigma, model_options=options, cond=positive, uncond=negative)
 
 
-def split_hooks(own_options: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], list[Callable]]:
+def split_hooks(own_options: Options, options: Options) -> tuple[Options, list[Callable]]:
     """The options that a sampler passes without the post-CFG hooks that it hung in (CFG++), and those hooks.
 
     own_options: those of the lead's MODEL, whose hooks are the lead's.
@@ -43,15 +50,14 @@ def split_hooks(own_options: dict[str, Any], options: dict[str, Any]) -> tuple[d
 
 
 def apply_sampler_hooks(
-    guider: Any, hooks: list[Callable], fused: torch.Tensor, alone: torch.Tensor | None,
-    null: torch.Tensor | None, x: torch.Tensor, timestep: torch.Tensor, options: dict[str, Any],
+    guider: Guider, hooks: list[Callable], fused: torch.Tensor, alone: torch.Tensor | None,
+    null: torch.Tensor | None, conds: Conds, x: torch.Tensor, timestep: torch.Tensor, options: Options,
 ) -> torch.Tensor:
     """A sampler's post-CFG hooks on the fused estimate [B, ...]: its unconditional estimate is D_0.
 
-    alone: D_i where one condition alone was asked.
+    alone: D_i where one condition alone was asked. conds: the lead's.
     """
     unconditioned = torch.zeros_like(fused) if null is None else null
-    conds = guider.sampling.lead.conds
     for hook in hooks:
         fused = hook({
             "denoised": fused, "cond_denoised": fused if alone is None else alone,
@@ -82,7 +88,7 @@ class Variances:
         return None
 
 
-def keep_variances(options: dict[str, Any], variances: Variances) -> dict[str, Any]:
+def keep_variances(options: Options, variances: Variances) -> Options:
     """Options under which a network hands over its variance channels."""
     inner = {**options.get("transformer_options", {}), "mcdm_learned_variance": variances}
     return {**options, "transformer_options": inner}

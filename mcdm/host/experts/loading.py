@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import comfy.model_management
 import comfy.sampler_helpers
 import torch
 
+from ..protocols import BaseModel, Conds, Model
 from ..spaces.inpainting import kept_part
 from ..spaces.layout import OneSpace
 from ..spaces.start import Start
@@ -37,10 +37,16 @@ class Loader:
     def __init__(
         self, plan: Callable[[float, bool], Asked], lead: LeadRun, runs: Sequence[ExpertRun], layout: OneSpace,
     ) -> None:
-        self._plan, self.lead, self.runs, self.layout = plan, lead, runs, layout
-        self.models: list[Any] = []
+        self._plan = plan
+        self.lead = lead
+        self.runs = runs
+        self.layout = layout
+        self.models: list[Model] = []
         self._starts: Sequence[Start] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
+        self._first: set[int] = set()           # the networks that come first, and the others
+        self._later: set[int] = set()
+        self._load: Callable[[list[ExpertRun]], list[Model]] | None = None
         self._loaded: set[int] = set()
         self._gone: set[int] = set()
         self._begun: set[int] = set()
@@ -59,14 +65,17 @@ class Loader:
                 first.setdefault(network, number)
                 last[network] = number
                 self._last[network] = min(self._last.get(network, level), level)
-        held = [{n for n in first if first[n] <= number <= last[n]} for number in range(len(steps))]
+        held = []
+        for number in range(len(steps)):
+            held.append({n for n in first if first[n] <= number <= last[n]})
         everything = set(first) or {id(run.model) for run in self.runs}
         self._first = everything if not held or everything in held else held[0]
         self._later = everything - self._first
 
     def prepare_sampling(
-        self, executor: Callable, patcher: Any, noise_shape: Sequence[int], conds: Any, *args: Any, **kwargs: Any,
-    ) -> tuple[Any, Any, list[Any]]:
+        self, executor: Callable, patcher: Model, noise_shape: Sequence[int], conds: Conds, *args: object,
+        **kwargs: object,
+    ) -> tuple[BaseModel, Conds, list[Model]]:
         """The host's prepare_sampling for the networks that come first, instead of the lead's."""
         shape_of = functools.partial(self.layout.shape_of, shape=noise_shape)
         self._load = functools.partial(load_together, executor, shape_of, args, kwargs, self.layout.vaes())
@@ -104,13 +113,14 @@ class Loader:
     def close(self) -> None:
         """Lets go of the host's executor, which holds this loader: else both would stay until Python looks for circles.
         """
-        self.__dict__.pop("_load", None)
+        self._load = None
 
     def _asked(self, plan: Asked) -> set[int]:
         return {id(self.runs[i].model) for i in (*plan.conditions, *plan.nulls)}
 
     def _bring(self, networks: set[int]) -> None:
         """One load of the host for all of these; on a card it unloads others as far as it needs their room."""
+        assert self._load is not None       # the host has prepared the sampling
         loaded = self._load([run for run in self.runs if id(run.model) in networks])
         self.models += [model for model in loaded if model not in self.models and model is not self.lead.patcher]
         self._loaded = networks
@@ -137,9 +147,9 @@ class Loader:
 
 
 def load_together(
-    executor: Callable, shape_of: Callable[[int], Sequence[int]], rest: Sequence[Any], options: dict[str, Any],
-    companions: Sequence[Any], runs: Sequence[ExpertRun],
-) -> list[Any]:
+    executor: Callable, shape_of: Callable[[int], Sequence[int]], rest: Sequence[object],
+    options: Mapping[str, object], companions: Sequence[Model], runs: Sequence[ExpertRun],
+) -> list[Model]:
     """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`; returns their patchers.
 
     shape_of: the shape of each space's latent. rest, options: further arguments of the host's. Working memory is that

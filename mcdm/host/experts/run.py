@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import comfy.hooks
 import comfy.model_management
@@ -21,9 +21,11 @@ import torch
 from ...mixture import Expert
 from ...noise_levels import NoiseLevels, translate
 from ..models import noise_levels_of
+from ..protocols import BaseModel, Conds, Model, Options
 from ..spaces.inpainting import Kept, latent_in
 from ..spaces.start import Start
-from .conds import Conds, copy_controls, copy_hooks, host_conds, is_stateless
+from .conds import copy_hooks, host_conds, is_stateless
+from .devices import copy_controls
 
 logger = logging.getLogger("mcdm")
 
@@ -37,7 +39,7 @@ class Query(NamedTuple):
     level: torch.Tensor
 
 
-def wants_null(options: dict[str, Any]) -> bool:
+def wants_null(options: Options) -> bool:
     """Whether options ask for the unconditional estimate even where its coefficient is zero, as CFG++ samplers do."""
     return bool(options.get("disable_cfg1_optimization", False))
 
@@ -63,11 +65,11 @@ class ExpertRun:
     answers were finite. kept: what a noise mask keeps, where it wants that otherwise than the lead.
     """
 
-    def __init__(self, expert: Expert, patcher: Any, lead_levels: NoiseLevels, space: int = 0) -> None:
+    def __init__(self, expert: Expert, patcher: Model, lead_levels: NoiseLevels, space: int = 0) -> None:
         self.expert, self.patcher = expert, patcher
         self.levels, self.lead_levels = noise_levels_of(patcher), lead_levels
         self.conds: Conds = {}
-        self.options: dict[str, Any] = {}
+        self.options: Options = {}
         self.finite = torch.ones(())
         self.space = space
         self.kept: Kept | None = None
@@ -75,7 +77,7 @@ class ExpertRun:
         self._hook_mode = patcher.hook_mode
 
     @property
-    def model(self) -> Any:
+    def model(self) -> BaseModel:
         """The host's BaseModel around the network."""
         return self.patcher.model
 
@@ -121,7 +123,7 @@ class ExpertRun:
         self._warn_of_what_has_no_effect()
         self.patcher.remove_additional_models("multigpu")
 
-    def additional_models(self) -> list[Any]:
+    def additional_models(self) -> list[Model]:
         """Models that the host has to load for this expert beside its network."""
         hooked = comfy.sampler_helpers.get_additional_models_from_model_options(self.options)
         return hooked + self.patcher.model_patches_models() + self.patcher.get_nested_additional_models()
@@ -206,18 +208,18 @@ class LeadRun(ExpertRun):
     late: its network is loaded later than others, so that its conditions wait for that.
     """
 
-    def __init__(self, expert: Expert, patcher: Any) -> None:
+    def __init__(self, expert: Expert, patcher: Model) -> None:
         super().__init__(expert, patcher, noise_levels_of(patcher))
         self.late = False
 
     def open(self) -> None:
         pass
 
-    def follow(self, conds: Conds, options: dict[str, Any]) -> None:
+    def follow(self, conds: Conds, options: Options) -> None:
         """Takes the conditions and options that the host has made."""
         self.conds, self.options = self.conds if self.late else conds, options
 
-    def additional_models(self) -> list[Any]:
+    def additional_models(self) -> list[Model]:
         return []
 
     def begin(self, start: Start) -> None:

@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from comfy.k_diffusion.sampling import trange
@@ -18,6 +17,7 @@ from ...ancestral import AlphaBeta, check_falling, frame, step
 from ...fusion import Coefficient
 from ...observation import Observation
 from ..experts.asking import Answers
+from ..protocols import Guided, Options
 from ..sampling.plan import Division, Plan
 from .settings import ALL, AND, DEFAULT, FEYNMAN_KAC, OR, Settings, checked
 from .superdiff import ParticleState, SuperDiff
@@ -27,9 +27,9 @@ logger = logging.getLogger("mcdm")
 PATIENCE = 0.5      # seconds between two words for the page
 
 
-def sample(
-    model: Any, x: torch.Tensor, sigmas: torch.Tensor, extra_args: dict[str, Any] | None = None,
-    callback: Callable[[dict[str, Any]], None] | None = None, disable: bool | None = None,
+def sample_corrected(
+    model: Guided, x: torch.Tensor, sigmas: torch.Tensor, extra_args: Options | None = None,
+    callback: Callable[[Options], None] | None = None, disable: bool | None = None,
     settings: Settings = DEFAULT, tell: Callable[[str], object] | None = None,
 ) -> torch.Tensor:
     """A sampler of the host for the guider of a mixture. Rows come back as `settings.keep` says, all equally likely.
@@ -60,9 +60,12 @@ class Particles:
     """Particles on their way through the noise levels."""
 
     def __init__(
-        self, model: Any, x: torch.Tensor, levels: list[float], extra_args: dict[str, Any], settings: Settings,
+        self, model: Guided, x: torch.Tensor, levels: list[float], extra_args: Options, settings: Settings,
     ) -> None:
-        self.model, self.x, self.settings, self.extra_args = model, x, settings, extra_args
+        self.model = model
+        self.x = x
+        self.settings = settings
+        self.extra_args = extra_args
         self.guider = checked(getattr(model, "inner_model", None), settings)
         frames = self.guider.schedule.levels
         self.levels, self.sigmas = levels, [frames.sigma(level) for level in levels]
@@ -185,7 +188,9 @@ class Particles:
         if self._k == 0:
             return denoised
         self.log_weights += corrected.log_weight_step(before, self._rate, *self._around()[:2])
-        rows, effective, resampled = [], [], []
+        rows = []
+        effective = []
+        resampled = []
         for picture, weights in enumerate(self.log_weights.split(self.size)):
             effective.append(corrected.effective_size(weights))
             resampled.append(effective[-1] < self.settings.threshold * self.size)

@@ -1,7 +1,7 @@
 """What MCDM Corrected is set to, what it takes, and what it tells: see mcdm/host/particles/particle_sampler.py."""
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...bands import EVERY
 from ..sampling.guider import MixtureGuider
@@ -27,7 +27,7 @@ class Settings(NamedTuple):
 DEFAULT = Settings()
 
 
-def checked(guider: Any, settings: Settings) -> MixtureGuider:
+def checked(guider: object, settings: Settings) -> MixtureGuider:
     """The guider, if it is that of a mixture and gives what eq. 10 gives. Raises ValueError."""
     if not isinstance(guider, MixtureGuider):
         raise ValueError("MCDM Corrected is for the guider of a mixture; connect an MCDM Guider.")

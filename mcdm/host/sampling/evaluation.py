@@ -48,7 +48,10 @@ class Evaluation:
         self, mixture: Mixture, schedule: Schedule, lead: LeadRun, runs: Sequence[ExpertRun], layout: OneSpace,
         watch: Watch, clip_denoised: bool,
     ) -> None:
-        self.mixture, self.schedule, self.runs, self.layout = mixture, schedule, runs, layout
+        self.mixture = mixture
+        self.schedule = schedule
+        self.runs = runs
+        self.layout = layout
         self.clip_denoised = clip_denoised
         self.planner = Planner(mixture, schedule, runs, layout, watch.all_nulls)
         self.asking = Asking(runs, watch.shared, watch.clock)
@@ -61,7 +64,8 @@ class Evaluation:
     def foresee(self, levels: Sequence[float], null_wanted: bool) -> None:
         """Before a run through these levels. Masks have to fit already."""
         self.loader.foresee(levels, null_wanted)
-        self.layout.left_at = self.planner.left_at(levels)
+        if len(self.layout.grids) > 1:
+            self.layout.left_at = self.planner.left_at(levels)
 
     @contextlib.contextmanager
     def accompanied(self, observe: Observer, divider: Divider | None) -> Iterator[None]:
@@ -79,6 +83,7 @@ class Evaluation:
         """Once all is sampled, or has failed."""
         self.asking.close()
         self.loader.close()
+        self.layout.forget()
 
     def __call__(
         self, x: torch.Tensor, timestep: torch.Tensor, level: float, null_wanted: bool, null_shown: bool,
@@ -143,7 +148,9 @@ class Evaluation:
 
     def _cured(self, found: Fusion, x: torch.Tensor, level: float) -> torch.Tensor:
         """The fused estimate with what the mixture's options do to it. x: the lead's latent."""
-        options, plan, fused = self.mixture.options, found.plan, found.fused
+        options = self.mixture.options
+        plan = found.plan
+        fused = found.fused
         if plan.conditions:
             if plan.guided and (options.apg or options.cfg_zero) and found.null is not None:
                 fused = self._cures(x, level, fused, found.united())

@@ -23,7 +23,9 @@ class Fusion:
     """
 
     def __init__(self, plan: Plan, factors: Sequence[bands.Factors], answers: Answers) -> None:
-        self.plan, self.factors, self.answers = plan, factors, answers
+        self.plan = plan
+        self.factors = factors
+        self.answers = answers
         self.guided: Estimates = {}
 
     @functools.cached_property
@@ -79,21 +81,19 @@ class Fusion:
     def united(self) -> United:
         """All conditions as one, for the cures of strong guidance. Only where there is a D_0."""
         assert self.null is not None
-        if self.factors:
+        if self.factors or self.guided:
             return self._united_as_fused(self.null)
-        terms = [self.estimate(i) for i in self.plan.conditions]
-        return unite(self.null, terms, self._weights(), self._masks())
+        return self._united(self.null, [self.estimate(i) for i in self.plan.conditions])
+
+    def _united(self, null: torch.Tensor, terms: Sequence[torch.Tensor]) -> United:
+        c = self.plan.coefficients
+        weights = [c.weights[i] for i in self.plan.conditions]
+        return unite(null, terms, weights, [c.masks[i] for i in self.plan.conditions])
 
     def _united_as_fused(self, null: torch.Tensor) -> United:
-        """The one condition that leads to the fused estimate by eq. 18."""
-        united = unite(null, [null] * len(self.plan.conditions), self._weights(), self._masks())
+        """The one condition that leads to the fused estimate by eq. 18, whatever has made that."""
+        united = self._united(null, [null] * len(self.plan.conditions))
         return united._replace(condition=null + (self.fused - null) / united.scale)
-
-    def _weights(self) -> list[Coefficient]:
-        return [self.weight(i) for i in self.plan.conditions]
-
-    def _masks(self) -> list[Coefficient]:
-        return [self.plan.coefficients.masks[i] for i in self.plan.conditions]
 
     def sole_condition(self) -> torch.Tensor | None:
         """The one condition's estimate, if no other was asked."""

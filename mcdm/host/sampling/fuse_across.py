@@ -82,7 +82,7 @@ class BridgedFusion(Fusion):
         for s in range(1, len(self.plan.grids)):
             estimate = self._estimate(s, conditions)
             if estimate is not None:
-                parts.append(bridges.Part(
+                parts.append(bridges.ForeignPart(
                     functools.partial(self.spaces.there, s), functools.partial(self.spaces.back, s), estimate,
                     self._coefficient(s, s, conditions), self._coefficient(s, 0, conditions),
                     lambda coefficients, field: self.spread(field, coefficients)))
@@ -104,7 +104,9 @@ class BridgedFusion(Fusion):
 
     def _change(self, i: int) -> torch.Tensor:
         """What CFG functions make of an expert's guidance, m_i (h_i - (D_0 + w_i (D_i - D_0))), in its own space."""
-        d, null, w = self.answers.denoised[i], self.null_of(i), self.plan.weights[i]
+        d = self.answers.denoised[i]
+        null = self.null_of(i)
+        w = self.plan.weights[i]
         plain = w * d if null is None else null + w * (d - null)
         mask = self.cells_of(i).masks[i]
         factors = self.factors[i] if self.factors else (1.0,)
@@ -113,7 +115,10 @@ class BridgedFusion(Fusion):
     def _null(self, j: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
         """(1 - W) a_j of each band, in the cells of a group."""
         a = self.plan.grids[cells].reliabilities[j]
-        return [(1.0 - sum(c.weights[i] for i in conditions)) * a for c in self._bands[cells]]
+        found: list[Coefficient] = []
+        for c in self._bands[cells]:
+            found.append((1.0 - sum(c.weights[i] for i in conditions)) * a)
+        return found
 
     def _coefficient(self, s: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
         """g_s of each band, in the cells of a group."""

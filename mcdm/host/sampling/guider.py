@@ -17,7 +17,6 @@ from ..experts.hooks import Variances, apply_sampler_hooks, keep_variances, spli
 from ..experts.loading import KEY
 from ..experts.patchers import own_patchers
 from ..experts.run import ExpertRun, LeadRun, log_failing_expert, wants_null
-from ..experts.threads import threads_that_pay
 from ..models import check_latent, check_spaces, is_pixel, noise_levels_of
 from ..protocols import Conds, Options, Sampler
 from ..schedule import Schedule
@@ -25,6 +24,7 @@ from ..spaces.groups import groups_of
 from ..spaces.layout import OneSpace
 from ..spaces.several import SeveralSpaces
 from ..spaces.start import Shapes, Start
+from ..threads import threads_that_pay
 from .evaluation import Evaluation
 from .reasons import check_nulls
 from .watch import Watch
@@ -71,20 +71,18 @@ class MixtureGuider(comfy.samplers.CFGGuider):
 
     # -- one sampling --------------------------------------------------------------------------------------------------
 
-    def sample(self, noise: torch.Tensor, latent_image: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def sample(self, noise: torch.Tensor, latent_image: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         """Denoises `latent_image` + `noise` as the host's guiders do; both [B, C, H, W] or [B, C, T, H, W]."""
         check_latent([self.mixture.experts[i] for i in self.groups[0].members], latent_image)
         with contextlib.ExitStack() as afterwards:
             afterwards.enter_context(threads_that_pay(self.patchers, latent_image))
             self.sampling = self._begin(latent_image.shape)
             afterwards.callback(delattr, self, "sampling")
-            afterwards.callback(self.sampling.layout.forget)
-            afterwards.callback(self.sampling.evaluation.loader.close)
             for run in self.sampling.runs:
                 afterwards.callback(run.close)
                 with log_failing_expert(run.expert):
                     run.open()
-            afterwards.callback(self.sampling.evaluation.asking.close)
+            afterwards.callback(self.sampling.evaluation.close)
             samples = super().sample(noise, latent_image, *args, **kwargs)
             self._check(torch.stack(self._flags()).tolist())
             return samples
@@ -100,7 +98,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         return Sampling(lead, runs, layout, evaluation)
 
     def outer_sample(
-        self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Sampler, sigmas: torch.Tensor, *args: Any,
+        self, noise: torch.Tensor, latent_image: torch.Tensor, sampler: Sampler, sigmas: torch.Tensor, *args: object,
         **kwargs: Any,
     ) -> torch.Tensor:
         lead, runs, layout, evaluation = self.sampling
@@ -119,7 +117,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
     def inner_sample(
         self, noise: torch.Tensor, latent_image: torch.Tensor, device: torch.device, sampler: Sampler,
         sigmas: torch.Tensor, denoise_mask: torch.Tensor | None, callback: Callable | None, disable_pbar: bool,
-        seed: int | None, **kwargs: Any,
+        seed: int | None, **kwargs: object,
     ) -> torch.Tensor:
         lead, _, layout, evaluation = self.sampling
         start = Start(noise, latent_image, denoise_mask, seed, sigmas, self.latent_shapes)
@@ -147,7 +145,8 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         learned = variances.row(0) if found.led else None
         self.learned_variance = None if learned is None else self.sampling.layout.leads_alone(learned)
         return apply_sampler_hooks(
-            self, sampler_hooks, found.fused, found.alone, found.null, x, timestep, model_options)
+            self, sampler_hooks, found.fused, found.alone, found.null, self.sampling.lead.conds, x, timestep,
+            model_options)
 
     def _flags(self) -> list[torch.Tensor]:
         """Of all experts and VAEs, on the device: 1 while all that they gave was finite."""

@@ -11,6 +11,7 @@ import comfy.utils
 import latent_preview
 import torch
 
+from ..protocols import Sampler
 from .guider import MixtureGuider
 
 Latent = dict[str, Any]                                                     # the host's LATENT
@@ -20,7 +21,7 @@ Step = Callable[[int, torch.Tensor, torch.Tensor, int], object]             # (s
 CELLS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 
 
-def sample(
+def sample_mixture(
     guider: MixtureGuider,
     seed: int,
     steps: int,
@@ -29,7 +30,7 @@ def sample(
     denoise: float,
     latent_image: Latent,
     callback: Step | None = None,
-    sampler: Any = None,
+    sampler: Sampler | None = None,
 ) -> tuple[Latent, Latent]:
     """Denoises a latent and returns (latent, denoised): the result and the last denoised estimate.
 

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -89,12 +89,15 @@ class Planner:
     def __init__(
         self, mixture: Mixture, schedule: Schedule, runs: Sequence[ExpertRun], layout: OneSpace, all_nulls: bool,
     ) -> None:
-        self.mixture, self.schedule, self.runs, self.layout = mixture, schedule, runs, layout
+        self.mixture = mixture
+        self.schedule = schedule
+        self.runs = runs
+        self.layout = layout
         self.all_nulls = all_nulls
         self.divider: Divider | None = None
         self.bands = bands.of([e.bands for e in mixture.experts])
         self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
-        self._plans: dict[Any, Plan] = {}
+        self._plans: dict[tuple[object, ...], Plan] = {}
         self._complained = False        # about shares that are not met: once a run
 
     def plan(self, level: float, null_wanted: bool) -> Plan:
@@ -102,6 +105,13 @@ class Planner:
 
         Raises MissingNull where an expert's null is needed that it does not have.
         """
+        plan = self._known(level, null_wanted)
+        for i in plan.nulls:
+            require_null(self.runs[i].expert)
+        return plan
+
+    def _known(self, level: float, null_wanted: bool) -> Plan:
+        """Made once for all levels at which it is the same."""
         if level > self._rests_above:
             return REST
         compared = self._compared(level)
@@ -109,10 +119,7 @@ class Planner:
         key = (self.schedule.active(level), self._in_interval(level), null_wanted, self.divider is not None, compared,
                at, self.layout.size)
         if key not in self._plans:
-            plan = self._made(level, null_wanted, compared)
-            for i in plan.nulls:
-                require_null(self.runs[i].expert)
-            self._plans[key] = plan
+            self._plans[key] = self._made(level, null_wanted, compared)
         return self._plans[key]
 
     def _compared(self, level: float) -> bool:
@@ -194,9 +201,8 @@ class Planner:
             return left
         asked: set[int] = set()
         for level in sorted(nearby):
-            if level <= self._rests_above:
-                plan = self._made(level, True, self._compared(level))
-                asked |= {self.layout.spaces[i] for i in (*plan.conditions, *plan.nulls)}
+            plan = self._known(level, null_wanted=True)
+            asked |= {self.layout.spaces[i] for i in (*plan.conditions, *plan.nulls)}
             for s in range(len(left)):
                 left[s] = left[s] if s in asked else level
         return left

@@ -111,7 +111,8 @@ def check_nulls(mixture: Mixture) -> None:
     experts = mixture.experts
     everywhere = all(e.mask is None and e.start <= 0 and e.end >= 1 for e in experts)
     always_one = everywhere and not mixture.scheduled and mixture.options.apg is None
-    sums = [sum(own) for own in bands.by_band([e.weight for e in experts], [e.bands for e in experts])]
+    weights = bands.by_band([e.weight for e in experts], [e.bands for e in experts])
+    sums = [sum(own) for own in weights]
     if always_one and all(fusion.vanishes(1.0 - total) for total in sums):
         return
     if mixture.meaning == shares.SHARES and not everywhere:

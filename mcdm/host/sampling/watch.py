@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 from ...account import Account
 from ...observation import Observation
+from ..experts.asking import Shared
 from ..experts.lanes import Clock
 
 Observer = Callable[[Observation], object]
@@ -24,5 +24,5 @@ class Watch:
     observe: Observer | None = None
     all_nulls: bool = False
     clock: Clock | None = None
-    shared: dict[Any, Any] | None = None
+    shared: Shared | None = None
     account: Account | None = None

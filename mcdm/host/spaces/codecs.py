@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import comfy.model_management
 import torch
 from torch.nn import functional as F
 
 from ..models import cells, is_pixel, latent_format
+from ..protocols import Model, Vae
 
 logger = logging.getLogger("mcdm")
 
@@ -40,8 +40,10 @@ class Latents:
     Raises ValueError where the VAE is for something else than the space of `model`.
     """
 
-    def __init__(self, vae: Any, model: Any, name: str) -> None:
-        self.vae, self.space, self.name = vae, latent_format(model), name
+    def __init__(self, vae: Vae, model: Model, name: str) -> None:
+        self.vae = vae
+        self.space = latent_format(model)
+        self.name = name
         self.cell = vae.spacial_compression_decode()
         self.patcher = vae.patcher
         self.finite = torch.ones(())
@@ -108,9 +110,11 @@ class Latents:
 Codec = Pixels | Latents
 
 
-def codec_of(model: Any, vae: Any, name: str) -> Codec:
+def codec_of(model: Model, vae: Vae | None, name: str) -> Codec:
     """The codec of the space of a MODEL. vae: the host's VAE of that space, not needed for pixels."""
-    return Pixels() if is_pixel(model) else Latents(vae, model, name)
+    if vae is None or is_pixel(model):
+        return Pixels()
+    return Latents(vae, model, name)
 
 
 def resized(picture: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

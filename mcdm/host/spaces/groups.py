@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from ...mixture import Expert
 from ..models import check_spaces, is_pixel, latent_format, same_space, vae_of
+from ..protocols import Model
 from .codecs import Codec, codec_of
 
 Size = tuple[int, int]                          # height, width
@@ -20,7 +20,7 @@ class Group:
     picture's size at which they work.
     """
     members: tuple[int, ...]
-    model: Any
+    model: Model
     codec: Codec
     fixed: Size | None
     scale: float
@@ -94,6 +94,7 @@ def _group(experts: Sequence[Expert], members: Sequence[int]) -> Group:
         raise ValueError(f"Expert '{first.name}' works in the latent space {type(space).__name__} and another size or "
                          f"space than others; for the bridge between them connect {vae_of(space)} to vae of its "
                          "Condition Expert.")
-    codec = codec_of(first.model, with_vae and with_vae.vae, (with_vae or first).name)
-    fixed = next((size for size in (_fixed(experts[i]) for i in members) if size), None)
+    codec = codec_of(first.model, with_vae.vae if with_vae else None, (with_vae or first).name)
+    sizes = [_fixed(experts[i]) for i in members]
+    fixed = next(filter(None, sizes), None)
     return Group(tuple(members), first.model, codec, fixed, first.scale)

@@ -5,14 +5,13 @@ Cosmos-Predict2), and where lead and expert differ each gets its own.
 """
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
+from ..protocols import BaseModel
 from .start import Start
 
 
-def latent_in(model: Any, latent: torch.Tensor) -> torch.Tensor:
+def latent_in(model: BaseModel, latent: torch.Tensor) -> torch.Tensor:
     """A latent [B, C, ...] in the numbers of the network; an empty one stays empty, as in the host."""
     return model.process_latent_in(latent) if torch.count_nonzero(latent) > 0 else latent
 
@@ -20,7 +19,7 @@ def latent_in(model: Any, latent: torch.Tensor) -> torch.Tensor:
 class Kept:
     """The kept part of one sampling, for one expert. On the lead's device."""
 
-    def __init__(self, model: Any, lead: Any, start: Start) -> None:
+    def __init__(self, model: BaseModel, lead: BaseModel, start: Start) -> None:
         assert start.denoise_mask is not None and start.latent_image is not None
         self._share = 1.0 - start.denoise_mask
         self._asked = [(lead, {"noise": start.noise, "denoise_mask": start.denoise_mask,
@@ -36,7 +35,7 @@ class Kept:
         return own_x + (own - gain * lead) * self._share
 
 
-def kept_part(model: Any, lead: Any, start: Start) -> Kept | None:
+def kept_part(model: BaseModel, lead: BaseModel, start: Start) -> Kept | None:
     """The part of a picture that a noise mask keeps, where a network wants it otherwise than the lead's."""
     same = type(model).scale_latent_inpaint is type(lead).scale_latent_inpaint
     return None if same or start.denoise_mask is None or start.latent_image is None else Kept(model, lead, start)

@@ -6,7 +6,6 @@ into one, [B, 1, n], as the host packs nested latents.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -14,6 +13,7 @@ from ... import fusion
 from ...fusion import Coefficient
 from ...mixture import Expert
 from ...observation import Observation, picture_of
+from ..protocols import BaseModel, Model, Sampler
 from .codecs import Latents
 from .start import Shapes, Start
 
@@ -85,7 +85,7 @@ class OneSpace:
         """A field of the lead's latent for the sampler's, 0 elsewhere."""
         return field
 
-    def begin(self, start: Start, sampler: Any, model: Any) -> tuple[list[Start], Any]:
+    def begin(self, start: Start, sampler: Sampler, model: BaseModel) -> tuple[list[Start], Sampler]:
         """What each group begins with, and the sampler that steps all. model: the lead's BaseModel."""
         return [start], sampler
 
@@ -97,7 +97,7 @@ class OneSpace:
         """The groups' codecs that ask a VAE."""
         return []
 
-    def vaes(self) -> list[Any]:
+    def vaes(self) -> list[Model]:
         """The host's patchers of these VAEs, each once."""
         return list({id(codec.patcher): codec.patcher for codec in self.codecs()}.values())
 

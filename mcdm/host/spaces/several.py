@@ -4,7 +4,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import comfy.samplers
 import torch
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 from ... import fusion
 from ...mixture import Expert
 from ..models import latent_format
+from ..protocols import BaseModel, Guided, Options, Sampler
 from .codecs import Latents, resized
 from .groups import Group
 from .inpainting import latent_in
@@ -108,7 +108,7 @@ class SeveralSpaces(OneSpace):
 
     # -- its beginning -------------------------------------------------------------------------------------------------
 
-    def begin(self, start: Start, sampler: Any, model: Any) -> tuple[list[Start], Any]:
+    def begin(self, start: Start, sampler: Sampler, model: BaseModel) -> tuple[list[Start], Sampler]:
         for group in self.groups:
             group.codec.probe(start.noise.device)
         assert start.latent_image is not None       # which the host always gives
@@ -166,12 +166,15 @@ class PackedSampler(comfy.samplers.Sampler):
     """
 
     def __init__(
-        self, sampler: Any, spaces: SeveralSpaces, noise: Sequence[torch.Tensor], latents: Sequence[torch.Tensor],
+        self, sampler: Sampler, spaces: SeveralSpaces, noise: Sequence[torch.Tensor], latents: Sequence[torch.Tensor],
     ) -> None:
-        self.sampler, self.spaces, self.noise, self.latents = sampler, spaces, noise, latents
+        self.sampler = sampler
+        self.spaces = spaces
+        self.noise = noise
+        self.latents = latents
 
     def sample(
-        self, model_wrap: Any, sigmas: torch.Tensor, extra_args: dict[str, Any], callback: Callable | None,
+        self, model_wrap: Guided, sigmas: torch.Tensor, extra_args: Options, callback: Callable | None,
         noise: torch.Tensor, latent_image: torch.Tensor | None = None, denoise_mask: torch.Tensor | None = None,
         disable_pbar: bool = False,
     ) -> torch.Tensor:
@@ -187,5 +190,5 @@ class PackedSampler(comfy.samplers.Sampler):
                                       pack([own, *self.latents[1:]]), mask, disable_pbar)
         return unpack(samples)[0]
 
-    def max_denoise(self, model_wrap: Any, sigmas: torch.Tensor) -> bool:
+    def max_denoise(self, model_wrap: Guided, sigmas: torch.Tensor) -> bool:
         return self.sampler.max_denoise(model_wrap, sigmas)

@@ -60,7 +60,9 @@ def inputs():
 if __name__ == "__main__":
     from diffusers import UNet2DModel
     from safetensors.torch import save_file
-    here, outputs, configs = Path(__file__).parent, {}, {}
+    here = Path(__file__).parent
+    outputs = {}
+    configs = {}
     for name, changes in VARIANTS.items():
         network = UNet2DModel(**BASE | changes).eval()
         network.load_state_dict(weights({k: v.shape for k, v in network.state_dict().items()}))

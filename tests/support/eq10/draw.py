@@ -10,9 +10,6 @@ from support.eq10.drawn import EVERY, Automatic, Drawn, Member, Mixer, Options
 from support.eq10.networks import FRAMES, NESTED, PICTURE, PIXELS, VIDEO, Network, Space
 from support.eq10.sensible import sensible
 
-# Bands, automatic masks and CFG functions across latent spaces, and automatic masks on nested latents.
-EVERYTHING_CROSSES = False
-
 KINDS = PICTURE, PICTURE, PICTURE, VIDEO, NESTED, PIXELS
 WEIGHTS = (-1.5, -0.5, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 LARGEST = 5.0           # sum of the sizes of the weights: float32 knows the sum of the coefficients to 1e-6
@@ -33,22 +30,21 @@ def candidate(luck: random.Random, seed: int) -> Drawn:
     kind = luck.choice(KINDS)
     batch = 2 if luck.random() < 0.4 else 1
     members = members_of(luck, kind)
-    crossing = EVERYTHING_CROSSES or len({(m.network.space, m.scale) for m in members}) == 1
     shapes = shapes_of(luck, kind, batch)
     for member in members:
         decorate(luck, member, kind, batch)
-    if luck.random() < 0.05:
-        fine_masks(members, shapes[0][-2:], members[0].network.space.cell)
-    if luck.random() < 0.25 and crossing:
+    if luck.random() < 0.06:
+        even_masks(luck, members, shapes[0][-2:], members[0].network.space.cell)
+    if luck.random() < 0.25:
         for member in members:
             member.function = luck.choice(("", "same", "bent", "rescaled", "before"))
             member.sees_null = luck.random() < 0.3
-    if luck.random() < 0.25 and kind != NESTED and crossing:
+    if luck.random() < 0.25 and kind != NESTED:
         for member in members:
             member.bands = luck.choice(BANDS)
     percents = sorted(luck.sample([round(0.05 * k, 2) for k in range(2, 19)], STEPS))
     mixer = mixer_of(luck, members)
-    automatic = automatic_of(luck, len(members)) if EVERYTHING_CROSSES or crossing and kind != NESTED else None
+    automatic = automatic_of(luck, len(members))
     clip = kind == PIXELS and luck.random() < 0.5
     return Drawn(mixer, shapes, tuple(percents), options_of(luck, mixer), automatic, clip, seed)
 
@@ -100,13 +96,17 @@ def decorate(luck: random.Random, member: Member, kind: str, batch: int) -> None
         member.start, member.end = round(0.1 * start, 1), round(0.1 * end, 1)
 
 
-def fine_masks(members: list[Member], size: tuple[int, ...], cell: int) -> None:
-    """Every second row of the lead's cells, so that weights whose sum is 2 have the sum 1 in cells twice as large."""
-    rows = torch.zeros(1, size[0] * cell, size[1] * cell)
-    rows.unflatten(1, (-1, cell))[:, ::2] = 1.0
+def even_masks(luck: random.Random, members: list[Member], size: tuple[int, ...], cell: int) -> None:
+    """Weights of the sum 2 at half strength everywhere, or in every second row of the lead's cells.
+
+    So their sum is 1 in all cells, or in cells twice as large.
+    """
     last = 2.0 - sum(m.weight for m in members[:-1])
+    mask = torch.full((1, size[0] * cell, size[1] * cell), 0.5)
+    if luck.random() < 0.7:
+        mask.unflatten(1, (-1, 2, cell)).copy_(torch.tensor([1.0, 0.0]).reshape(2, 1, 1))
     for member in members if abs(last) < LARGEST else []:
-        member.mask = rows
+        member.mask = mask
         member.weight = last if member is members[-1] else member.weight
 
 

@@ -47,8 +47,16 @@ class Mixer:
     def members(self) -> list[Member]:
         return [m for m in self.slots if m is not None] + (self.inner.members if self.inner else [])
 
+    @property
+    def whole(self) -> Mixer:
+        """All slots of a chain as those of one mixer: the slots of a mixture count on from the last one in use."""
+        if self.inner is None:
+            return self
+        inner = self.inner.whole
+        return Mixer([*self.slots, *inner.slots], by_slot=self.by_slot or inner.by_slot)
+
     def written(self, numbers: Sequence[float]) -> str:
-        """Numbers of those that arrive as a user writes them, with others for empty slots if they are by slot."""
+        """Numbers of the parts that arrive as a user writes them, with others for empty slots if they are by slot."""
         left = list(numbers)
         words = []
         for slot in self.slots if left and self.by_slot else []:
@@ -117,7 +125,9 @@ class Drawn:
 
 def wired(comfy: InProcess, drawn: Drawn) -> Any:
     """The mixture that the nodes make."""
-    mixture, mixer, options = mixed(comfy, drawn, drawn.mixer), drawn.mixer, drawn.options
+    mixture = mixed(comfy, drawn, drawn.mixer)
+    mixer = drawn.mixer
+    options = drawn.options
     if options != Options():
         told = {"curve": options.curve, "rescale": options.rescale, "sigma_low": options.low,
                 "sigma_high": min(options.high, 1e9), "cfg_zero": options.cfg_zero, "zero_init": options.zero_init}
@@ -125,11 +135,11 @@ def wired(comfy: InProcess, drawn: Drawn) -> Any:
             names = "apg_eta", "apg_norm_threshold", "apg_momentum"
             told |= {"apg": True, **dict(zip(names, options.apg, strict=True))}
         ends = {"weights_end": options.weights_end, "reliabilities_end": options.numbers_end}
-        told |= {name: mixer.written(numbers) for name, numbers in ends.items()}
+        told |= {name: mixer.whole.written(numbers) for name, numbers in ends.items()}
         mixture, = comfy.call("MixtureOptions", mixture=mixture, **told)
     if drawn.automatic is not None:
         told = dataclasses.asdict(drawn.automatic)
-        told["hold_sigma"], told["strengths"] = told.pop("hold"), mixer.written(drawn.automatic.strengths)
+        told["hold_sigma"], told["strengths"] = told.pop("hold"), mixer.whole.written(drawn.automatic.strengths)
         mixture, = comfy.call("AutomaticMasks", mixture=mixture, **told)
     return mixture
 

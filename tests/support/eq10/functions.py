@@ -22,7 +22,9 @@ def bent(args: dict[str, Any]) -> torch.Tensor:
 
 def rescaled(args: dict[str, Any]) -> torch.Tensor:
     """sampler_cfg_function: gives what CFG makes the deviation of the condition, in part. All of these are x - D."""
-    cond, null, scale = args["cond"], args["uncond"], args["cond_scale"]
+    cond = args["cond"]
+    null = args["uncond"]
+    scale = args["cond_scale"]
     guided = null + scale * (cond - null)
     ratio = cond.flatten(1).std(1) / guided.flatten(1).std(1)
     return guided * (0.3 + 0.7 * ratio.reshape(-1, *[1] * (cond.ndim - 1)))

@@ -21,7 +21,9 @@ def of_user(drawn: Drawn, i: int, s: int) -> Tensor:
     mask = drawn.members[i].mask
     if mask is None:
         return torch.ones((), dtype=torch.float64)
-    pixels, size, batch = mask.double().clamp(0.0, 1.0), drawn.size(s), drawn.shapes[0][0]
+    pixels = mask.double().clamp(0.0, 1.0)
+    size = drawn.size(s)
+    batch = drawn.shapes[0][0]
     if len(size) == 3:
         cells = F.interpolate(pixels[None, None], size=size, mode="area")
     else:
@@ -63,7 +65,10 @@ def automatic(settings: Automatic, drawn: Drawn, asked: Mapping[int, Tensor], al
         within = {i: unpacked(torch.zeros(1, 1, length) + allowed[i], drawn.shapes)[p] for i in asked}
         found = divided(settings, drawn, claims, within)
         parts.append({i: mask.expand(-1, *shape[1:]) for i, mask in found.items()})
-    return {i: packed([part[i] for part in parts]) for i in asked}
+    whole = {}
+    for i in asked:
+        whole[i] = packed([part[i] for part in parts])
+    return whole
 
 
 def divided(settings: Automatic, drawn: Drawn, claims: Mapping[int, Tensor], allowed: Mapping[int, Tensor],

@@ -20,7 +20,10 @@ from torch.nn import functional as F
 from support import spaces
 
 FRAMES = "eps", "edm", "flow"
-PIXELS, VIDEO, NESTED, PICTURE = "pixels", "video", "nested", "picture"
+PIXELS = "pixels"
+VIDEO = "video"
+NESTED = "nested"
+PICTURE = "picture"
 SHALLOW = 10                    # of the 16 numbers of a patch, those that a lossy VAE keeps
 
 

@@ -53,10 +53,14 @@ class Reference:
     """The answers of one run, in the order of its steps: APG and held masks remember."""
 
     def __init__(self, drawn: Drawn) -> None:
-        self.drawn, self.members, self.groups = drawn, drawn.members, drawn.groups
+        self.drawn = drawn
+        self.members = drawn.members
+        self.groups = drawn.groups
         self.experts = range(len(self.members))
         self.group = [drawn.group_of(m) for m in self.members]
-        self.users = [[masks.of_user(drawn, i, s) for i in self.experts] for s in range(len(self.groups))]
+        self.users = []
+        for s in range(len(self.groups)):
+            self.users.append([masks.of_user(drawn, i, s) for i in self.experts])
         self.cures = Cures(drawn.options.apg, drawn.options.cfg_zero)
         self.held: dict[int, Tensor] = {}
         self.banded = any(m.bands != EVERY for m in self.members)
@@ -85,8 +89,8 @@ class Reference:
         reference = self.reference(conditions, unconditional)
         blend = [Term(self.group[i], nulls[i], [own[i].blend[i]], [cells[0].blend[i]]) for i in self.experts]
         null = self.united(blend, reference)
-        called = self.functions(asked, weights, conditions, own, null) if guided else []
-        fused = self.united([*conditions, *unconditional], reference, called)
+        changes = self.functions(asked, weights, allowed, conditions, own, null) if guided else []
+        fused = self.united([*conditions, *unconditional], reference, changes)
         if any(term.counts for term in conditions):
             fused = self.improved(asked, weights, conditions, cells[0], fused, null, reference, guided)
         if self.drawn.clip:
@@ -111,7 +115,10 @@ class Reference:
     def allowed(self, percent: float) -> list[list[Tensor]]:
         """The masks of users in the cells of each group, within their windows."""
         active = [m.start <= percent and (percent < m.end or m.end == 1.0) for m in self.members]
-        return [[u * on for u, on in zip(users, active, strict=True)] for users in self.users]
+        allowed = []
+        for users in self.users:
+            allowed.append([u * on for u, on in zip(users, active, strict=True)])
+        return allowed
 
     def acting(self, asked: Question, weights: Sequence[float], allowed: Sequence[Sequence[Tensor]],
                denoised: Sequence[Tensor], nulls: Sequence[Tensor]) -> list[list[Tensor]]:
@@ -153,12 +160,12 @@ class Reference:
                 nulls[i].append(rest * blend[i])
         return Cells(list(acting), blend, conditions, nulls)
 
-    def functions(self, asked: Question, weights: Sequence[float], conditions: Sequence[Term], own: Sequence[Cells],
-                  null: Tensor) -> list[Term]:
+    def functions(self, asked: Question, weights: Sequence[float], allowed: Sequence[Sequence[Tensor]],
+                  conditions: Sequence[Term], own: Sequence[Cells], null: Tensor) -> list[Term]:
         """What CFG functions add: m_i (h_i - (D_0 + w_i (D_i - D_0))), in each expert's space."""
         found = []
         for i, (member, term) in enumerate(zip(self.members, conditions, strict=True)):
-            if member.function and term.counts:
+            if member.function and self.acts(i, allowed):
                 d, w = term.estimate, weights[i]
                 seen = null if term.group == 0 else self.there(term.group, null)
                 change = called(member.function, *self.place(i, asked), d, seen, w) - (seen + w * (d - seen))

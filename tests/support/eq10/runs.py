@@ -37,7 +37,9 @@ def deviations(comfy: InProcess, drawn: Drawn) -> Deviations:
     steps, samples = sampled(comfy, drawn)
     levels = [(step.percent, step.level) for step in steps]
     passed = stepped(drawn, levels, first_latents(comfy, drawn, steps))
-    reference, evaluations, latents = Reference(drawn), [], []
+    reference = Reference(drawn)
+    evaluations = []
+    latents = []
     for step, by_hand in zip(steps, passed, strict=False):
         latents += [relative(z, by_hand[s]) for s, z in step.latents.items()]
         seen = [step.latents.get(s, z) for s, z in enumerate(by_hand)]

@@ -39,12 +39,17 @@ def chains_convert(drawn: Drawn) -> bool:
 
 
 def functions_are_defined(drawn: Drawn) -> bool:
-    """The host shows no null to a function at a scale of 1 unless it asks for it; at a weight of 0 nobody acts."""
-    ends = drawn.options.weights_end or [m.weight for m in drawn.members]
-    for member, end in zip(drawn.members, ends, strict=True):
-        weights = {member.weight, end}
-        if member.function and (0.0 in weights or (1.0 in weights and not member.sees_null)):
-            return False
+    """The host shows no null to a function at a scale of 1, unless it asks for it.
+
+    At a weight of 0 a function acts, but whether its expert counts for what looks at several is not defined.
+    """
+    options = drawn.options
+    several = len(drawn.groups) > 1 or options.rescale or options.apg or options.cfg_zero or drawn.automatic
+    for percent in drawn.percents:
+        for member, weight in zip(drawn.members, numbers.at(drawn, percent)[0], strict=True):
+            unseen = abs(weight - 1.0) < NEARLY_NOTHING and not member.sees_null
+            if member.function and (unseen or (several and abs(weight) < NEARLY_NOTHING)):
+                return False
     return True
 
 
@@ -121,15 +126,18 @@ def reference_is_defined(reference: Reference, percent: float) -> bool:
     level = float(drawn.lead.model.get_model_object("model_sampling").percent_to_sigma(percent))
     guided = reference.guided(sigma_of(drawn.lead.frame, level))
     cells = [reference.cells(weights, given, own, own, guided) for own in allowed]
-    counting = {j for j in reference.experts if any(large(c) for s in (0, reference.group[j])
-                                                    for c in cells[s].nulls[j])}
+
+    def counts(j: int) -> bool:
+        own = [*cells[0].nulls[j], *cells[reference.group[j]].nulls[j]]
+        return any(map(large, own))
+    counting = set(filter(counts, reference.experts))
     for s in range(len(reference.groups)):
         members = {i for i in reference.experts if reference.group[i] == s}
         if any(weights[i] and reference.acts(i, allowed) for i in members):
             return True
         if drawn.automatic is not None:
             return False
-        blended = {j for j in members if any(large(cells[at].blend[j]) for at in (0, s))}
+        blended = {j for j in members if large(cells[0].blend[j]) or large(cells[s].blend[j])}
         needed = bool(counting) or (guided and shows_null(drawn))
         if needed and blended != counting & members:
             return False

@@ -15,7 +15,10 @@ SIDE = {"buzz": -0.45, "short": -0.2, "spiky": -0.3}                    # how fa
 
 def back_hair(canvas: Canvas, face: Face, colour: Colour) -> None:
     """Hair behind the head."""
-    w, h, volume, length = face.width, face.height, face.volume, face.length
+    w = face.width
+    h = face.height
+    volume = face.volume
+    length = face.length
     if face.hairstyle in ("long", "wavy"):
         low, wide = h * (0.9 + 0.75 * length), w * (1.12 + 0.28 * (volume - 0.8))
         shape = _long(h, low, wide) if face.hairstyle == "long" else _wavy(h, low, wide)

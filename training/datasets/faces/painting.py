@@ -9,7 +9,9 @@ from .canvas import Canvas
 from .hair import back_hair, front_hair
 from .portrait import BACKGROUNDS, HAIR_COLORS, SHIRTS, SKINS, Face
 
-INK, LIP, WHITE = (22, 22, 28), (176, 52, 62), (255, 255, 255)
+INK = (22, 22, 28)
+LIP = (176, 52, 62)
+WHITE = (255, 255, 255)
 
 
 def draw(face: Face, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +50,10 @@ def _background(canvas: Canvas, face: Face, ground: Colour) -> None:
 
 def _shoulders(canvas: Canvas, face: Face, skin: Colour, shirt: Colour) -> None:
     """Shirt and neck, in the picture's coordinates; the neckline tells the styles apart."""
-    x, w, width, bottom = face.x, face.width, face.shoulders, face.y + face.height
+    x = face.x
+    w = face.width
+    width = face.shoulders
+    bottom = face.y + face.height
     shadow = shade(skin, 0.88)
     body = curve(
         (x - w * 0.5, bottom + 3), (x - width * 0.75, bottom + 6.5), (x - width, 68), (x, 75), (x + width, 68),

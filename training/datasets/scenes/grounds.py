@@ -28,7 +28,9 @@ def _colour(rng: np.random.Generator, brightest: int = 250) -> Colour:
 
 
 def _stripes(p: Pen, rng: np.random.Generator) -> None:
-    angle, width, c = rng.uniform(0, 180), rng.uniform(4, 14), _colour(rng)
+    angle = rng.uniform(0, 180)
+    width = rng.uniform(4, 14)
+    c = _colour(rng)
     p.canvas.save()
     p.canvas.rotate(angle, 32, 32)
     for x in np.arange(-40, 104, 2 * width):
@@ -53,7 +55,9 @@ def thing(p: Pen, rng: np.random.Generator) -> None:
     """Something in front that is none of the objects: a few shapes on a heap."""
     cx, cy = 32 + rng.uniform(-6, 6), 36 + rng.uniform(-5, 5)
     for _ in range(rng.integers(1, 5)):
-        x, y, r = cx + rng.uniform(-7, 7), cy + rng.uniform(-7, 7), rng.uniform(4, 13)
+        x = cx + rng.uniform(-7, 7)
+        y = cy + rng.uniform(-7, 7)
+        r = rng.uniform(4, 13)
         c = _colour(rng, 255)
         kind = rng.integers(3)
         if kind == 0:

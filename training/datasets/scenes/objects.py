@@ -7,8 +7,13 @@ from __future__ import annotations
 from ...support.drawing import box, curve, open_curve, oval, polygon, shade
 from .pen import INK, Pen
 
-RED, ORANGE, YELLOW, GREEN = (214, 48, 44), (240, 138, 36), (250, 208, 60), (60, 168, 76)
-BLUE, PURPLE, WHITE = (54, 110, 214), (146, 84, 190), (246, 244, 240)
+RED = (214, 48, 44)
+ORANGE = (240, 138, 36)
+YELLOW = (250, 208, 60)
+GREEN = (60, 168, 76)
+BLUE = (54, 110, 214)
+PURPLE = (146, 84, 190)
+WHITE = (246, 244, 240)
 
 
 def _apple(p: Pen, hue: int) -> None:

@@ -93,7 +93,9 @@ def _meadow(p: Pen, rng: np.random.Generator, time: str) -> None:
 def _mountains(p: Pen, rng: np.random.Generator, time: str) -> None:
     sky(p, rng, time, 44)
     for k in range(3):
-        x, top, w = 10 + 22 * k + rng.uniform(-6, 6), rng.uniform(9, 20), rng.uniform(20, 27)
+        x = 10 + 22 * k + rng.uniform(-6, 6)
+        top = rng.uniform(9, 20)
+        w = rng.uniform(20, 27)
         rock = shade((112, 116, 140), rng.uniform(0.85, 1.1))
         p.fill(polygon((x - w, 54), (x, top), (x + w, 54)), lit(rock, time))
         s = (54 - top) * 0.32
@@ -147,7 +149,9 @@ def _space(p: Pen, rng: np.random.Generator, time: str) -> None:
     for _ in range(40):
         r = rng.uniform(0.4, 0.9)
         p.fill(oval(rng.uniform(0, 64), rng.uniform(0, 64), r, r), (255, 255, 255))
-    x, y, r = rng.uniform(6, 58), rng.choice([rng.uniform(6, 14), rng.uniform(50, 58)]), rng.uniform(6, 9)
+    x = rng.uniform(6, 58)
+    y = rng.choice([rng.uniform(6, 14), rng.uniform(50, 58)])
+    r = rng.uniform(6, 9)
     c = ((216, 120, 84), (120, 170, 220), (206, 176, 110))[rng.integers(3)]
     p.fill(oval(x, y, r, r), c)
     p.fill(oval(x - r * 0.3, y - r * 0.3, r * 0.45, r * 0.35), shade(c, 1.25))
@@ -167,7 +171,9 @@ def _underwater(p: Pen, rng: np.random.Generator, time: str) -> None:
         stem = [(x + 1.8 * math.sin(k * 1.7), 60 - h * k / 5) for k in range(6)]
         p.line(open_curve(*stem), c, 2)
     for _ in range(7):
-        x, y, r = rng.uniform(2, 62), rng.uniform(3, 50), rng.uniform(0.9, 2)
+        x = rng.uniform(2, 62)
+        y = rng.uniform(3, 50)
+        r = rng.uniform(0.9, 2)
         p.line(oval(x, y, r, r), (222, 248, 255), 0.7)
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
+
+from .protocols import Model
 
 WEIGHTS = 10 ** 7       # of a small network at most; an embedded expert has 4 million
 SMALL = 10 ** 11        # weights times cells of the latent, at most; an embedded expert and a picture: 1.6e10
 
 
 @contextlib.contextmanager
-def threads_that_pay(patchers: Sequence[Any], latent: torch.Tensor) -> Iterator[None]:
+def threads_that_pay(patchers: Sequence[Model], latent: torch.Tensor) -> Iterator[None]:
     """As many threads of torch as these networks and this latent [B, C, ...] pay for, and then again as many as before.
 
     Whatever ends the run, the setting is given back. Graphics cards and larger networks keep it.
@@ -34,7 +35,7 @@ def threads_that_pay(patchers: Sequence[Any], latent: torch.Tensor) -> Iterator[
         torch.set_num_threads(before)
 
 
-def _is_small(patcher: Any, latent: torch.Tensor) -> bool:
+def _is_small(patcher: Model, latent: torch.Tensor) -> bool:
     if patcher.load_device.type != "cpu" or latent.is_nested:
         return False
     weights = sum(p.numel() for p in patcher.model.parameters())

@@ -8,7 +8,8 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts.files import EXTENSIONS, files_of, is_folder
-from .common import CATEGORY, Choice, choice, require, search
+from .checks import CheckedCombo, check_choice, require
+from .common import CATEGORY, search_aliases
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILTIN = os.path.join(ROOT, "mcdm", "builtin")
@@ -78,7 +79,7 @@ class LoadExpert(io.ComfyNode):
             node_id="LoadExpert",
             display_name="Load Expert",
             category=CATEGORY,
-            **search("checkpoint", "model loader", "ADM", "GLIDE", "DiT", "SiT"),
+            **search_aliases("checkpoint", "model loader", "ADM", "GLIDE", "DiT", "SiT"),
             description="Loads a diffusion network with a condition of its own as an ordinary MODEL: the pack's "
                         "embedded experts, or files in models/experts.",
             inputs=[
@@ -88,9 +89,9 @@ class LoadExpert(io.ComfyNode):
                                        "Condition), scenes_class takes a class (Class Condition), faces_embedding "
                                        "takes a picture (Embedding Condition), and the other faces take maps (Map "
                                        "Condition). Stable Diffusion and the like come from their own loaders."),
-                Choice("weight_dtype", optional=True, options=list(DTYPES), default="default",
-                       tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
-                               "the device."),
+                CheckedCombo("weight_dtype", optional=True, options=list(DTYPES), default="default",
+                             tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
+                                     "the device."),
             ],
             outputs=[
                 io.Model.Output(display_name="model",
@@ -113,7 +114,7 @@ class LoadExpert(io.ComfyNode):
     def execute(cls, expert: str, weight_dtype: str = "default") -> io.NodeOutput:
         from ..mcdm.experts.load import load_expert
         require(cls.validate_inputs(expert))
-        require(choice(weight_dtype, DTYPES, "weight_dtype"))
+        require(check_choice(weight_dtype, DTYPES, "weight_dtype"))
         fast_fp8 = weight_dtype == "fp8_e4m3fn_fast"
         return io.NodeOutput(load_expert(_files()[expert], expert, DTYPES[weight_dtype], fast_fp8))
 
@@ -130,12 +131,12 @@ class LoadExpertVAE(io.ComfyNode):
             node_id="LoadExpertVAE",
             display_name="Load Expert VAE",
             category=CATEGORY,
-            **search("VAE", "autoencoder", "latent space"),
+            **search_aliases("VAE", "autoencoder", "latent space"),
             description="Loads the VAE of the embedded experts that draw latents, as an ordinary VAE.",
             inputs=[
-                Choice("vae", optional=True, options=list(_vaes()), default=next(iter(_vaes()), None),
-                       tooltip="drawings: the VAE of faces_text_128, for drawings of any size. Experts that draw "
-                               "pixels take pixel_space from ComfyUI's Load VAE."),
+                CheckedCombo("vae", optional=True, options=list(_vaes()), default=next(iter(_vaes()), None),
+                             tooltip="drawings: the VAE of faces_text_128, for drawings of any size. Experts that draw "
+                                     "pixels take pixel_space from ComfyUI's Load VAE."),
             ],
             outputs=[
                 io.Vae.Output(display_name="vae",
@@ -153,6 +154,6 @@ class LoadExpertVAE(io.ComfyNode):
     def execute(cls, vae: str = "") -> io.NodeOutput:
         from ..mcdm.experts.vae import load_vae
         vaes = _vaes()
-        require(choice(vae or None, vaes, "vae"))
+        require(check_choice(vae or None, vaes, "vae"))
         vae = vae or next(iter(vaes))
         return io.NodeOutput(load_vae(vaes[vae], vae))
