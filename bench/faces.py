@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ..devtools.inprocess import InProcess
-from ..devtools.portraits import SAMPLER, SCHEDULER, STEPS, sample
+from ..devtools.portraits import SAMPLER, SCHEDULER, STEPS, sample_faces
 from ..training.judges import faces as parser
 from ..training.judges.portraits import Conditions, held_out, score
 from ..training.pixels import tiled
@@ -49,7 +49,7 @@ def measure(
     scores = {"real drawings (ceiling of the parser)": ceiling(net, conditions)}
     pictures = {}
     for name, weights in settings.items():
-        pictures[name] = sample(comfy, conditions, weights)
+        pictures[name] = sample_faces(comfy, conditions, weights)
         scores[name] = score(net, conditions, pictures[name])
     return scores, pictures, conditions
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ..devtools.inprocess import InProcess
 from ..devtools.pictures.sheets import images, maps, sheet, texts
-from ..devtools.portraits import FINE, LATENT, SAMPLER, SCHEDULER, STEPS, sample
+from ..devtools.portraits import FINE, LATENT, SAMPLER, SCHEDULER, STEPS, sample_faces
 from ..training.datasets import faces
 from ..training.judges import faces as parser
 from ..training.judges.portraits import held_out, score
@@ -42,7 +42,8 @@ ROWS, DRAWINGS = 6, 63      # conditions on the sheet; drawings that the autoenc
 def restored(comfy: InProcess, count: int) -> float:
     """PSNR in dB of held-out drawings that the VAE has encoded and decoded."""
     rng = np.random.default_rng(123)
-    drawn = [faces.draw(faces.sample(rng, style), FINE)[0] for style in faces.STYLES * (count // len(faces.STYLES))]
+    styles = faces.STYLES * (count // len(faces.STYLES))
+    drawn = [faces.draw(faces.random_face(rng, style), FINE)[0] for style in styles]
     pixels = torch.from_numpy(np.stack(drawn)).float() / 255
     vae, = comfy.call("LoadExpertVAE")
     latent, = comfy.call("VAEEncode", pixels=pixels, vae=vae)
@@ -63,7 +64,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         print(f"the VAE: {fidelity} dB")
         for name, (weights, shares) in SETTINGS.items():
             meaning = "shares" if shares else "reliabilities"
-            pictures = sample(comfy, conditions, weights, reliabilities=shares, meaning=meaning)
+            pictures = sample_faces(comfy, conditions, weights, reliabilities=shares, meaning=meaning)
             found = figures[name] = score(net, conditions, F.avg_pool2d(pictures, 2))
             columns[name.replace(", ", ",\n", 1)] = images(pictures[:ROWS])
             print(f"{name:40}", *(f"{key} {found[key]:.3f}" for key in ("hair IoU", "skin IoU", "attributes")))

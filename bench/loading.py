@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..devtools.inprocess import InProcess
-from ..devtools.places import ROOT
+from ..devtools.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 1152                # channels of the DiT

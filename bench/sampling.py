@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from ..devtools.inprocess import InProcess
-from ..devtools.places import ROOT
+from ..devtools.paths import ROOT
 from ..devtools.tiny_sd15 import conditioning, tiny_unet
 
 HERE = Path(__file__).resolve().parent

@@ -25,7 +25,7 @@ from typing import Any
 
 from ..devtools.host import Host, error_of
 from ..devtools.inprocess import InProcess
-from ..devtools.places import ROOT
+from ..devtools.paths import ROOT
 from ..devtools.prompts import Prompt, edited, face, names, prompt
 from ..devtools.server import Refused
 

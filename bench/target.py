@@ -18,7 +18,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from ..devtools.inprocess import InProcess
-from ..devtools.places import ROOT
+from ..devtools.paths import ROOT
 from ..devtools.tiny_sd15 import tiny_unet
 from ..mcdm.drawing.lettering import INK, PALE, PAPER, font
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from .places import ROOT, cache_root
+from .paths import ROOT, cache_root
 from .server import Server, free_port
 from .setup import Comfy
 from .terminal import Trouble, clean_env, runs

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import prompts
 from .cluster import LocalCluster, end, models_base, require_ray, start_worker, worker_environment
-from .places import DEMO_OUTPUT, ROOT, WORKFLOWS, cache_root
+from .paths import DEMO_OUTPUT, ROOT, WORKFLOWS, cache_root
 from .server import Server, link_pack
 from .setup import Comfy, find_comfy, nvidia_driver
 from .terminal import Ticker, Trouble, clean_env, say, tell

@@ -18,7 +18,7 @@ LATENT = "text_128"         # the expert of the faces that draws latents
 FINE = 128                  # pixels along a side of its pictures
 
 
-class Part(NamedTuple):
+class DrawingExpert(NamedTuple):
     """What one expert of a mixture draws, and how strictly."""
     model: Any              # MODEL
     condition: Any          # CONDITIONING
@@ -39,7 +39,7 @@ def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
 
 
 def draw(
-    comfy: InProcess, parts: Sequence[Part], rows: torch.Tensor, seed: int = 0, steps: int = STEPS,
+    comfy: InProcess, parts: Sequence[DrawingExpert], rows: torch.Tensor, seed: int = 0, steps: int = STEPS,
     sampler: str = SAMPLER, reliabilities: str = "", clip: bool = False, meaning: str = "reliabilities",
     options: Mapping[str, Any] | None = None,
 ) -> torch.Tensor:
@@ -67,7 +67,7 @@ def draw(
     return comfy.call("VAEDecode", samples=denoised, vae=vae)[0].movedim(-1, 1) * 2 - 1
 
 
-def sample(
+def sample_faces(
     comfy: InProcess, conditions: Conditions, weights: Mapping[str, float], seed: int = 0, reliabilities: str = "",
     meaning: str = "reliabilities",
 ) -> torch.Tensor:
@@ -85,7 +85,7 @@ def sample(
         parts = []
         for name, weight in weights.items():
             condition = face_condition(comfy, models[name], name, conditions, rows)
-            parts.append(Part(models[name], condition, weight, name, vaes.get(name)))
+            parts.append(DrawingExpert(models[name], condition, weight, name, vaes.get(name)))
         pictures.append(draw(comfy, parts, rows, seed, reliabilities=reliabilities, meaning=meaning))
     return torch.cat(pictures)
 

@@ -5,7 +5,7 @@ import copy
 import json
 from typing import Any
 
-from .places import WORKFLOWS
+from .paths import WORKFLOWS
 
 Prompt = dict[str, dict[str, Any]]
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from .locks import make_once, stamped, write_stamp
-from .places import cache_root
+from .paths import cache_root
 from .setup import install_requirements, make_venv, nvidia_driver, venv_python
 from .terminal import Trouble, clean_env, run, runs, say
 

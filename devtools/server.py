@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .events import Events
-from .places import PACK, ROOT
+from .paths import PACK, ROOT
 from .setup import Comfy, nvidia_driver
 from .terminal import Ticker, Trouble, clean_env, runs, say
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .locks import make_once, stamped, write_stamp
-from .places import CHECKOUT, ROOT, cache_root
+from .paths import CHECKOUT, ROOT, cache_root
 from .terminal import Trouble, run, runs
 
 # No registry has ComfyUI itself; this wheel carries an unmodified ComfyUI 0.3.75 in one of its folders.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .locks import make_once, stamped, write_stamp
-from .places import cache_root
+from .paths import cache_root
 from .setup import Comfy, find_comfy, make_venv, pip, venv_python
 from .terminal import Trouble, clean_env, run, runs, say
 

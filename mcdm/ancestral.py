@@ -15,7 +15,7 @@ import torch
 AlphaBeta = tuple[float, float]
 
 
-def sample(
+def sample_ancestral(
     model: Any, x: torch.Tensor, sigmas: torch.Tensor, extra_args: dict[str, Any] | None = None,
     callback: Callable[[dict[str, Any]], None] | None = None, disable: bool | None = None,
     eta: float = 1.0, variance: str = "fixed_small", noise_sampler: Callable | None = None,

@@ -32,7 +32,7 @@ Way = Callable[[Tensor], Tensor]        # from estimates [N, ...] of one space t
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class ForeignPart:
     """What one foreign group adds: there, back = B(1->s), B(s->1).
 
     estimate: U_s [B, ...]. here, ours: g_s on the grid of its space, and on that of the lead's. weigh: what such a
@@ -46,7 +46,7 @@ class Part:
     weigh: Callable[[Any, Tensor], Tensor] = operator.mul
 
 
-def fuse(own: Tensor | None, reference: Tensor, parts: Sequence[Part]) -> Tensor:
+def fuse(own: Tensor | None, reference: Tensor, parts: Sequence[ForeignPart]) -> Tensor:
     """D [B, ...] in the lead's space. own: U_1, None where no expert of the lead's space counts. reference: R."""
     fused = own
     for part in parts:

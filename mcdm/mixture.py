@@ -64,6 +64,11 @@ class Expert:
     def __repr__(self) -> str:
         return f"'{self.name}' (w {self.weight:g})"
 
+    def get_models(self) -> list[Any]:
+        """Its networks, the host's patchers: so the host asks wires what a prompt uses."""
+        vae = getattr(self.vae, "patcher", None)
+        return [self.model] if vae is None else [self.model, vae]
+
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
@@ -102,6 +107,10 @@ class Mixture:
     def __repr__(self) -> str:
         parts = zip(self.experts, *self.balance(), strict=True)
         return " + ".join(f"'{e.name}' (w {e.weight:g}, a {a:.3g}, share {s:.3g})" for e, a, s in parts)
+
+    def get_models(self) -> list[Any]:
+        """The networks of all experts, as the host asks for them."""
+        return [model for expert in self.experts for model in expert.get_models()]
 
     def _normalised(self, numbers: Sequence[float]) -> tuple[float, ...]:
         """Numbers of this mixture's meaning, divided by their sum."""

@@ -38,4 +38,4 @@ class MCDMAncestral(io.ComfyNode):
         require(cls.validate_inputs(variance))
         require(check_number(eta, 0.0, 1.0, "eta"))
         extra_options = {"eta": eta, "variance": variance}
-        return io.NodeOutput(comfy.samplers.KSAMPLER(ancestral.sample, extra_options=extra_options))
+        return io.NodeOutput(comfy.samplers.KSAMPLER(ancestral.sample_ancestral, extra_options=extra_options))

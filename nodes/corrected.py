@@ -60,7 +60,7 @@ class MCDMCorrected(io.ComfyNode):
         require(cls.validate_inputs(method, keep))
         settings = Settings(method, particles, keep, threshold, langevin_steps, langevin_size)
         extra_options = {"settings": settings, "tell": show}
-        return io.NodeOutput(comfy.samplers.KSAMPLER(particle_sampler.sample, extra_options=extra_options))
+        return io.NodeOutput(comfy.samplers.KSAMPLER(particle_sampler.sample_corrected, extra_options=extra_options))
 
 
 def show(words: str) -> None:

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..mcdm.drawing.live_previews import observer
 from ..mcdm.host.sampling.guider import MixtureGuider
-from ..mcdm.host.sampling.ksampler import sample
+from ..mcdm.host.sampling.ksampler import sample_mixture
 from ..mcdm.host.sampling.watch import Watch
 from ..mcdm.mixture import Mixture
 from .checks import require
@@ -70,7 +70,7 @@ class MCDMSampler(io.ComfyNode):
         require(check_sampler(sampler_name, scheduler))
         observe = observer(mixture) if expert_previews else None
         guider = MixtureGuider(mixture, clip_denoised, Watch(observe))
-        latent, denoised = sample(guider, seed, steps, sampler_name, scheduler, denoise, latent_image)
+        latent, denoised = sample_mixture(guider, seed, steps, sampler_name, scheduler, denoise, latent_image)
         if observe:
             observe.show()      # how it ended, whenever the last preview was
         return io.NodeOutput(latent, denoised)

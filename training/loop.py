@@ -22,7 +22,7 @@ from ..mcdm.experts.networks.embedded import EmbeddedUNet
 from .datasets.dataset import Dataset, NetworkInputs
 from .diffusion import denoise, loss, random_sigma
 from .expert_file import write_expert
-from .previews import write_preview
+from .preview_sheets import write_preview
 from .schedule import LEARNING_RATE, average_decay, rate
 from .start import begin
 from .state import load_state, save_state

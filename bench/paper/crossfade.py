@@ -14,9 +14,9 @@ import torch
 from matplotlib import pyplot
 
 from ...devtools.pictures.sheets import images, sheet
-from . import report
+from . import writing
 from .experiments import Report, Results
-from .lab import Lab, Part, Setting
+from .lab import Lab, Setting, SettingExpert
 from .measures import named, probabilities, shares
 from .pairs import asked_scenes, scene_experts, titles_of, wanted
 
@@ -24,7 +24,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)        # of the text expert, which draws th
 WEIGHTS = (2.0, 3.0, 5.0)                   # of both experts, that of the figures first
 
 
-def setting(parts: list[Part], share: float, steps: int, options: Mapping[str, Any] | None = None) -> Setting:
+def setting(parts: list[SettingExpert], share: float, steps: int, options: Mapping[str, Any] | None = None) -> Setting:
     reliabilities = f"{1 - share}, {share}"
     return Setting(parts, steps, reliabilities=reliabilities, meaning="shares", clip=True, options=options or {})
 
@@ -44,7 +44,7 @@ def table_3_in_shares(lab: Lab, pairs: int, steps: int) -> Report:
             rows[f"w = {weight:g}, share of the text expert {share:g}"] = shares(right)
         yield "table 3 in shares", {"pairs": pairs, "steps": steps, "rows": rows}
         half = lab.pictures[keys[WEIGHTS[0], 0.5]]
-        report.sheet_of_pairs(titles_of(asked, places, 24), half, lab.out / "scenes_at_half.jpg")
+        writing.sheet_of_pairs(titles_of(asked, places, 24), half, lab.out / "scenes_at_half.jpg")
 
     return results
 

@@ -16,8 +16,8 @@ from ...training.datasets.dataset import normalize
 from ...training.judges import scenes as judge
 from ...training.judges.portraits import held_out, score
 from ...training.pixels import to_tensor
-from . import report
-from .lab import Inputs, Lab, Part, Setting
+from . import writing
+from .lab import Inputs, Lab, Setting, SettingExpert
 from .measures import Reference, features, fidelity, named, rms, shares
 from .pairs import asked_scenes, one_hot, scene_experts, titles_of, wanted
 
@@ -57,12 +57,12 @@ def face_conditions(lab: Lab, regions: torch.Tensor, words: Sequence[Sequence[st
     }
 
 
-def ours(given: dict[str, Inputs], **weights: float) -> list[Part]:
+def ours(given: dict[str, Inputs], **weights: float) -> list[SettingExpert]:
     """The experts named, each with its own condition."""
-    return [Part(name, given[name], weight) for name, weight in weights.items()]
+    return [SettingExpert(name, given[name], weight) for name, weight in weights.items()]
 
 
-def methods(given: dict[str, Inputs]) -> dict[str, list[Part]]:
+def methods(given: dict[str, Inputs]) -> dict[str, list[SettingExpert]]:
     """{row of tables 1 and 2: experts}.
 
     Each expert alone, one network trained on all datasets in turn ("combined training"), and their fusion ("ours").
@@ -70,10 +70,10 @@ def methods(given: dict[str, Inputs]) -> dict[str, list[Part]]:
     return {
         "hair map alone": ours(given, hair=1.0),
         "skin map alone": ours(given, skin=1.0),
-        "combined training, hair + skin": [Part("combined", given["maps"], 1.0)],
+        "combined training, hair + skin": [SettingExpert("combined", given["maps"], 1.0)],
         "ours, hair + skin": ours(given, hair=1.0, skin=1.0),
         "text alone": ours(given, text=2.0),
-        "combined training, hair + skin + text": [Part("combined", given["all"], 1.0)],
+        "combined training, hair + skin + text": [SettingExpert("combined", given["all"], 1.0)],
         "ours, hair + skin + text": ours(given, hair=1.0, skin=1.0, text=1.0),
         "ours, hair + skin + text, w = 1.5, 1.5, 2.5": ours(given, **ALL),
     }
@@ -113,7 +113,7 @@ def faces_with_hair(rng: np.random.Generator, style: str, count: int) -> list[fa
     """Random faces that have a hair map: none is bald."""
     found: list[faces.Face] = []
     while len(found) < count:
-        face = faces.sample(rng, style)
+        face = faces.random_face(rng, style)
         if face.hairstyle != "bald":
             found.append(face)
     return found
@@ -127,8 +127,8 @@ def table_4(lab: Lab, count: int) -> Report:
         "one modality: hair map": ours(given, hair=1.0),
         "one modality: skin map": ours(given, skin=1.0),
         "one modality: text": ours(given, text=2.0),
-        "joint training": [Part("combined", given["all"], 1.0)],
-        "joint training, w = 2": [Part("combined", given["all"], 2.0)],
+        "joint training": [SettingExpert("combined", given["all"], 1.0)],
+        "joint training, w = 2": [SettingExpert("combined", given["all"], 2.0)],
         "ours, w = 1": ours(given, hair=1.0, skin=1.0, text=1.0),
         "ours, w = 1.5, 1.5, 2.5": ours(given, **ALL),
     }
@@ -142,7 +142,7 @@ def table_4(lab: Lab, count: int) -> Report:
             rows[row] = {name: found[name] for name in ("hair IoU", "skin IoU", "attributes")}
         yield "table 4", {"conditions": count, "rows": rows}
         united = {row: drawn for row, drawn in pictures.items() if not row.startswith("one modality")}
-        report.figure_8(conditions.pick(range(5)), united, lab.out / "figure_8.jpg")
+        writing.figure_8(conditions.pick(range(5)), united, lab.out / "figure_8.jpg")
 
     return results
 
@@ -159,10 +159,11 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
     object_said = {"labels": lab.bags("scene", [f"a {item}" for item in items])}
     place_said = {"labels": lab.bags("scene", places)}
     both = scene_experts(lab, asked, places, 5.0)
-    settings: dict[str, tuple[list[Part], str]] = {
+    prompts = [SettingExpert("scene", said, 5.0) for said in (object_said, place_said)]
+    settings: dict[str, tuple[list[SettingExpert], str]] = {
         "text expert, the object named in its prompt": (both[1:], ""),
         "class expert": (both[:1], ""),
-        "CompGen: two prompts, one network": ([Part("scene", object_said, 5.0), Part("scene", place_said, 5.0)], ""),
+        "CompGen: two prompts, one network": (prompts, ""),
         "ours, reliability of the text expert 0": (both, "1, 0"),
         "ours, reliability of the text expert 0.5": (both, "0.5, 0.5"),
         "ours, reliability of the text expert 1": (both, "0, 1"),
@@ -180,7 +181,7 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
             rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted(asked))
         yield "table 3", {"pairs": pairs, "steps": steps, "rows": rows}
         titles = titles_of(asked, places, 8)
-        report.sheet_of_table_3(titles, [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
+        writing.sheet_of_table_3(titles, [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
 
     return results
 
@@ -194,7 +195,7 @@ def reliability_of_scenes(lab: Lab) -> Report:
         ("car", "city night"), ("robot", "underwater"), ("mushroom", "space"),
     ]
     said = {"labels": lab.bags("scene", [f"a {item}, {place}" for item, place in pairs])}
-    parts = [Part("class", one_hot([item for item, _ in pairs]), 2.0), Part("scene", said, 2.0)]
+    parts = [SettingExpert("class", one_hot([item for item, _ in pairs]), 2.0), SettingExpert("scene", said, 2.0)]
     keys = []
     for a in RELIABILITIES:
         setting = Setting(parts, reliabilities=f"{1 - a}, {a}", clip=True)
@@ -202,7 +203,7 @@ def reliability_of_scenes(lab: Lab) -> Report:
 
     def results() -> Results:
         pictures = {a: lab.pictures[key] for a, key in zip(RELIABILITIES, keys, strict=True)}
-        report.reliability_of_scenes(pairs, pictures, lab.out / "reliability_scenes.jpg")
+        writing.reliability_of_scenes(pairs, pictures, lab.out / "reliability_scenes.jpg")
         yield "reliability, scenes", distances(list(pictures.values()))
 
     return results
@@ -220,7 +221,7 @@ def reliability_of_faces(lab: Lab) -> Report:
 
     def results() -> Results:
         pictures = {a: lab.pictures[key] for a, key in zip(RELIABILITIES, keys, strict=True)}
-        report.reliability_of_faces(conditions, pictures, lab.out / "reliability_faces.jpg")
+        writing.reliability_of_faces(conditions, pictures, lab.out / "reliability_faces.jpg")
         yield "reliability, faces", distances(list(pictures.values()))
 
     return results
@@ -245,15 +246,15 @@ def contradictions(lab: Lab) -> Report:
         faces_keys.append(lab.plan(f"contradiction, faces: {w}", len(conditions.words), setting))
 
     places = [("beach day", "space"), ("forest day", "room"), ("snow day", "underwater"), ("city night", "meadow day")]
-    first = Part("scene", {"labels": lab.bags("scene", [f"empty {place}" for place, _ in places])}, 2.0)
-    second = Part("scene", {"labels": lab.bags("scene", [f"empty {place}" for _, place in places])}, 2.0)
+    first = SettingExpert("scene", {"labels": lab.bags("scene", [f"empty {place}" for place, _ in places])}, 2.0)
+    second = SettingExpert("scene", {"labels": lab.bags("scene", [f"empty {place}" for _, place in places])}, 2.0)
     scenes_keys = []
     for name, parts in {"a": [first], "b": [second], "both": [first, second]}.items():
         scenes_keys.append(lab.plan(f"contradiction, scenes: {name}", len(places), Setting(parts, clip=True)))
 
     def results() -> Results:
-        report.figure_25(conditions, [lab.pictures[key] for key in faces_keys], lab.out / "figure_25.jpg")
-        report.figure_26(places, [lab.pictures[key] for key in scenes_keys], lab.out / "figure_26.jpg")
+        writing.figure_25(conditions, [lab.pictures[key] for key in faces_keys], lab.out / "figure_25.jpg")
+        writing.figure_26(places, [lab.pictures[key] for key in scenes_keys], lab.out / "figure_26.jpg")
         seen = named(lab.scene_net, lab.pictures[scenes_keys[2]])[:, 1]
         names = [judge.SCENES[i] for i in seen.tolist()]
         yield "contradictions", {"what the judge sees where both are asked": names}

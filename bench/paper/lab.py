@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from ...devtools import portraits
 from ...devtools.inprocess import InProcess
-from ...devtools.places import ROOT
+from ...devtools.paths import ROOT
 from ...training.judges import faces as parser
 from ...training.judges import scenes as judge
 
@@ -36,7 +36,7 @@ FILES = {
 Inputs = dict[str, torch.Tensor]                # what a network is given besides the noise, each [N, ...]
 
 
-class Part(NamedTuple):
+class SettingExpert(NamedTuple):
     """One expert of a setting."""
     model: str              # a key of Lab.models
     given: Inputs
@@ -46,7 +46,7 @@ class Part(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """All that decides what is drawn."""
-    parts: Sequence[Part]
+    parts: Sequence[SettingExpert]
     steps: int = portraits.STEPS
     sampler: str = portraits.SAMPLER
     reliabilities: str = ""
@@ -135,7 +135,7 @@ class Lab:
         parts = []
         for model, given, weight in setting.parts:
             condition = conditioning({name: values[rows] for name, values in given.items()})
-            parts.append(portraits.Part(self.models[model], condition, weight, model))
+            parts.append(portraits.DrawingExpert(self.models[model], condition, weight, model))
         return portraits.draw(
             self.comfy, parts, rows, setting.seed, setting.steps, setting.sampler, setting.reliabilities, setting.clip,
             setting.meaning, setting.options,

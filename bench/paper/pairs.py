@@ -11,7 +11,7 @@ import torch
 
 from ...training.datasets import scenes
 from ...training.judges import scenes as judge
-from .lab import Inputs, Lab, Part
+from .lab import Inputs, Lab, SettingExpert
 
 
 def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, str]], list[str]]:
@@ -30,11 +30,12 @@ def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, 
     return asked, places
 
 
-def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[Part]:
+def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[SettingExpert]:
     """The class expert with the objects, the text expert with objects and places, each with this weight."""
     said = [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)]
     objects = one_hot([item for item, _ in asked])
-    return [Part("class", objects, weight), Part("scene", {"labels": lab.bags("scene", said)}, weight)]
+    scenes = {"labels": lab.bags("scene", said)}
+    return [SettingExpert("class", objects, weight), SettingExpert("scene", scenes, weight)]
 
 
 def wanted(asked: list[tuple[str, str]]) -> torch.Tensor:

@@ -19,8 +19,8 @@ from comfy.utils import set_progress_bar_enabled
 
 from ...devtools import portraits
 from ...devtools.inprocess import InProcess
-from ...devtools.places import ROOT
-from . import report
+from ...devtools.paths import ROOT
+from . import writing
 from .crossfade import crossfade, table_3_in_shares
 from .cured import table_3_cured
 from .experiments import (
@@ -56,7 +56,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     others = [] if args.worker else start_workers(args.workers, [word for word in arguments if word != "--fresh"])
     try:
         lab = Lab(comfy, PAPER / "quick" if args.quick else PAPER)
-        kept = report.unchanged(lab.out, lab.weights, OF[args.only]) if args.only else {}
+        kept = writing.unchanged(lab.out, lab.weights, OF[args.only]) if args.only else {}
         reports = []
         if args.only != "scenes":
             reports += [tables_1_and_2(lab, size.faces), table_4(lab, size.unpaired), reliability_of_faces(lab)]
@@ -73,7 +73,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     if args.worker:
         return
     results = dict(found for results_of in reports for found in results_of())
-    print(report.write(lab.weights, kept | results, lab.out))
+    print(writing.write(lab.weights, kept | results, lab.out))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

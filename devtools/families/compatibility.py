@@ -12,7 +12,7 @@ import torch
 
 from .. import families
 from ..families import FAMILIES, NOT_BUILT, Family, measure
-from ..places import ROOT
+from ..paths import ROOT
 from ..terminal import Ticker, tell
 
 PAGE = ROOT / "docs" / "compatibility.md"

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..host import Host
 from ..inprocess import InProcess
-from ..places import ROOT, WORKFLOWS
+from ..paths import ROOT, WORKFLOWS
 from ..prompts import TITLES, Prompt, drawing, names, node, prompt
 
 SIZE = 512                  # pixels of a thumbnail

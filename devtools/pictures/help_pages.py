@@ -19,7 +19,7 @@ from ...training.datasets import faces
 from ..browser import launched, opened
 from ..host import Host
 from ..inprocess import InProcess
-from ..places import ROOT, WORKFLOWS
+from ..paths import ROOT, WORKFLOWS
 from ..prompts import Prompt, edited, node, prompt
 from .layout import Cell, below, row, write
 from .stage import Place, Stage
@@ -97,7 +97,7 @@ def load_expert_vae(at: Stage) -> Image.Image:
     show = at.comfy.module("mcdm.drawing.latent_colours").previewer(space).decode_latent_to_preview
     rng, cells = np.random.default_rng(5), []
     for style in faces.STYLES[:2]:
-        drawing, _ = faces.draw(faces.sample(rng, style), 128)
+        drawing, _ = faces.draw(faces.random_face(rng, style), 128)
         latent, = at.comfy.call("VAEEncode", pixels=torch.from_numpy(drawing).float()[None] / 255, vae=vae)
         again, = at.comfy.call("VAEDecode", samples=latent, vae=vae)
         back = Image.fromarray((again[0] * 255).round().byte().numpy())

@@ -11,8 +11,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from ...training.judges.portraits import held_out
 from ..inprocess import InProcess
-from ..places import ROOT
-from ..portraits import sample
+from ..paths import ROOT
+from ..portraits import sample_faces
 from .sheets import image
 
 FIGURES = ROOT / "docs" / "images"
@@ -71,6 +71,6 @@ def banner(alone: Sequence[Image.Image], united: Image.Image) -> Image.Image:
 
 def main(comfy: InProcess, _: Sequence[str]) -> None:
     conditions = held_out(24).pick([6])
-    *alone, united = (image(sample(comfy, conditions, weights, seed=3)[0]) for weights in SETTINGS)
+    *alone, united = (image(sample_faces(comfy, conditions, weights, seed=3)[0]) for weights in SETTINGS)
     icon().save(FIGURES / "icon.png", optimize=True)
     banner(alone, united).save(FIGURES / "banner.png", optimize=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..places import ROOT
+from ..paths import ROOT
 
 LIMIT, WIDTHS = 60_000, range(500, 901)                 # bytes, pixels
 CELL, GAP = 112, 8                                      # pixels

@@ -13,8 +13,8 @@ from PIL import Image
 from ...training.datasets import faces
 from ...training.judges.portraits import Conditions, held_out
 from ..inprocess import InProcess
-from ..places import ROOT, WORKFLOWS
-from ..portraits import sample
+from ..paths import ROOT, WORKFLOWS
+from ..portraits import sample_faces
 from .sheets import images, maps, sheet, texts
 
 FIGURES = ROOT / "docs" / "images"
@@ -44,7 +44,7 @@ def drawn(
     comfy: InProcess, conditions: Conditions, numbers: str = "", meaning: str = "reliabilities", **weights: float,
 ) -> list[Image.Image]:
     """The experts named, fused with these weights, as cells of a sheet."""
-    return images(sample(comfy, conditions, weights, seed=3, reliabilities=numbers, meaning=meaning))
+    return images(sample_faces(comfy, conditions, weights, seed=3, reliabilities=numbers, meaning=meaning))
 
 
 def effect(comfy: InProcess, conditions: Conditions) -> None:

@@ -8,7 +8,7 @@ import comfy.utils
 import torch
 
 from ..host.sampling.guider import MixtureGuider
-from ..host.sampling.ksampler import sample
+from ..host.sampling.ksampler import sample_mixture
 from ..host.sampling.watch import Watch
 from .decoding import decoder, estimator
 from .grid import Cell, Grid, GridPictures
@@ -38,7 +38,7 @@ def sample_grid(
     run = _GridRun(grid, vae, settings["steps"], clip_denoised, live, shared)
     try:
         for cell, guider in run.guiders:
-            latent, _ = sample(guider, **settings, callback=run.after_step)
+            latent, _ = sample_mixture(guider, **settings, callback=run.after_step)
             run.finish(cell, latent["samples"])
     except BaseException:       # an interrupt may be one
         run.keep()

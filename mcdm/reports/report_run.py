@@ -13,7 +13,7 @@ from ..host.experts.devices import where
 from ..host.experts.lanes import Clock
 from ..host.models import latent_format
 from ..host.sampling.guider import MixtureGuider
-from ..host.sampling.ksampler import Latent, sample
+from ..host.sampling.ksampler import Latent, sample_mixture
 from ..host.sampling.watch import Watch
 from ..mixture import Mixture
 from ..report_data import DisagreementMap, ReportData, ReportedExpert
@@ -41,7 +41,7 @@ def sampled_with_report(
         progress(step, x0, x, total)
         if step + 1 in map_steps:
             maps.add(step + 1)
-    latent, _ = sample(guider, **settings, callback=after_step, sampler=sampler)
+    latent, _ = sample_mixture(guider, **settings, callback=after_step, sampler=sampler)
     if not recorder.sigmas:
         raise ValueError(f"Nothing was sampled at denoise {settings['denoise']:g}, so there is nothing to report on; "
                          "raise it.")

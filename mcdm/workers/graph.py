@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import folder_paths
 
@@ -33,20 +35,21 @@ def is_link(value: Any) -> bool:
 
 
 def texts(graph: Graph) -> Iterator[tuple[str, str]]:
-    """(node id, text) for every text among the inputs."""
+    """(node id, text) for every text among the inputs, however deep; the keys of mappings, too."""
     def within(value: Any) -> Iterator[str]:
         if isinstance(value, str):
             yield value
-        elif isinstance(value, (list, tuple)) and not is_link(value):
+        elif isinstance(value, (list, tuple)):
             for part in value:
                 yield from within(part)
         elif isinstance(value, Mapping):
-            for part in value.values():
-                yield from within(part)
+            for pair in value.items():
+                yield from within(pair)
     for number, node in graph.items():
         for value in node["inputs"].values():
-            for text in within(value):
-                yield number, text
+            if not is_link(value):
+                for text in within(value):
+                    yield number, text
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -69,6 +72,31 @@ def input_files(graph: Graph) -> dict[str, tuple[str, str]]:
     return found
 
 
+# What nodes do to a text before they take it for a path.
+READERS: tuple[Callable[[str], str], ...] = (
+    str.strip,
+    lambda text: text.strip("\"'`"),
+    lambda text: text.replace("\\", "/"),
+    lambda text: folder_paths.annotated_filepath(text)[0],          # "face.png [output]"
+    lambda text: re.sub(r"(?i)^file:(//[^/]*)?", "", text),
+    lambda text: re.sub(r"[^/]*[*?\[].*", "", text, flags=re.DOTALL),      # the folder of a pattern
+    unquote, os.path.expanduser, os.path.expandvars,
+)
+DEPTH = 4       # so many of these, one after another
+BETWEEN_WORDS = re.compile(r"[\s\0\"'`,:;=|<>(){}]+")
+
+
+def readings(text: str) -> set[str]:
+    """The paths for which a node may take a text, one of its lines, or a word of it."""
+    words = (word for word in BETWEEN_WORDS.split(text) if set(word) & set("/\\%~$") and re.search(r"\w", word))
+    found = {text, *text.splitlines(), *words}
+    fresh = found
+    for _ in range(DEPTH):
+        fresh = {reader(known) for known in fresh for reader in READERS} - found
+        found = found | fresh
+    return {name for name in found if ("/" in name or name == "..") and "\0" not in name}
+
+
 def check_paths(graph: Graph, place: Path) -> None:
     """Raises ValueError where a text names a file outside the folders of this ComfyUI and of `place`, its own."""
     bases = {os.path.abspath(folder) for folders, _ in folder_paths.folder_names_and_paths.values()
@@ -76,11 +104,8 @@ def check_paths(graph: Graph, place: Path) -> None:
     allowed = [os.path.join(base, "") for base in (*bases, str(place))]
     bases |= {str(place / kind) for kind in ("input", "output", "temp")} | {str(place)}
     for number, text in texts(graph):
-        name = folder_paths.annotated_filepath(text)[0]
-        if not ("/" in name or "\\" in name) or "\0" in name or len(name) > 4096:
-            continue
-        for base in bases:
-            path = os.path.normpath(os.path.join(base, name))
-            if os.path.exists(path) and not any(os.path.join(path, "").startswith(folder) for folder in allowed):
-                raise ValueError(f"node {number} ({graph[number]['class_type']}) names '{text}', which lies outside "
+        for name in readings(text):
+            paths = {os.path.normpath(os.path.join(base, name)) for base in bases}
+            if any(os.path.exists(path) and not os.path.join(path, "").startswith(tuple(allowed)) for path in paths):
+                raise ValueError(f"node {number} ({graph[number]['class_type']}) names '{name}', which lies outside "
                                  "the worker's ComfyUI folders; put the file into one of them")

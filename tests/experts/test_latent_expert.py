@@ -18,7 +18,7 @@ TEXT = {"text": "red hair, glasses, blue background"}
 def drawings():
     """IMAGE [6, 128, 128, 3] that no training has seen."""
     rng = np.random.default_rng(123)
-    drawn = [faces.draw(faces.sample(rng, style), 128)[0] for style in faces.STYLES * 2]
+    drawn = [faces.draw(faces.random_face(rng, style), 128)[0] for style in faces.STYLES * 2]
     return torch.from_numpy(np.stack(drawn)) / 255
 
 

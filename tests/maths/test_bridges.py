@@ -48,7 +48,7 @@ def stripes():
 @pytest.mark.parametrize("mask", [1.0, stripes()], ids=["everywhere", "masked"])
 def test_bridges_that_change_nothing_give_equation_10(mask):
     whole, ((own, _), (theirs, g)), conditions = mixture(mask)
-    fused = bridges.fuse(own, conditions[0], [bridges.Part(identity, identity, theirs, g, g)])
+    fused = bridges.fuse(own, conditions[0], [bridges.ForeignPart(identity, identity, theirs, g, g)])
     assert (fused - whole).abs().max() < 1e-12
 
 
@@ -58,7 +58,7 @@ def test_orthogonal_maps_give_equation_10_in_three_spaces(reference):
     estimates = [noise(seed) for seed in (7, 8, 9)]
     numbers = [-0.75, 1.25, 0.5]
     whole = sum(g * d for g, d in zip(numbers, estimates, strict=True))
-    parts = [bridges.Part(linear(m), linear(torch.linalg.inv(m)), g * linear(m)(d), g, g)
+    parts = [bridges.ForeignPart(linear(m), linear(torch.linalg.inv(m)), g * linear(m)(d), g, g)
              for m, g, d in zip(maps, numbers[1:], estimates[1:], strict=True)]
     fused = bridges.fuse(numbers[0] * estimates[0], estimates[reference], parts)
     assert (fused - whole).abs().max() < 1e-12
@@ -69,7 +69,7 @@ def test_what_a_space_cannot_show_is_the_leads_whatever_the_weights(g):
     """A bridge that keeps 12 of 48 numbers: the foreign expert moves these, and the rest of D is that of the lead."""
     keep = orthogonal(10)[:12]
     lead, theirs = noise(11), noise(12, (2, 12))
-    part = bridges.Part(linear(keep), linear(keep.T), g * theirs, g, g)
+    part = bridges.ForeignPart(linear(keep), linear(keep.T), g * theirs, g, g)
     fused = bridges.fuse((1 - g) * lead, lead, [part])
     shown, wanted = linear(keep)(fused), (1 - g) * linear(keep)(lead) + g * theirs
     assert (shown - wanted).abs().max() < 1e-12
@@ -85,21 +85,21 @@ def test_an_expert_that_agrees_changes_nothing_through_any_bridge():
     def forth(z):
         return torch.tanh(linear(there)(z))
 
-    part = bridges.Part(forth, lambda z: torch.sin(linear(back)(z)), 0.7 * forth(lead), 0.7, 0.7)
+    part = bridges.ForeignPart(forth, lambda z: torch.sin(linear(back)(z)), 0.7 * forth(lead), 0.7, 0.7)
     assert (bridges.fuse(0.3 * lead, lead, [part]) - lead).abs().max() < 1e-12
 
 
 def test_a_guidance_that_cancels_crosses_as_a_difference():
     """g_s = 0: the group adds only its pull, w (D - N), and its space need not know the lead's picture."""
     pull, m = noise(16), orthogonal(17, 2.0)
-    part = bridges.Part(linear(m), linear(torch.linalg.inv(m)), linear(m)(pull), 0.0, 0.0)
+    part = bridges.ForeignPart(linear(m), linear(torch.linalg.inv(m)), linear(m)(pull), 0.0, 0.0)
     assert (bridges.fuse(noise(18), noise(19), [part]) - noise(18) - pull).abs().max() < 1e-12
 
 
 def test_without_the_lead_the_foreign_group_draws():
     theirs, keep = noise(20, (2, 12)), orthogonal(21)[:12]
     reference = linear(keep.T)(theirs)
-    part = bridges.Part(linear(keep), linear(keep.T), theirs, 1.0, 1.0)
+    part = bridges.ForeignPart(linear(keep), linear(keep.T), theirs, 1.0, 1.0)
     assert (bridges.fuse(None, reference, [part]) - reference).abs().max() < 1e-12
 
 
@@ -124,7 +124,7 @@ def test_gaussian_experts_in_two_spaces_meet_their_closed_form():
 
     def estimate(z, theirs, sigma):
         own = expert(z, own_mean, sigma)
-        part = bridges.Part(there, back, g * expert(theirs, there(their_mean), sigma), g, g)
+        part = bridges.ForeignPart(there, back, g * expert(theirs, there(their_mean), sigma), g, g)
         fused = bridges.fuse((1 - g) * own, own, [part])
         return fused, there(fused)
 

@@ -17,7 +17,7 @@ from support import embedded
 from support.mixtures import expert, latent, mix, parameterised, sampled, settings
 from support.tensors import noise
 from unite_and_conquer.devtools.host import error_of
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import face, node
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")

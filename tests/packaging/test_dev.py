@@ -16,7 +16,7 @@ from aiohttp import web
 from unite_and_conquer.devtools import commands, setup, tools
 from unite_and_conquer.devtools.events import Events
 from unite_and_conquer.devtools.locks import try_lock
-from unite_and_conquer.devtools.places import ROOT, cache_root
+from unite_and_conquer.devtools.paths import ROOT, cache_root
 from unite_and_conquer.devtools.prompts import node
 from unite_and_conquer.devtools.server import Server, link_pack
 from unite_and_conquer.devtools.setup import Comfy, cached_comfy

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 
 README = ROOT / "README.md"
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]

@@ -17,7 +17,7 @@ from PIL import Image
 from support.stand_ins import SIDES
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.places import WORKFLOWS
+from unite_and_conquer.devtools.paths import WORKFLOWS
 from unite_and_conquer.devtools.prompts import bare
 from unite_and_conquer.devtools.setup import venv_python
 from unite_and_conquer.devtools.terminal import clean_env

@@ -18,7 +18,7 @@ from PIL import Image, ImageSequence
 from support.stand_ins import SIDES
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.host import Host
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.setup import comfy_in
 
 ROUNDED = {"flux_and_z_image": 1}      # of 255: the norms of the host's Flux are computed otherwise

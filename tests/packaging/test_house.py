@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 
 # The rooms that each room may use; besides these, itself. A file of mcdm/ that lies in no folder there is pure maths.
 ARROWS = {

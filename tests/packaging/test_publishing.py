@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from PIL import Image
 
-from unite_and_conquer.devtools.places import PACK, ROOT
+from unite_and_conquer.devtools.paths import PACK, ROOT
 from unite_and_conquer.devtools.setup import COMFYUI
 
 try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unite_and_conquer.devtools import releases, setup
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.terminal import Trouble
 
 

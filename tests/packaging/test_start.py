@@ -3,7 +3,7 @@ import json
 import subprocess
 import sys
 
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 
 SCRIPT = """
 import json, sys, tempfile, time

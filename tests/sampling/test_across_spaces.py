@@ -172,7 +172,7 @@ def test_their_masks_are_shown(comfy, unets):
     seen = []
     guider, = comfy.call("MCDMGuider", mixture=masked)
     guider.watch.observe = seen.append
-    comfy.module("mcdm.host.sampling.ksampler").sample(guider, 1, 2, "euler", "normal", 1.0, latent())
+    comfy.module("mcdm.host.sampling.ksampler").sample_mixture(guider, 1, 2, "euler", "normal", 1.0, latent())
     for observation in seen:
         first, second = observation.coefficients.masks
         assert first.shape == (1, 1, 8, 8) and (first + second - 1).abs().max() <= 1e-6
@@ -203,7 +203,7 @@ def test_at_rest_observers_are_told_and_every_latent_stays(comfy, unets, mapped_
         seen = []
         guider, = comfy.call("MCDMGuider", mixture=resting)
         guider.watch.observe = seen.append
-        comfy.module("mcdm.host.sampling.ksampler").sample(guider, 1, 5, "euler", "normal", 1.0, latent())
+        comfy.module("mcdm.host.sampling.ksampler").sample_mixture(guider, 1, 5, "euler", "normal", 1.0, latent())
         told.append([len(o.denoised) for o in seen])
     assert relative(pictures[1], pictures[0]) < 1e-5
     assert told[0] == told[1] and told[0][0] == 0 and told[0][-1] == 2
@@ -236,7 +236,7 @@ def test_a_null_that_counts_in_the_leads_cells_alone_is_asked(comfy, unets):
     seen = []
     guider, = comfy.call("MCDMGuider", mixture=mix(comfy, experts, "0 1"))
     guider.watch.observe = seen.append
-    comfy.module("mcdm.host.sampling.ksampler").sample(guider, 1, 1, "euler", "normal", 1.0, latent())
+    comfy.module("mcdm.host.sampling.ksampler").sample_mixture(guider, 1, 1, "euler", "normal", 1.0, latent())
     assert sum(c for c, _ in seen[0].parts()).sub(1).abs().max() <= 1e-6
 
 

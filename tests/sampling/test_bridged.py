@@ -158,7 +158,7 @@ def test_an_observer_gets_estimates_in_the_leads_space(comfy, unets, mapped_nois
         guider.watch.observe = lambda o: seen.append((
             o.sigma, dict(o.denoised), {i: d for i, (_, d) in o.contributions.items()}, o.null, o.fused,
             dict(o.nulls)))
-        comfy.module("mcdm.host.sampling.ksampler").sample(guider, 1, 1, "euler", "normal", 1.0, latent())
+        comfy.module("mcdm.host.sampling.ksampler").sample_mixture(guider, 1, 1, "euler", "normal", 1.0, latent())
     (sigma, *one), (their_sigma, *two) = seen
     assert sigma == their_sigma
     for a, b in zip(one, two, strict=True):

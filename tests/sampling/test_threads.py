@@ -49,7 +49,7 @@ def test_what_is_large_has_all_threads(comfy, three_threads, monkeypatch):
     """By the product of weights and cells."""
     model = tiny_unet(0)
     work = 64 * sum(p.numel() for p in model.model.parameters())
-    monkeypatch.setattr(comfy.module("mcdm.host.experts.threads"), "SMALL", work)
+    monkeypatch.setattr(comfy.module("mcdm.host.threads"), "SMALL", work)
     assert threads_of(comfy, model, latent()) == {1}
     assert threads_of(comfy, model, latent(batch=2)) == {3}
 
@@ -58,14 +58,14 @@ def test_a_network_of_many_weights_has_all_threads(comfy, three_threads, monkeyp
     """However small the latent."""
     model = tiny_unet(0)
     weights = sum(p.numel() for p in model.model.parameters())
-    monkeypatch.setattr(comfy.module("mcdm.host.experts.threads"), "WEIGHTS", weights)
+    monkeypatch.setattr(comfy.module("mcdm.host.threads"), "WEIGHTS", weights)
     assert threads_of(comfy, model, latent()) == {1}
-    monkeypatch.setattr(comfy.module("mcdm.host.experts.threads"), "WEIGHTS", weights - 1)
+    monkeypatch.setattr(comfy.module("mcdm.host.threads"), "WEIGHTS", weights - 1)
     assert threads_of(comfy, model, latent()) == {3}
 
 
 def test_with_a_network_on_a_card_all_threads_stay(comfy, three_threads):
     small, on_card = tiny_unet(0), tiny_unet(0)
     on_card.load_device = torch.device("cuda")
-    with comfy.module("mcdm.host.experts.threads").threads_that_pay([small, on_card], latent()["samples"]):
+    with comfy.module("mcdm.host.threads").threads_that_pay([small, on_card], latent()["samples"]):
         assert torch.get_num_threads() == 3

@@ -10,7 +10,7 @@ import torch
 
 from unite_and_conquer.bench.paper import crossfade, cured, experiments, measures, report
 from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, Lab
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.training.judges.portraits import edge_f1
 
 

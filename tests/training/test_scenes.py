@@ -61,7 +61,7 @@ def test_shares_fade_from_the_object_to_the_scene(lab):
 def test_no_data_set_holds_both(comfy):
     """The class expert has seen no scene, the text expert none of the objects, and their pictures are not the same."""
     rng = np.random.default_rng(0)
-    objects = [scenes.sample(rng, "objects") for _ in range(200)]
-    places = [scenes.sample(rng, "scenes") for _ in range(200)]
+    objects = [scenes.random_picture(rng, "objects") for _ in range(200)]
+    places = [scenes.random_picture(rng, "scenes") for _ in range(200)]
     assert {p.scene for p in objects} == {None} and {p.item for p in objects} == set(scenes.OBJECTS)
     assert {p.item for p in places} == {"thing", None} and {p.scene for p in places} == set(scenes.SCENES)

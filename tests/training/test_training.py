@@ -19,7 +19,7 @@ from safetensors import safe_open
 from support.mixtures import sampled, settings
 from unite_and_conquer import dev
 from unite_and_conquer.devtools import commands
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.setup import Comfy
 from unite_and_conquer.mcdm.conditions.maps import center_resize
 from unite_and_conquer.mcdm.conditions.words import parse

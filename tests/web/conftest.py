@@ -8,7 +8,7 @@ import pytest
 
 from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.host import Host
-from unite_and_conquer.devtools.places import PACK
+from unite_and_conquer.devtools.paths import PACK
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from playwright.sync_api import TimeoutError, expect
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.browser import Page, opened
-from unite_and_conquer.devtools.places import PACK
+from unite_and_conquer.devtools.paths import PACK
 
 SAVED = """before => {
     const save = app.graph.nodes.find(node => node.type === "SaveImage");

@@ -8,7 +8,7 @@ import pytest
 
 from support.stand_ins import SIDES
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.places import PACK, WORKFLOWS
+from unite_and_conquer.devtools.paths import PACK, WORKFLOWS
 from unite_and_conquer.devtools.versions import COMPLAINTS, LIBRARY_LEAF
 
 

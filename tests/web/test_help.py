@@ -16,7 +16,7 @@ from PIL import Image
 
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.places import PACK, ROOT
+from unite_and_conquer.devtools.paths import PACK, ROOT
 from unite_and_conquer.devtools.versions import SEARCH_FIELD, SEARCH_RESULT
 
 DOCS = ROOT / "web" / "docs"

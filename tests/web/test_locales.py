@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from unite_and_conquer.devtools.browser import Page, opened
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import drawing
 
 LANGUAGES = ["zh", "ja", "ko", "fr", "de", "es"]

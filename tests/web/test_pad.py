@@ -13,7 +13,7 @@ from PIL import Image
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.browser import MIXER, TEXT, Pad, opened
-from unite_and_conquer.devtools.places import PACK, ROOT
+from unite_and_conquer.devtools.paths import PACK, ROOT
 from unite_and_conquer.devtools.versions import UNDO_STEP
 from unite_and_conquer.mcdm.parsing import parse_reliabilities
 

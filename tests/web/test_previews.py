@@ -87,7 +87,7 @@ def observed(comfy, mixture, batch=1, **run):
     run = RUN | {"denoise": 1.0} | run
     watch = comfy.module("mcdm.host.sampling.watch").Watch(observe)
     guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider(mixture, watch=watch)
-    sampling.sample(guider, **run, latent_image=latent(batch))
+    sampling.sample_mixture(guider, **run, latent_image=latent(batch))
     return seen
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from support.tensors import pixels
 from unite_and_conquer.devtools.cluster import LocalCluster, runtimes
 from unite_and_conquer.devtools.host import Host, comfy, error_of
-from unite_and_conquer.devtools.places import ROOT
+from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import Prompt, edited, face, node, placed
 from unite_and_conquer.devtools.server import Refused
 
@@ -232,6 +232,19 @@ def test_another_version_of_the_pack_is_refused(host: Host, cluster: LocalCluste
     sentence = failure(host, placed(face(seed=13), expert_1="a", expert_2="old"))
     assert "Worker 'old' has version 0.0.1 of this pack" in sentence
     cluster.stop("old")
+
+
+def test_the_host_outlives_its_cluster(host: Host, cluster: LocalCluster) -> None:
+    """The head is killed in a run, and ComfyUI is then idle for longer than Ray waits for it (60 s)."""
+    here = pictures(host, face(seed=18))
+    prompt_id = started(host, 19, timeout=10.0)
+    cluster.stop("head")
+    sentence = error_of(host.wait(prompt_id, 100))
+    assert re.match("Worker '[ab]' (died or was lost|has not answered)", sentence), sentence
+    time.sleep(65)
+    assert host.server.process.poll() is None
+    assert same(pictures(host, edited(face(seed=18), {"save": {"filename_prefix": "again"}})), here)
+    assert "There is no Ray cluster at" in failure(host, placed(face(seed=20), **BOTH))
 
 
 def test_no_runtime_outlives_its_host(host: Host) -> None:

@@ -45,13 +45,13 @@ def held_out(count: int, seed: int = 77) -> Conditions:
     words = []
     wanted = []
     while len(mapped) < count:
-        shape = faces.sample(rng, faces.STYLES[len(mapped) % len(faces.STYLES)])
+        shape = faces.random_face(rng, faces.STYLES[len(mapped) % len(faces.STYLES)])
         if shape.hairstyle == "bald":
             continue
         picture, labels = faces.draw(shape)
         mapped.append(picture)
         regions.append(labels)
-        said = faces.sample(rng, "poster")
+        said = faces.random_face(rng, "poster")
         described.append(faces.draw(said)[0])
         chosen = word_of_each_group(faces.bag(said))
         chosen[hairstyle] = -1

@@ -64,7 +64,7 @@ def drawings(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
     drawn: list[scenes.Picture] = []
     for kind, share in SHARES.items():
         rng = np.random.default_rng([seed, share, len(kind)])
-        drawn += [scenes.sample(rng, kind) for _ in range(count * share // 2)]
+        drawn += [scenes.random_picture(rng, kind) for _ in range(count * share // 2)]
     pictures = channels_first(torch.from_numpy(np.stack([scenes.draw(picture) for picture in drawn])))
     items = [picture.item if picture.item in scenes.OBJECTS else "none" for picture in drawn]
     places = [picture.scene or "none" for picture in drawn]

@@ -7,10 +7,9 @@ import comfy.sampler_helpers
 
 from ...bands import EVERY
 from ...mixture import Expert
+from ..protocols import Conds
 from ..spaces.start import Shapes
 from .devices import place_controls
-
-Conds = dict[str, list[dict[str, Any]]]         # {"positive": [condition, ...], "negative": [...]}
 
 
 def host_conds(expert: Expert) -> Conds:
@@ -20,22 +19,6 @@ def host_conds(expert: Expert) -> Conds:
         conds["negative"] = comfy.sampler_helpers.convert_cond(expert.null)
     place_controls(conds, expert.model.load_device)
     return conds
-
-
-def copy_controls(conds: Conds) -> None:
-    """ControlNets keep state: gives conditions copies of their chains, one per chain, shared by condition and null."""
-    copies: dict[Any, Any] = {None: None}
-
-    def copy_chain(control: Any) -> Any:
-        if control not in copies:
-            copies[control] = control.copy()
-            copies[control].set_previous_controlnet(copy_chain(control.previous_controlnet))
-        return copies[control]
-
-    for rows in conds.values():
-        for cond in rows:
-            if "control" in cond:
-                cond["control"] = copy_chain(cond["control"])
 
 
 def copy_hooks(conds: Conds) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import contextvars
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 
 Answer = TypeVar("Answer")
+COUNTED = "cuda", "xpu", "npu", "mlu"       # kinds of devices of which a machine may have several
 
 # Set when another lane of the same step has failed: whoever waits for a worker need not wait any longer.
 GIVEN_UP: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("mcdm_given_up", default=None)
@@ -46,7 +48,8 @@ class Lanes:
         try:
             for number, (_, question) in enumerate(questions):
                 if number not in elsewhere:
-                    here[number] = question()
+                    with current(self._lead.device):
+                        here[number] = question()
             wait(elsewhere.values(), return_when=FIRST_EXCEPTION)
         finally:
             given_up.set()
@@ -55,24 +58,42 @@ class Lanes:
 
     def _submit(self, lane: Lane, question: Callable[[], Answer]) -> Future:
         if lane not in self._threads:
-            self._threads[lane] = ThreadPoolExecutor(1, f"mcdm {lane.name}", _work_on, (lane.device,))
+            self._threads[lane] = ThreadPoolExecutor(1, f"mcdm {lane.name}")
         inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()   # which a thread has its own
 
         def asked() -> Answer:
-            with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+            with current(lane.device), torch.inference_mode(inference), torch.set_grad_enabled(gradients):
                 return question()
         return self._threads[lane].submit(contextvars.copy_context().run, asked)
 
     def close(self) -> None:
-        """Ends the threads."""
-        for thread in self._threads.values():
+        """Ends the threads, each once it has given back what the host keeps for it."""
+        for lane, thread in self._threads.items():
+            thread.submit(_give_back, lane.device)
             thread.shutdown()
 
 
-def _work_on(device: torch.device) -> None:
-    """Makes a device with an index the current one of this thread, for kernels that ask for it."""
-    if device.index is not None and device.type != "cpu":
-        torch.get_device_module(device).set_device(device)
+def _give_back(device: torch.device) -> None:
+    """Newer hosts keep a graph of the memory that networks take for each thread, and clean up the main one's only."""
+    clean_up = getattr(sys.modules.get("comfy.model_prefetch"), "cleanup_malloc_graph", None)
+    if clean_up is not None:
+        with current(device):
+            clean_up()
+
+
+@contextlib.contextmanager
+def current(device: torch.device) -> Iterator[None]:
+    """Makes a device the current one of this thread, for kernels and clocks that ask for it."""
+    if device.type not in COUNTED or device.index is None:
+        yield
+        return
+    module = torch.get_device_module(device)
+    before = module.current_device()
+    module.set_device(device)
+    try:
+        yield
+    finally:
+        module.set_device(before)
 
 
 class Clock:

@@ -44,6 +44,9 @@ class Loader:
         self.models: list[Model] = []
         self._starts: Sequence[Start] = []
         self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
+        self._first: set[int] = set()           # the networks that come first, and the others
+        self._later: set[int] = set()
+        self._load: Callable[[list[ExpertRun]], list[Model]] | None = None
         self._loaded: set[int] = set()
         self._gone: set[int] = set()
         self._begun: set[int] = set()
@@ -110,13 +113,14 @@ class Loader:
     def close(self) -> None:
         """Lets go of the host's executor, which holds this loader: else both would stay until Python looks for circles.
         """
-        self.__dict__.pop("_load", None)
+        self._load = None
 
     def _asked(self, plan: Asked) -> set[int]:
         return {id(self.runs[i].model) for i in (*plan.conditions, *plan.nulls)}
 
     def _bring(self, networks: set[int]) -> None:
         """One load of the host for all of these; on a card it unloads others as far as it needs their room."""
+        assert self._load is not None       # the host has prepared the sampling
         loaded = self._load([run for run in self.runs if id(run.model) in networks])
         self.models += [model for model in loaded if model not in self.models and model is not self.lead.patcher]
         self._loaded = networks

@@ -5,27 +5,22 @@ patches share it, and every further set of patches gets a copy of the network, w
 """
 from __future__ import annotations
 
-import copy
-import inspect
 import logging
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import comfy.conds
-import comfy.model_management
-import comfy.patcher_extension
 import comfy.weight_adapter
 import torch
-from comfy_api.torch_helpers import torch_compile
 
 from ...mixture import Expert
-from .devices import lane_of
+from .copies import COMPILED, own_copy, put_compiled
+from .devices import lane_of, let_go
 from .lanes import Lane
 
 logger = logging.getLogger("mcdm")
 
-COMPILED = comfy.patcher_extension.WrappersMP.APPLY_MODEL, torch_compile.COMPILE_KEY
 # Attributes of a patcher that hold its network, or parts and states of it.
 OF_THE_NETWORK = (
     "model", "object_patches", "backup", "backup_buffers", "object_patches_backup", "hook_backup", "pinned",
@@ -45,6 +40,7 @@ class _Home(NamedTuple):
 
 def own_patchers(experts: Sequence[Expert]) -> list[Any]:
     """A ModelPatcher for each expert, a clone of its MODEL; equal patches on one lane share a network."""
+    let_go(experts)
     homes: dict[int, list[_Home]] = {}
     patchers = []
     for expert in experts:
@@ -87,7 +83,9 @@ def _find_home(model: Any, lane: Lane, homes: Sequence[_Home]) -> _Home | None:
 
 def _make_home(model: Any, expert: Expert, first: bool) -> _Home:
     if not first and model not in _copies:
-        _copies[model] = _copy(model, expert.name)
+        logger.info(f"MCDM: expert '{expert.name}' is another expert's checkpoint, with patches or a place of its own; "
+                    f"it gets its own copy of the weights ({model.model_size() / 2**20:.0f} MB).")
+        _copies[model] = own_copy(model)
     patcher = model if first else _copies[model]
     return _Home(lane_of(expert), _patches(model), model.get_wrappers(*COMPILED), patcher)
 
@@ -100,7 +98,7 @@ def _clone_onto(home: Any, model: Any) -> Any:
         for name in OF_THE_NETWORK:
             if hasattr(home, name):
                 setattr(clone, name, getattr(home, name))
-        _compile(clone, home.get_wrappers(*COMPILED))
+        put_compiled(clone, home.get_wrappers(*COMPILED))
     return clone
 
 
@@ -108,48 +106,6 @@ def _patches(model: Any) -> list[Any]:
     """What of a MODEL lies in the weights and modules of its network."""
     return [model.patches, model.weight_wrapper_patches, model.object_patches, model.injections,
             model.force_cast_weights]
-
-
-def _copy(patcher: Any, name: str) -> Any:
-    """The same MODEL on a network of its own, made from the unpatched weights.
-
-    Parts of the network that its patches hold become those of the copy.
-    """
-    for loaded in list(comfy.model_management.current_loaded_models):
-        if loaded.model is not None and loaded.model.is_clone(patcher):
-            loaded.model_unload()
-            comfy.model_management.current_loaded_models.remove(loaded)
-    logger.info(f"MCDM: expert '{name}' is another expert's checkpoint, with patches or a place of its own; "
-                f"it gets its own copy of the weights ({patcher.model_size() / 2**20:.0f} MB).")
-    if _can_be_loaded_again(patcher):
-        return patcher.clone(force_deepcopy=True)
-    copied = patcher.clone()
-    config = patcher.model.model_config
-    copies = {id(config): config}       # deepcopy's memo; the settings are shared, for they cannot be copied
-    fresh: dict[str, Any] = {"parent": None, "backup": {}, "backup_buffers": {}, "object_patches_backup": {},
-                             "hook_backup": {}, "pinned": set()}
-    attributes = {"model": patcher.model, "object_patches": patcher.object_patches} | fresh
-    for key, value in attributes.items():
-        setattr(copied, key, copy.deepcopy(value, copies))
-    compiled = []
-    for wrapper in patcher.get_wrappers(*COMPILED):
-        modules = inspect.getclosurevars(wrapper).nonlocals["compiled_module_dict"]
-        compiled.append(torch_compile.apply_torch_compile_factory(copy.deepcopy(modules, copies)))
-    _compile(copied, compiled)
-    return copied
-
-
-def _can_be_loaded_again(patcher: Any) -> bool:
-    """Whether the host can load a fresh network for a patcher, and its patches hold no part of the old one."""
-    holds_parts = patcher.object_patches or patcher.injections or patcher.get_wrappers(*COMPILED)
-    return getattr(patcher, "cached_patcher_init", None) is not None and not holds_parts
-
-
-def _compile(patcher: Any, wrappers: Sequence[Callable]) -> None:
-    """Puts the wrappers of the host's torch.compile nodes in the place of a patcher's own."""
-    patcher.remove_wrappers_with_key(*COMPILED)
-    for wrapper in wrappers:
-        patcher.add_wrapper_with_key(*COMPILED, wrapper)
 
 
 def deep_equal(a: Any, b: Any) -> bool:

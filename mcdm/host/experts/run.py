@@ -24,7 +24,8 @@ from ..models import noise_levels_of
 from ..protocols import BaseModel, Conds, Model, Options
 from ..spaces.inpainting import Kept, latent_in
 from ..spaces.start import Start
-from .conds import copy_controls, copy_hooks, host_conds, is_stateless
+from .conds import copy_hooks, host_conds, is_stateless
+from .devices import copy_controls
 
 logger = logging.getLogger("mcdm")
 

@@ -27,7 +27,7 @@ logger = logging.getLogger("mcdm")
 PATIENCE = 0.5      # seconds between two words for the page
 
 
-def sample(
+def sample_corrected(
     model: Guided, x: torch.Tensor, sigmas: torch.Tensor, extra_args: Options | None = None,
     callback: Callable[[Options], None] | None = None, disable: bool | None = None,
     settings: Settings = DEFAULT, tell: Callable[[str], object] | None = None,
@@ -53,7 +53,7 @@ def sample(
     logger.info(f"MCDM Corrected: {words}.")
     if tell is not None:
         tell(words)
-    return particles.x[rows]
+    return particles.x[rows.to(particles.x.device)]
 
 
 class Particles:
@@ -204,9 +204,10 @@ class Particles:
         if any(resampled):
             self.ancestors = self.ancestors[order]
             self._rate = self._rate[order]
-            self.x = self.x[order]
-            denoised = denoised[order]
-            self._before = None if self._before is None else self._before[order]
+            there = order.to(self.x.device)
+            self.x = self.x[there]
+            denoised = denoised[there]
+            self._before = None if self._before is None else self._before[there]
         return denoised
 
     def _uniform(self, picture: int) -> float:

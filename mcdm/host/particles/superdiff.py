@@ -14,8 +14,6 @@ from ... import corrected
 from ...fusion import Coefficient
 from ..sampling.plan import Plan
 
-Estimates = Mapping[int, torch.Tensor]          # {expert: D [N, ...]}
-
 
 class ParticleState(NamedTuple):
     """Where all particles are, in the frame z = x0 + sigma n, and the step that follows.
@@ -45,7 +43,7 @@ class SuperDiff:
         self.log_densities: dict[int, torch.Tensor] = {}
 
     def kappa(
-        self, at: ParticleState, denoised: Estimates, null: torch.Tensor | None, plan: Plan,
+        self, at: ParticleState, denoised: Mapping[int, torch.Tensor], null: torch.Tensor | None, plan: Plan,
     ) -> dict[int, torch.Tensor]:
         """The part of each expert that was asked, {expert: [N]}, with the sum 1. null: D_0."""
         if at.sigma == math.inf:
@@ -62,7 +60,8 @@ class SuperDiff:
         return dict(zip(denoised, kappa, strict=True))
 
     def _equalising(
-        self, logs: torch.Tensor, at: ParticleState, denoised: Estimates, null: torch.Tensor | None, plan: Plan,
+        self, logs: torch.Tensor, at: ParticleState, denoised: Mapping[int, torch.Tensor],
+        null: torch.Tensor | None, plan: Plan,
     ) -> torch.Tensor:
         """Kappa of AND, [experts, N], for the very step that follows: to z + still + sum_i kappa_i moves_i."""
         kept = (at.sigma_next / at.sigma) ** 2
@@ -82,7 +81,7 @@ class SuperDiff:
         scores = [(corrected.exact(d) - at.z) / at.sigma ** 2 for d in denoised.values()]
         return corrected.and_weights(logs, scores, still, moves, at.sigma, at.sigma_next, self.data, self.cells)
 
-    def follow(self, at: ParticleState, z_next: torch.Tensor, denoised: Estimates) -> None:
+    def follow(self, at: ParticleState, z_next: torch.Tensor, denoised: Mapping[int, torch.Tensor]) -> None:
         """Takes the log densities along a step to z_next [N, ...]."""
         if at.sigma == math.inf:
             return

@@ -82,7 +82,7 @@ class BridgedFusion(Fusion):
         for s in range(1, len(self.plan.grids)):
             estimate = self._estimate(s, conditions)
             if estimate is not None:
-                parts.append(bridges.Part(
+                parts.append(bridges.ForeignPart(
                     functools.partial(self.spaces.there, s), functools.partial(self.spaces.back, s), estimate,
                     self._coefficient(s, s, conditions), self._coefficient(s, 0, conditions),
                     lambda coefficients, field: self.spread(field, coefficients)))

@@ -17,7 +17,6 @@ from ..experts.hooks import Variances, apply_sampler_hooks, keep_variances, spli
 from ..experts.loading import KEY
 from ..experts.patchers import own_patchers
 from ..experts.run import ExpertRun, LeadRun, log_failing_expert, wants_null
-from ..experts.threads import threads_that_pay
 from ..models import check_latent, check_spaces, is_pixel, noise_levels_of
 from ..protocols import Conds, Options, Sampler
 from ..schedule import Schedule
@@ -25,6 +24,7 @@ from ..spaces.groups import groups_of
 from ..spaces.layout import OneSpace
 from ..spaces.several import SeveralSpaces
 from ..spaces.start import Shapes, Start
+from ..threads import threads_that_pay
 from .evaluation import Evaluation
 from .reasons import check_nulls
 from .watch import Watch

@@ -21,7 +21,7 @@ Step = Callable[[int, torch.Tensor, torch.Tensor, int], object]             # (s
 CELLS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 
 
-def sample(
+def sample_mixture(
     guider: MixtureGuider,
     seed: int,
     steps: int,

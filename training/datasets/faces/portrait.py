@@ -52,7 +52,7 @@ class Face:
     tint: tuple[tuple[int, ...], ...]       # small colour offsets of hair, skin, background, shirt
 
 
-def sample(rng: np.random.Generator, style: str) -> Face:
+def random_face(rng: np.random.Generator, style: str) -> Face:
     """A random face of one style. All attributes are independent of one another."""
     return Face(                                # drawn from rng in this order
         style=style,

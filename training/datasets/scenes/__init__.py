@@ -20,7 +20,7 @@ from .vocabulary import SYNONYMS, VOCABULARY
 
 __all__ = [
     "OBJECTS", "SCENES", "SYNONYMS", "TIMED", "TIMES", "VOCABULARY", "Picture", "bag", "draw", "drawings", "pick",
-    "sample", "words",
+    "random_picture", "words",
 ]
 
 
@@ -36,7 +36,7 @@ class Picture:
     seed: int = 0
 
 
-def sample(rng: np.random.Generator, kind: str) -> Picture:
+def random_picture(rng: np.random.Generator, kind: str) -> Picture:
     """A random picture of one dataset, or of both at once ("together")."""
     items: dict[str, Sequence[str | None]] = {"objects": OBJECTS, "together": OBJECTS, "scenes": ("thing", None)}
     return Picture(                             # drawn from rng in this order
@@ -83,5 +83,5 @@ def bag(picture: Picture) -> np.ndarray:
 def drawings(kind: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Random pictures [N, 64, 64, 3] of one dataset and their bags [N, OBJECTS or VOCABULARY], uint8."""
     rng = np.random.default_rng([seed, ("objects", "scenes", "together").index(kind)])
-    pictures = [sample(rng, kind) for _ in range(count)]
+    pictures = [random_picture(rng, kind) for _ in range(count)]
     return np.stack([draw(picture) for picture in pictures]), np.stack([bag(picture) for picture in pictures])

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from ..protocols import Model
+from .protocols import Model
 
 WEIGHTS = 10 ** 7       # of a small network at most; an embedded expert has 4 million
 SMALL = 10 ** 11        # weights times cells of the latent, at most; an embedded expert and a picture: 1.6e10
