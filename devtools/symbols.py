@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .places import ROOT
+from .paths import ROOT
 
 PAGE = ROOT / "docs" / "host.md"
 HOST = {"comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "latent_preview", "nodes", "server"}
@@ -107,8 +107,8 @@ def used() -> dict[str, Use]:
                 plain = [each for each in call.args if not isinstance(each, ast.Starred)]
                 use.positional = max(use.positional, len(plain))
                 use.keywords |= {each.arg for each in call.keywords if each.arg}
-    optional = {name for name, use in found.items() if not use.needed}
-    return {name: found[name] for name in sorted(found) if not any(name.startswith(f"{o}.") for o in optional)}
+    prefixes = tuple(f"{name}." for name, use in found.items() if not use.needed)      # of what is used if it is there
+    return {name: found[name] for name in sorted(found) if not name.startswith(prefixes)}
 
 
 def resolved(name: str) -> Any:
