@@ -487,7 +487,7 @@ def test_1000_rows_are_asked_about_and_1000_classes_bear_the_names_of_imagenet(c
 
 
 def test_another_size_is_refused(golden):
-    with pytest.raises(ValueError, match="16 x 16 only"):
+    with pytest.raises(ValueError, match="only latents of 16 x 16"):
         denoise(golden["dit"], torch.randn(1, 4, 16, 24), torch.ones(1), torch.tensor([1]))
 
 
