@@ -33,7 +33,7 @@ if "unite_and_conquer" not in sys.modules:
     package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
     package.__path__ = [str(Path(__file__).absolute().parent)]
 
-from unite_and_conquer.devtools import commands, releases, setup  # noqa: E402
+from unite_and_conquer.devtools import commands, pages, releases, setup  # noqa: E402
 from unite_and_conquer.devtools.terminal import Trouble, say  # noqa: E402
 
 Command = Callable[[argparse.Namespace, list[str]], int]
@@ -87,6 +87,9 @@ def parser() -> argparse.ArgumentParser:
     for sub in (demo, test, serve):
         sub.add_argument("--comfyui", metavar="WHERE", help="run another ComfyUI: a folder, or newest, master or a "
                          "release such as 0.33.0, which git fetches into the cache folder")
+    for sub in (test, serve):
+        sub.add_argument("--page", metavar="VERSION", help="with another web page than the host's own: a release of "
+                         f"ComfyUI's frontend such as {pages.NEWEST}, which pip fetches into the cache folder")
     return whole
 
 
@@ -100,6 +103,8 @@ def main(arguments: list[str]) -> int:
     try:
         if where := getattr(options, "comfyui", None):
             releases.choose(where, or_wheel=options.function is not commands.test)
+        if page := getattr(options, "page", None):
+            pages.choose(page)
         if against := getattr(options, "against", None):
             os.environ["MCDM_AGAINST"] = str(setup.tree_of(against))
         return options.function(options, rest)

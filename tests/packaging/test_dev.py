@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from unite_and_conquer.devtools import commands, setup, tools
+from unite_and_conquer.devtools import commands, pages, setup, tools
 from unite_and_conquer.devtools.events import Events
 from unite_and_conquer.devtools.locks import try_lock
 from unite_and_conquer.devtools.places import ROOT, cache_root
@@ -91,6 +92,30 @@ def test_two_set_ups_at_once_make_one(fake_setup):
     for thread in threads:
         thread.join()
     assert fake_setup == ["Making", "unpack", "install"]
+
+
+def test_another_page_is_fetched_once_and_served(tmp_path, monkeypatch):
+    fetched = []
+
+    def download(_label, *command):
+        fetched.append(command[-1])
+        with zipfile.ZipFile(Path(command[command.index("--dest") + 1]) / "page.whl", "w") as wheel:
+            for name in ("static/index.html", "static/assets/a.js", "static/assets/a.js.map", "__init__.py"):
+                wheel.writestr(f"comfyui_frontend_package/{name}", name)
+
+    comfy = Comfy(Path(sys.executable), tmp_path, own=False)
+    monkeypatch.setenv("MCDM_CACHE", str(tmp_path / "a cache"))
+    monkeypatch.setenv("MCDM_PAGE", "")
+    monkeypatch.setattr(pages, "run", download)
+    monkeypatch.setattr(pages, "find_comfy", lambda: comfy)
+    assert "--front-end-root" not in Server(comfy, tmp_path).command()
+    for _ in range(2):
+        pages.choose("1.58.1")
+    command = Server(comfy, tmp_path).command()
+    folder = Path(command[command.index("--front-end-root") + 1])
+    assert fetched == ["comfyui-frontend-package==1.58.1"]
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"index.html", "assets/a.js"}
 
 
 def test_the_lock_holds_between_processes_and_falls_with_one(tmp_path):
