@@ -22,6 +22,7 @@ from ..places import ROOT, WORKFLOWS
 from ..prompts import TITLES, Prompt, drawing, names, node, prompt
 
 SIZE, GAP, MOST = 512, 12, 4                # of a thumbnail and between its parts, in pixels; conditions that it shows
+BADGE = 76                                  # pixels at the top of the left side, on which newer pages put a badge
 DARK, PAPER, INK, GREY = (24, 25, 29), (250, 250, 248), (35, 35, 40), (150, 153, 160)
 NODE, FRAME, WIRE = (70, 72, 78), (38, 54, 70), (120, 150, 190)
 SMOOTH = Image.Resampling.LANCZOS
@@ -201,8 +202,8 @@ def thumbnail(graph: Prompt, picture: Image.Image, below: dict[str, Any] | None)
     page = Image.new("RGB", (SIZE, SIZE), DARK)
     draw = ImageDraw.Draw(page)
     cells = conditions(graph)
-    side = min(150, (SIZE - GAP * (len(cells) + 1)) // len(cells))
-    top = (SIZE - len(cells) * side - (len(cells) - 1) * GAP) // 2
+    side = min(150, (SIZE - BADGE - GAP * (len(cells) + 1)) // len(cells))
+    top = max(BADGE, (SIZE - len(cells) * side - (len(cells) - 1) * GAP) // 2)
     for i, cell in enumerate(cells):
         drawn = written(cell, side) if isinstance(cell, str) else cell.resize((side, side), SMOOTH)
         page.paste(drawn, (GAP, top + i * (side + GAP)))
