@@ -34,7 +34,7 @@ if "unite_and_conquer" not in sys.modules:
     package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
     package.__path__ = [str(Path(__file__).absolute().parent)]
 
-from unite_and_conquer.devtools import commands, releases, setup  # noqa: E402
+from unite_and_conquer.devtools import commands, pages, releases, setup  # noqa: E402
 from unite_and_conquer.devtools.terminal import Trouble, say  # noqa: E402
 
 Command = Callable[[argparse.Namespace, list[str]], int]
@@ -79,16 +79,19 @@ def parser() -> argparse.ArgumentParser:
     add(commands.reproduce, "the paper's experiments, in small, into bench/paper/: --quick in 10 minutes, "
         "else up to 2 hours", passes_on=True)
     add(commands.bench, "run a benchmark: NAME [its arguments], a file of bench/", passes_on=True)
-    add(commands.pictures, "draw the pictures of README, help pages, icon: NAME, a file of devtools/pictures/",
-        passes_on=True)
+    pictures = add(commands.pictures, "draw the pictures of README, help pages, icon, and lay the workflows out: "
+                   "NAME, a file of devtools/pictures/", passes_on=True)
     add(commands.compatibility, "measure every family of networks that ComfyUI knows and write docs/compatibility.md")
     add(commands.symbols, "list what the pack uses of ComfyUI, in docs/host.md")
     add(commands.train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] "
         "[--minutes 15 | --steps N] [--batch-size 16] [--words 100] [--no-mirror] [--name NAME] [--out FILE] "
         "[--work FOLDER]; see docs/training.md", passes_on=True)
-    for sub in (demo, test, serve):
+    for sub in (demo, test, serve, pictures):
         sub.add_argument("--comfyui", metavar="WHERE", help="run another ComfyUI: a folder, or newest, master or a "
                          "release such as 0.33.0, which git fetches into the cache folder")
+    for sub in (test, serve, pictures):
+        sub.add_argument("--page", metavar="VERSION", help="with another web page than the host's own: a release of "
+                         f"ComfyUI's frontend such as {pages.NEWEST}, which pip fetches into the cache folder")
     return whole
 
 
@@ -102,6 +105,8 @@ def main(arguments: list[str]) -> int:
     try:
         if where := getattr(options, "comfyui", None):
             releases.choose(where, or_wheel=options.function is not commands.test)
+        if page := getattr(options, "page", None):
+            pages.choose(page)
         if against := getattr(options, "against", None):
             os.environ["MCDM_AGAINST"] = str(setup.tree_of(against))
         return options.function(options, rest)

@@ -12,6 +12,7 @@ from . import prompts
 from .host import Host
 from .versions import COMPLAINTS, UNDO_STEP
 
+WINDOW = {"width": 1600, "height": 1000}
 QUIET = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -21,6 +22,27 @@ STARTED = """() => !!(window.app?.graph && window.app.extensionManager
 # Playwright hands over undefined as null, which is not what a file holds: so everything crosses as text.
 LOAD = "text => app.loadGraphData(JSON.parse(text))"
 PROMPT = "async () => JSON.stringify((await app.graphToPrompt()).output)"
+# Boxes are [left, top, right, bottom], titles included; on the newer canvas those of the elements that it draws.
+BOXES = """() => {
+    const {canvas, ds} = app.canvas, {x, y, width, height} = canvas.getBoundingClientRect();
+    const placed = (left, top, right, bottom) => [
+        (left - x) / ds.scale - ds.offset[0], (top - y) / ds.scale - ds.offset[1],
+        (right - x) / ds.scale - ds.offset[0], (bottom - y) / ds.scale - ds.offset[1]];
+    const drawn = item => {
+        const element = LiteGraph.vueNodesMode && document.querySelector(`[data-node-id="${item.id}"]`);
+        const box = element && element.getBoundingClientRect();
+        if (box) return placed(box.left, box.top, box.right, box.bottom);
+        const [left, top, width, height] = item.boundingRect;
+        return [left, top, left + width, top + height];
+    };
+    return {
+        nodes: app.graph.nodes.map(node => [Number(node.id), node.title, drawn(node)]),
+        positions: app.graph.nodes.map(node => [Number(node.id), [...node.pos]]),
+        groups: app.graph.groups.map(({title, boundingRect: [left, top, width, height]}) => [
+            title, [left, top, left + width, top + height]]),
+        view: placed(x + 60, y + 80, x + width, y + height),           // within the page's own bars
+    };
+}"""
 ENDED = """save => Object.keys(app.lastNodeErrors ?? {}).length || app.lastExecutionError
     || app.nodeOutputs[save]?.images"""
 
@@ -73,6 +95,17 @@ class Page:
                 errors.append(error)
         return red + said + errors
 
+    def boxes(self) -> dict[str, Any]:
+        """Where everything lies once it has come to rest, in the canvas's own units.
+
+        nodes: [(id, title, box)]; positions: [(id, position)]; groups: [(title, box)]; view: the box that is seen.
+        """
+        seen = [self.page.evaluate(BOXES)]
+        while len(seen) < 4 or any(boxes != seen[-1] for boxes in seen[-4:]):   # pictures come late, and take room
+            self.page.wait_for_timeout(150)
+            seen.append(self.page.evaluate(BOXES))
+        return seen[-1]
+
     def prompt(self) -> prompts.Prompt:
         """What the run button would queue."""
         return json.loads(self.page.evaluate(PROMPT))
@@ -117,7 +150,7 @@ def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = Non
         settings["VueNodes.Enabled"] = vue
     for name, value in settings.items():
         host.server.post("/settings", {f"Comfy.{name}": value})
-    window = browser.new_page(viewport={"width": 1600, "height": 1000})
+    window = browser.new_page(viewport=WINDOW)
     window.set_default_timeout(120_000)
     try:
         page = kind(window, host.url)

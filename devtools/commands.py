@@ -208,7 +208,7 @@ def run_one_of(folder: str, arguments: list[str]) -> int:
 
 def run_inside(module: str, arguments: list[str]) -> int:
     """Runs main(comfy, arguments) of a module inside ComfyUI."""
-    programs = ["chromium"] if module.endswith("help_pages") else []  # whose pictures are screenshots
+    programs = ["chromium"] if module.endswith(("help_pages", "templates")) else []  # which open the page
     python, environment = with_tools(*programs)
     inside = ROOT / "devtools" / "inside.py"
     return subprocess.run([python, inside, module, *arguments], env=environment).returncode

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import pages
 from .events import Events
 from .paths import PACK, ROOT
 from .setup import Comfy, nvidia_driver
@@ -91,6 +92,8 @@ class Server:
         flags = ["--disable-all-custom-nodes", "--disable-api-nodes", "--disable-auto-launch"]
         if self.comfy.own:
             options["--extra-model-paths-config"] = self.models_of_the_user()
+        if page := pages.chosen():
+            options["--front-end-root"] = Path(page)
         if self.needs_cpu():
             flags.append("--cpu")
         words = [self.comfy.python, self.comfy.tree / "main.py", *flags]

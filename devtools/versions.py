@@ -39,7 +39,7 @@ def fits_empty_latents() -> bool:
 
 # ------------------------------------------------------------------------------------------------------------ the page
 
-# Selectors, of the older page (frontend 1.32) and the newer one (1.49): of a page each finds what it has.
+# Selectors, of the older page (frontend 1.32) and the newer ones (1.49, 1.58): of a page each finds what it has.
 # What went wrong is told by toasts, dialogs, and on newer pages by one overlay.
 COMPLAINTS = ".p-dialog, .p-toast-message, [data-testid=error-overlay]"
 # The library of nodes was rewritten. Its leaves show a node each.

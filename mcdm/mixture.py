@@ -221,7 +221,8 @@ def _between(start: Sequence[float], end: Sequence[float], share: float) -> tupl
     found = []
     for a, b in zip(start, end or start, strict=True):
         number = a + (b - a) * share
-        found.append(number if abs(number) > ROUNDING * max(abs(a), abs(b)) else 0.0)
+        crosses = min(a, b) < 0 < max(a, b) and abs(number) <= ROUNDING * max(abs(a), abs(b))
+        found.append(0.0 if crosses else number)
     return tuple(found)
 
 

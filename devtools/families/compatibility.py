@@ -25,6 +25,17 @@ Experts unite as they are where they share a latent space; elsewhere they need [
 family of networks that ComfyUI knows was built at toy size, by ComfyUI's own code with random weights, and measured.
 `python3 dev.py compatibility` writes this page, and a test compares it with the ComfyUI that runs it.
 """
+PAGES = """\
+## Hosts and pages
+
+The tests of the web page run on these, on the classic canvas and on the newer one (*Nodes 2.0*) each:
+
+| ComfyUI | Page (comfyui-frontend-package) | Command |
+|---|---|---|
+| 0.3.75 | 1.32.9, its own | `python3 dev.py test tests/web` |
+| 0.33.0 | 1.49.6, its own | `python3 dev.py test --comfyui 0.33.0 tests/web` |
+| 0.33.0 | 1.58.1 | `python3 dev.py test --comfyui 0.33.0 --page 1.58.1 tests/web` |
+"""
 SPACES = """\
 ## Latent spaces
 
@@ -143,7 +154,7 @@ def read() -> dict[str, Any]:
 def page(hosts: dict[str, Any]) -> str:
     """docs/compatibility.md."""
     versions = ", ".join(hosts)
-    parts = [HEAD + f"\nMeasured on ComfyUI {versions}.\n", SPACES + "".join(space_lines(hosts)), ALIKE,
+    parts = [HEAD + f"\nMeasured on ComfyUI {versions}.\n", PAGES, SPACES + "".join(space_lines(hosts)), ALIKE,
              VAES + "".join(vae_lines(hosts)), TABLE + "".join(family_lines(hosts)),
              MISSING + "".join(missing_lines(hosts)), CARDS]
     return "\n".join(parts)

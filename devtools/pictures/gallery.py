@@ -24,6 +24,7 @@ from ..prompts import TITLES, Prompt, drawing, names, node, prompt
 SIZE = 512                  # pixels of a thumbnail
 GAP = 12                    # pixels between its parts
 MOST = 4                    # conditions that it shows
+BADGE = 76                  # pixels at the top of the left side, on which newer pages put a badge
 DARK = (24, 25, 29)
 PAPER = (250, 250, 248)
 INK = (35, 35, 40)
@@ -213,8 +214,8 @@ def thumbnail(graph: Prompt, picture: Image.Image, below: dict[str, Any] | None)
     page = Image.new("RGB", (SIZE, SIZE), DARK)
     draw = ImageDraw.Draw(page)
     cells = conditions(graph)
-    side = min(150, (SIZE - GAP * (len(cells) + 1)) // len(cells))
-    top = (SIZE - len(cells) * side - (len(cells) - 1) * GAP) // 2
+    side = min(150, (SIZE - BADGE - GAP * (len(cells) + 1)) // len(cells))
+    top = max(BADGE, (SIZE - len(cells) * side - (len(cells) - 1) * GAP) // 2)
     for i, cell in enumerate(cells):
         drawn = written(cell, side) if isinstance(cell, str) else cell.resize((side, side), SMOOTH)
         page.paste(drawn, (GAP, top + i * (side + GAP)))

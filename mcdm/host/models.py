@@ -17,9 +17,9 @@ logger = logging.getLogger("mcdm")
 
 REFUSED = ["LotusD"]      # image to image, without noise levels: noise_levels_of says so
 
-# Pixels of a cell where it is not 8, for hosts whose latent formats do not say it.
-CELLS = {"ChromaRadiance": 1, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16, "HunyuanImage21": 32,
-         "LTXV": 32, "SC_Prior": 42}
+# Pixels of a cell where it is not 8: older hosts' latent formats do not say it, and none says it of SD_X4.
+CELLS = {"ChromaRadiance": 1, "SD_X4": 4, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16,
+         "HunyuanImage21": 32, "LTXV": 32, "SC_Prior": 42}
 
 
 def latent_format(model: Model) -> LatentFormat:
@@ -73,7 +73,7 @@ def _node(space: LatentFormat) -> str | None:
 
 def cells(space: LatentFormat) -> int:
     """The width and height of a latent cell in pixels."""
-    return getattr(space, "spacial_downscale_ratio", None) or CELLS.get(type(space).__name__, 8)
+    return CELLS.get(type(space).__name__) or getattr(space, "spacial_downscale_ratio", None) or 8
 
 
 def families_of(space: LatentFormat) -> list[str]:

@@ -17,7 +17,7 @@ def close(found, wanted):
     return found == pytest.approx(wanted, abs=1e-12)
 
 
-# ------------------------------------------------------------------------------------------------------- what is refused
+# ------------------------------------------------------------------------------------------------------ what is refused
 
 @pytest.mark.parametrize("ends", [(1.0,), (1.0, 2.0, 3.0)])
 def test_end_weights_are_one_for_each_expert(ends):
@@ -73,9 +73,10 @@ def test_a_weight_that_crosses_zero_is_zero_there():
     crossing = mixture((-0.125, 1.0), (1.0, 1.0), weights_end=(0.125, 1.0))
     assert crossing.at(0.5 + 1e-8)[0][0] == 0.0
     assert crossing.at(0.5 + 1e-3)[0][0] == pytest.approx(0.25e-3)
+    assert mixture((0.0, 1.0), (1.0, 1.0), weights_end=(1.0, 1.0)).at(1e-8)[0][0] == 1e-8      # which begins there
 
 
-# ------------------------------------------------------------------------------------------------------ its two meanings
+# ----------------------------------------------------------------------------------------------------- its two meanings
 
 def test_balance_says_reliabilities_and_shares():
     """s_i = w_i - (W - 1) a_i."""

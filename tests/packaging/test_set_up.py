@@ -4,14 +4,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from unite_and_conquer.devtools import setup
+from unite_and_conquer.devtools import pages, setup
 from unite_and_conquer.devtools.locks import try_lock
 from unite_and_conquer.devtools.paths import ROOT, cache_root
-from unite_and_conquer.devtools.setup import cached_comfy
+from unite_and_conquer.devtools.server import Server
+from unite_and_conquer.devtools.setup import Comfy, cached_comfy
 from unite_and_conquer.devtools.terminal import Trouble, clean_env
 
 
@@ -104,3 +106,27 @@ def test_children_see_nothing_that_leads_them_astray(monkeypatch):
     assert not {"PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME"} & set(env)
     assert env["PIP_USER"] == "0"
     assert env["PIP_FIND_LINKS"] == "/wheels"
+
+
+def test_another_page_is_fetched_once_and_served(tmp_path, monkeypatch):
+    fetched = []
+
+    def download(_label, *command):
+        fetched.append(command[-1])
+        with zipfile.ZipFile(Path(command[command.index("--dest") + 1]) / "page.whl", "w") as wheel:
+            for name in ("static/index.html", "static/assets/a.js", "static/assets/a.js.map", "__init__.py"):
+                wheel.writestr(f"comfyui_frontend_package/{name}", name)
+
+    comfy = Comfy(Path(sys.executable), tmp_path, own=False)
+    monkeypatch.setenv("MCDM_CACHE", str(tmp_path / "a cache"))
+    monkeypatch.setenv("MCDM_PAGE", "")
+    monkeypatch.setattr(pages, "run", download)
+    monkeypatch.setattr(pages, "find_comfy", lambda: comfy)
+    assert "--front-end-root" not in Server(comfy, tmp_path).command()
+    for _ in range(2):
+        pages.choose("1.58.1")
+    command = Server(comfy, tmp_path).command()
+    folder = Path(command[command.index("--front-end-root") + 1])
+    assert fetched == ["comfyui-frontend-package==1.58.1"]
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"index.html", "assets/a.js"}

@@ -1,7 +1,6 @@
 """The pack in the real web page: headless Chromium with the frontend that the host serves."""
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import pytest
@@ -40,23 +39,6 @@ def test_complaints_are_seen(page):
     page.page.locator(COMPLAINTS).get_by_text("NoSuchExpert").first.wait_for()
     red, *said = page.complaints()
     assert red == "NoSuchExpert" and any("NoSuchExpert" in words for words in said)
-
-
-@pytest.mark.parametrize("name", prompts.names())
-def test_nothing_is_drawn_on_another_or_across_a_frame(page, name):
-    page.load(prompts.drawing(name))
-    nodes, groups = page.page.evaluate("""() => {
-        const box = ({title, boundingRect: [x, y, width, height]}) => [title, x, y, x + width, y + height];
-        return [app.graph.nodes.map(box), app.graph.groups.map(box)];
-    }""")
-
-    def meet(a, b):
-        return a[1] < b[3] and b[1] < a[3] and a[2] < b[4] and b[2] < a[4]
-
-    def holds(a, b):
-        return a[1] <= b[1] and a[2] <= b[2] and b[3] <= a[3] and b[4] <= a[4]
-    assert [(a[0], b[0]) for kind in (nodes, groups) for a, b in itertools.combinations(kind, 2) if meet(a, b)] == []
-    assert [(g[0], n[0]) for g in groups for n in nodes if meet(g, n) and not holds(g, n)] == []
 
 
 def test_the_first_template_is_small_and_in_view(page):

@@ -166,7 +166,7 @@ def test_the_template_browser_shows_them(page):
         card.scroll_into_view_if_needed()
         card.locator("img").wait_for()
         page.page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
-    browser.get_by_placeholder("Search").first.fill("unite")
+    browser.get_by_placeholder("Search").first.fill("start here")
     browser.get_by_test_id(f"template-workflow-{prompts.TITLES['start_here']}").wait_for()
     browser.locator("button:has(.pi-times)").first.click()
     browser.wait_for(state="detached")
