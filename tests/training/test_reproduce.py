@@ -8,7 +8,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from unite_and_conquer.bench.paper import crossfade, cured, experiments, measures, report
+from unite_and_conquer.bench.paper import crossfade, cured, experiments, measures, writing
 from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, Lab
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.training.judges.portraits import edge_f1
@@ -68,8 +68,8 @@ def test_twice_the_same_and_what_is_kept_is_not_drawn_again(comfy, steady_memory
     first, lab = draw(comfy, tmp_path / "a")
     second, _ = draw(comfy, tmp_path / "b")
     assert first == second
-    text = report.markdown(first)
-    assert all(title in text for title in report.TITLES.values()) and "nan" not in text
+    text = writing.markdown(first)
+    assert all(title in text for title in writing.TITLES.values()) and "nan" not in text
     kept = sorted((tmp_path / "a").glob("*.npy"))
     kept[0].unlink()
     drawn = []
@@ -85,15 +85,15 @@ def test_twice_the_same_and_what_is_kept_is_not_drawn_again(comfy, steady_memory
 
 def test_results_stay_only_with_the_weights_that_they_were_measured_with(tmp_path):
     (tmp_path / "results.json").write_text('{"experts": {"class": "1", "hair": "2"}, "table 4": {"rows": {}}}')
-    assert report.unchanged(tmp_path, {"class": "3", "hair": "2"}, ["class"]) == {"table 4": {"rows": {}}}
+    assert writing.unchanged(tmp_path, {"class": "3", "hair": "2"}, ["class"]) == {"table 4": {"rows": {}}}
     with pytest.raises(SystemExit, match="the hair expert have changed"):
-        report.unchanged(tmp_path, {"class": "3", "hair": "4"}, ["class"])
+        writing.unchanged(tmp_path, {"class": "3", "hair": "4"}, ["class"])
 
 
 def test_the_page_shows_the_tables_of_the_results():
     results = json.loads((PAPER / "results.json").read_text("utf-8"))
     page = (ROOT / "docs" / "paper.md").read_text("utf-8")
-    tables = report.markdown(results)
+    tables = writing.markdown(results)
     assert tables == (PAPER / "tables.md").read_text("utf-8")
     assert all(part in page for part in tables.strip().split("\n\n"))
     for name, file in FILES.items():
