@@ -107,8 +107,8 @@ def used() -> dict[str, Use]:
                 plain = [each for each in call.args if not isinstance(each, ast.Starred)]
                 use.positional = max(use.positional, len(plain))
                 use.keywords |= {each.arg for each in call.keywords if each.arg}
-    optional = {name for name, use in found.items() if not use.needed}
-    return {name: found[name] for name in sorted(found) if not any(name.startswith(f"{o}.") for o in optional)}
+    optional = tuple(f"{name}." for name, use in found.items() if not use.needed)
+    return {name: found[name] for name in sorted(found) if not name.startswith(optional)}
 
 
 def resolved(name: str) -> Any:
