@@ -107,8 +107,8 @@ def used() -> dict[str, Use]:
                 plain = [each for each in call.args if not isinstance(each, ast.Starred)]
                 use.positional = max(use.positional, len(plain))
                 use.keywords |= {each.arg for each in call.keywords if each.arg}
-    optional = tuple(f"{name}." for name, use in found.items() if not use.needed)
-    return {name: found[name] for name in sorted(found) if not name.startswith(optional)}
+    prefixes = tuple(f"{name}." for name, use in found.items() if not use.needed)      # of what is used if it is there
+    return {name: found[name] for name in sorted(found) if not name.startswith(prefixes)}
 
 
 def resolved(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a run of particles did, for the page, the log and a report: see mcdm/corrected.py."""
+"""What the particles of a run did, for the page, the log and a report: see mcdm/corrected.py."""
 from __future__ import annotations
 
 import math
@@ -16,19 +16,19 @@ class Record(NamedTuple):
     kappa: dict[int, float]         # SuperDiff: {expert: mean over all rows}
 
     def kappas(self, count: int) -> list[float | None]:
-        """Those of so many experts, None where one has none."""
+        """Kappa of each of `count` experts, None for one that has none."""
         return [self.kappa.get(i) for i in range(count)]
 
 
 class Course(NamedTuple):
-    """A panel of a report. lines: (name, a value per sigma), nan where there is none."""
+    """A panel of a report. lines: (name, a value per sigma), nan if there is none."""
     title: str
     sigmas: list[float]
     lines: list[tuple[str, list[float]]]
 
 
 class Account(NamedTuple):
-    """What a run did. size: particles per picture. names: of the experts. ancestors: the row each one comes from."""
+    """What a run did. size: particles per picture. names: of the experts. ancestors: the row each descends from."""
     method: str
     size: int
     names: Sequence[str]
@@ -50,7 +50,7 @@ class Account(NamedTuple):
         return "; ".join([*words, f"ancestors of the rows: {told}{' ...' if len(self.ancestors) > TOLD else ''}"])
 
     def now(self) -> str:
-        """Where the run is, for the page: "" before there is something to tell."""
+        """The state of the run, for the page: "" before there is anything to show."""
         if not self.records:
             return ""
         sigma, effective, _, kappa = self.records[-1]
@@ -62,7 +62,7 @@ class Account(NamedTuple):
         return ", ".join(f"'{self.names[i]}' {k:.2g}" for i, k in record.kappa.items())
 
     def course(self) -> Course | None:
-        """Kappa of each expert, or the effective size, as lines over sigma; None where nothing is told."""
+        """Kappa of each expert, or the effective size, as lines over sigma; None if there is neither."""
         records = [r for r in self.records if r.sigma > 0]
         sigmas = [r.sigma for r in records]
         if any(r.kappa for r in records):
@@ -72,7 +72,7 @@ class Account(NamedTuple):
             return Course("kappa: how much each expert acts (mean over the particles)", sigmas, lines)
         if not records:
             return None
-        title = f"effective size: how many of {self.size} particles count (of several pictures the least)"
+        title = f"effective size: how many of {self.size} particles count (for several pictures, the least)"
         return Course(title, sigmas, [("particles", [min(r.effective) for r in records])])
 
     def plain(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@
                                                         networks would count as disagreement
 
 Two conditions are opposed where they persistently ask for opposite things while the content of the picture is decided:
-with A_i the sum of G_i over the noise levels of DECIDES at which both act, as means over 8 x 8 parts of the picture,
+with A_i the sum of G_i over the noise levels in DECIDES at which both act, as means over 8 x 8 parts of the picture,
 their opposition is
 
     sum over parts of max(0, -<A_i, A_j>) / (|A_i| |A_j|)
@@ -34,7 +34,7 @@ COMPARABLE = 0.1            # a condition that asks for less than this share of 
 # ------------------------------------------------------------------------------------------------ measures of fields
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The cosine of the angle between two fields [B, ...], mean over the batch; nan where one is zero."""
+    """The cosine of the angle between two fields [B, ...], mean over the batch; nan if one is zero."""
     a, b = a.flatten(1), b.flatten(1)
     return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).nanmean()
 
@@ -45,7 +45,7 @@ def parts(field: torch.Tensor) -> torch.Tensor:
 
 
 def opposition(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """How opposed two fields [B, C, H, W] of parts are, from 0 to 1; nan where one is zero."""
+    """How opposed two fields [B, C, H, W] of parts are, from 0 to 1; nan if one is zero."""
     return (-(a * b).sum(1)).clamp(min=0).sum() / (a.norm() * b.norm())
 
 
@@ -74,7 +74,7 @@ def _sum(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
 # ------------------------------------------------------------------------------------------------ figures of a run
 
 class Pair(NamedTuple):
-    """Two experts, by index; lists go by evaluation, nan where one of the two does nothing."""
+    """Two experts, by index; lists go by evaluation, nan if one of the two does nothing."""
     first: int
     second: int
     cosine: list[float]                 # between their contributions
@@ -109,7 +109,7 @@ class Recorder:
         self._parts: list[list[torch.Tensor]] = []          # of what each expert asks for
 
     def __call__(self, observation: Observation) -> None:
-        """Takes note of one Observation."""
+        """Records one Observation."""
         o, null = observation, observation.null
         assert null is not None, "the guider has to evaluate all nulls"
         self.fused = o.fused.float()
@@ -133,7 +133,7 @@ class Recorder:
         return torch.stack(cosines) if cosines else torch.zeros(0)
 
     def figures(self) -> Figures:
-        """Everything as plain numbers."""
+        """The whole run as plain numbers."""
         scale = self.fused.std().item()
         low, high = (d * scale for d in DECIDES)
         deciding = [p for sigma, p in zip(self.sigmas, self._parts, strict=True) if low <= sigma <= high]
@@ -153,7 +153,7 @@ def _numbers(evaluations: Sequence[torch.Tensor]) -> Any:
 def _decisive(deciding: Sequence[Sequence[torch.Tensor]], i: int, j: int) -> float:
     """The opposition of two experts over the noise levels at which both act.
 
-    nan where there are none, or where one expert overrules the other.
+    nan if there are none, or where one expert overrules the other.
     deciding: for each noise level at which content is decided, the parts of what every expert asks for.
     """
     together = [p for p in deciding if p[i].any() and p[j].any()]

@@ -47,7 +47,7 @@ def frame(level: float, flow: bool) -> AlphaBeta:
 
 
 def check_falling(levels: list[AlphaBeta], sampler: str, remedy: str = "") -> None:
-    """Raises ValueError where an ancestral step would go up: there is no noise to remove then, but some to add."""
+    """Raises ValueError if an ancestral step would go up: noise would then have to be added, not removed."""
     for (alpha, beta), (alpha_next, beta_next) in zip(levels, levels[1:], strict=False):
         if beta_next * alpha > beta * alpha_next:
             raise ValueError(f"{sampler} needs noise levels that fall from step to step, and these rise; use a "

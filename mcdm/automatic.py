@@ -1,4 +1,4 @@
-"""Automatic masks: where each expert acts is found while sampling, from how much its condition asks for there.
+"""Automatic masks: where each expert acts, found during sampling from how much its condition asks for there.
 
     a_i = blur |D_i - N_i|              N_i: its own null; |.| over the channels of a cell
     m_i = softmax over the experts of k_i a_i / (T a),      a: the mean of a_i over the experts of i's space and cells
@@ -22,8 +22,7 @@ from .fusion import Coefficient
 class Automatic:
     """temperature: T. blur: its deviation in cells. strengths: k_i, () = 1 each.
 
-    hold: the sigma from which on the masks stay as they are, 0 = never. Raises ValueError for numbers that make no
-    sense.
+    hold: the sigma below which the masks no longer change, 0 = never. Raises ValueError for numbers that make no sense.
     """
     temperature: float = 0.25
     blur: float = 2.0
@@ -34,8 +33,8 @@ class Automatic:
         if not 0.0 < self.temperature < math.inf:
             raise ValueError(f"The temperature of automatic masks must be above 0, not {self.temperature}.")
         if not (0.0 <= self.blur < math.inf and self.hold >= 0.0):
-            raise ValueError("The blur of automatic masks and the sigma at which they are held must not be negative, "
-                             f"not {self.blur} and {self.hold}.")
+            raise ValueError("The blur of automatic masks and the sigma at which they are held must be at least 0, not "
+                             f"{self.blur} and {self.hold}.")
 
 
 def blurred(field: torch.Tensor, deviation: float) -> torch.Tensor:
@@ -60,7 +59,7 @@ def masks(
     temperature: float, sizes: Sequence[torch.Tensor], spaces: Sequence[int], strengths: Sequence[float],
     allowed: Sequence[Coefficient],
 ) -> list[torch.Tensor]:
-    """m_i of each expert, [B, 1, ...], with the sum 1 wherever anybody is allowed.
+    """m_i of each expert, [B, 1, ...], with the sum 1 wherever any expert is allowed.
 
     sizes: blur |D_i - N_i|, [B, 1, ...], all in the same cells. spaces: the latent space of each expert. strengths:
     k_i. allowed: the masks that the user gave, 1.0 everywhere.

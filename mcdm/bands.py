@@ -4,8 +4,8 @@
 
 F is the Fourier transform over height and width, M_b the mask of a band, f_ib expert i's factor there: eq. 18 with the
 weights w_i f_ib in each band. Equal factors in all bands are eq. 18. Reliabilities are those of the weights w_i.
-A wave is measured in cells of the latent, of the lead's where there are several: low are waves longer than 16, high
-those shorter than 6. Masks change over half an octave around these borders, as the square of a cosine of the octave.
+Wavelengths are measured in cells of the latent, of the lead's if there are several: low means longer than 16, high
+shorter than 6. Masks change over half an octave around these borders, as the square of a cosine of the octave.
 """
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def masks(
 ) -> tuple[torch.Tensor, ...]:
     """M_b of each band on the frequencies of a real transform, [height, width // 2 + 1]; the sum is 1.
 
-    lead: (height, width) of the lead's latent in cells, by which waves are measured, if it is not this one.
+    lead: (height, width) of the lead's latent in cells, in which waves are measured, if it is not this one.
     """
     lead_height, lead_width = lead or (height, width)
     rows = torch.fft.fftfreq(height) * (height / lead_height)

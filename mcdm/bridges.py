@@ -1,22 +1,22 @@
 """Experts of several latent spaces: eq. 10 across bridges between them.
 
 Experts of one latent space form a group s; group 1 is the lead's. A bridge takes a clean estimate, never a noisy
-latent, to another space: B(1->s) and B(s->1), for example decode, resize, encode. Each group denoises a latent of its
-own, with noise of its own at the same sigma, and makes its part of eq. 10 there (its conditions, and its nulls):
+latent, to another space: B(1->s) and B(s->1), for example decode, resize, encode. Each group denoises its own latent,
+with its own noise at the same sigma, and computes its part of eq. 10 there (its conditions and its nulls):
 
     U_s = sum_i w_i m_i D_i + (1 - W) sum_j a_j N_j         with the total coefficient g_s;  sum_s g_s = 1
 
-With a reference R, an estimate in the lead's space that the bridges may lose something of, and P_s = B(1->s)(R):
+With a reference R, an estimate in the lead's space of which the bridges may lose something, and P_s = B(1->s)(R):
 
     D   = U_1 + sum_s [ g_s R + B(s->1)(P_s + U_s - g_s P_s) - B(s->1)(P_s) ]
     D_s = B(1->s)(D)
 
 What a bridge loses of R is lost in both terms, so it cancels: an expert changes only what its space can show. With
-bridges that lose nothing this is eq. 10. R must be of this evaluation: taken from the last one, the part of D that no
+lossless bridges this is eq. 10. R must come from this evaluation: if it came from the last one, the part of D that no
 bridge shows would grow by the factor g_s from step to step.
 
 Denoising in several spaces that agree on clean estimates is case 2 of SyncTweedies (Kim et al., NeurIPS 2024,
-arXiv:2403.14370), for one network there, whose views are averaged, and without a reference.
+arXiv:2403.14370), but there with one network, whose views are averaged, and without a reference.
 """
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Way = Callable[[Tensor], Tensor]        # from estimates [N, ...] of one space t
 class ForeignPart:
     """What one foreign group adds: there, back = B(1->s), B(s->1).
 
-    estimate: U_s [B, ...]. here, ours: g_s on the grid of its space, and on that of the lead's. weigh: what such a
-    coefficient does to an estimate, if it does not multiply it: it may differ over frequencies.
+    estimate: U_s [B, ...]. here, ours: g_s on the grid of its space, and on the lead's. weigh: what such a coefficient
+    does to an estimate, if it does not multiply it: it may differ over frequencies.
     """
     there: Way
     back: Way
@@ -47,7 +47,7 @@ class ForeignPart:
 
 
 def fuse(own: Tensor | None, reference: Tensor, parts: Sequence[ForeignPart]) -> Tensor:
-    """D [B, ...] in the lead's space. own: U_1, None where no expert of the lead's space counts. reference: R."""
+    """D [B, ...] in the lead's space. own: U_1, None if no expert of the lead's space counts. reference: R."""
     fused = own
     for part in parts:
         seen = part.there(reference)

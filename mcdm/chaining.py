@@ -1,4 +1,4 @@
-"""A mixture as one part of another: any number of experts, by mixers in a chain."""
+"""A mixture as one part of another: mixers in a chain unite any number of experts."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,19 @@ from .mixture import Expert, Mixture, Options
 def joined(
     experts: Mapping[int, Expert], numbers: Sequence[float], inner: Mixture, mixed_spaces: bool, meaning: str,
 ) -> Mixture:
-    """Experts by the slot where each is wired, and after them those of a mixture, which is one part of the whole.
+    """Experts by the slot where each is wired, followed by those of a mixture, which is one part of the whole.
 
     numbers: one for each expert, and the last for the mixture, whose experts divide it in proportion to their own.
-    meaning: of all numbers of the whole; those of the mixture are said in it, with its own weights.
+    meaning: of all numbers of the whole; the mixture's are converted to it, with its own weights.
     The slots of the mixture's experts count on from the last of these.
-    Raises ValueError where the mixture has options or automatic masks, which are those of a whole.
+    Raises ValueError if the mixture has options or automatic masks, which act on a whole mixture.
     """
     if inner.options != Options():
-        raise ValueError("The mixture that arrives at the Reliability Mixer has options, and options act on a whole: "
-                         "put Mixture Options behind the last mixer of the chain.")
+        raise ValueError("The mixture that arrives at the Reliability Mixer has options, which act on a whole mixture: "
+                         "put Mixture Options after the last mixer of the chain.")
     if inner.automatic is not None:
-        raise ValueError("The mixture that arrives at the Reliability Mixer has automatic masks, and these divide a "
-                         "whole: put Automatic Masks behind the last mixer of the chain.")
+        raise ValueError("The mixture that arrives at the Reliability Mixer has automatic masks, which divide a whole "
+                         "mixture: put Automatic Masks after the last mixer of the chain.")
     *own, part = numbers
     shared = [part * number for number in inner.meaning_as(meaning).numbers]
     last = max(experts, default=0)

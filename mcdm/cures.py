@@ -1,15 +1,15 @@
 """Cures of strong guidance, for the whole mixture.
 
-APG (Sadat et al. 2024, arXiv:2410.02416) and CFG-Zero* (Fan et al. 2025, arXiv:2503.18886) are written for one
+APG (Sadat et al. 2024, arXiv:2410.02416) and CFG-Zero* (Fan et al. 2025, arXiv:2503.18886) are defined for one
 condition D_1, its null D_0 and a scale w. A mixture is brought to that form in each cell of the latent, with
-W = sum_i w_i m_i and M = min(1, sum_i m_i), which says how far anybody acts there:
+W = sum_i w_i m_i and M = min(1, sum_i m_i), which says how far any expert acts there:
 
     s = W / M                       the scale; w for one expert, whatever its mask
     D = D_0 + sum_i (w_i m_i / s) (D_i - D_0)       all conditions as one, D_1 for one expert
 
-so that eq. 18 is D_0 + s (D - D_0), and D is D_0 where nobody acts. Weights that cancel each other (see
-`fusion.CANCELLED`) count with the sum of their sizes in W. From here on the formulas are those of ComfyUI's own nodes,
-to the last bit for one expert:
+so that eq. 18 is D_0 + s (D - D_0), and D is D_0 where no expert acts. Weights that cancel each other (see
+`fusion.CANCELLED`) count with the sum of their sizes in W. The formulas are then those of ComfyUI's own nodes, to the
+last bit for one expert:
 
     APG             D + s G     G: D - D_0 with momentum, not longer than a threshold, its part along M D times eta
     CFG-Zero*       D_0 + s (D - D_0) + (s - 1) M (1 - alpha) D_0
@@ -33,8 +33,8 @@ from .fusion import Coefficient
 class Apg:
     """Adaptive projected guidance, with the numbers of the host's node of that name.
 
-    eta: what is left of the guidance along the estimate, 1 = all. norm_threshold: the guidance D - D_0 of a picture is
-    not longer than this, 0 = however long. momentum: of a running sum of the guidance over the steps, 0 = none.
+    eta: how much is kept of the guidance along the estimate, 1 = all. norm_threshold: the greatest length of a
+    picture's guidance D - D_0, 0 = no limit. momentum: of a running sum of the guidance over the steps, 0 = none.
     Raises ValueError for numbers that are not finite and for a negative threshold.
     """
     eta: float = 1.0
@@ -45,7 +45,7 @@ class Apg:
         if not all(map(math.isfinite, dataclasses.astuple(self))):
             raise ValueError(f"The numbers of APG must be finite, not {dataclasses.astuple(self)}.")
         if self.norm_threshold < 0:
-            raise ValueError(f"The norm threshold of APG must not be negative, not {self.norm_threshold}; 0 turns it "
+            raise ValueError(f"The norm threshold of APG must be at least 0, not {self.norm_threshold}; 0 turns it "
                              "off.")
 
 
@@ -105,7 +105,7 @@ class Cures:
                 guidance = apg.momentum * self._average + guidance
             self._average = guidance
         along = condition
-        if isinstance(acting, torch.Tensor):        # nothing reaches where nobody acts
+        if isinstance(acting, torch.Tensor):        # no effect where no expert acts
             guidance, along = guidance * (acting > 0), condition * acting
         if apg.norm_threshold > 0:
             norm = guidance.norm(p=2, dim=_cells(guidance), keepdim=True)
@@ -116,7 +116,7 @@ class Cures:
 
 
 def _cells(field: torch.Tensor) -> list[int]:
-    """The dimensions over which the host's node measures a field; where these are not there, all but the batch."""
+    """The dimensions over which the host's node measures a field; if a field lacks them, all but the batch."""
     return [-1, -2, -3] if field.ndim >= 4 else list(range(1, field.ndim))
 
 

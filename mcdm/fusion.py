@@ -35,7 +35,7 @@ def fuse(
 ) -> torch.Tensor:
     """Eq. 18: D_0 + sum_i w_i (D_i - D_0), all estimates [B, ...].
 
-    null None: the weights sum to one everywhere and D_0 cancels (eq. 10), so the experts' weighted sum is all.
+    null None: the weights sum to one everywhere and D_0 cancels (eq. 10), so only the experts' weighted sum remains.
     """
     if null is None:
         return _sum(w * d for w, d in zip(weights, denoised, strict=True))
@@ -66,7 +66,7 @@ def coefficients(
     weights: Sequence[float], reliabilities: Sequence[float], masks: Sequence[Coefficient],
     inactive: Sequence[Coefficient] | None = None,
 ) -> Coefficients:
-    """w_i m_i, and a_i m_i / sum_j a_j m_j where that is positive, else a_i: where no expert is active, D_0 speaks.
+    """w_i m_i, and a_i m_i / sum_j a_j m_j where that is positive, else a_i: where no expert is active, it is D_0.
 
     inactive: the reliabilities where no expert is active, if not the a_i.
     """
@@ -86,8 +86,8 @@ def coefficients(
 def without_guidance(c: Coefficients) -> Coefficients:
     """The weights divided by their sum, so that no null counts.
 
-    They stay, and D_0 counts, where no expert is active and where they cancel: a sum that is small against the weights
-    would blow them up, a negative one would turn them round.
+    They do not change, and D_0 counts, where no expert is active and where they cancel: a sum that is small compared
+    with the weights would inflate them, and a negative one would reverse their signs.
     """
     total = sum(c.weights)
     least = CANCELLED * sum(w.abs() if isinstance(w, torch.Tensor) else abs(w) for w in c.weights)

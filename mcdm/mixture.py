@@ -27,12 +27,12 @@ class MissingNull(ValueError):
 class Expert:
     """A diffusion network with its condition x_i, its null and its weight w_i.
 
-    model: the host's ModelPatcher. condition, null: the host's CONDITIONING; null None where it is never needed.
+    model: the host's ModelPatcher. condition, null: the host's CONDITIONING; null None if it is never needed.
     mask: [B, H, W] or [H, W] in pixels, None = everywhere.
     start, end: the part of the schedule in which it is active, in [0, 1].
-    place: where it was placed: HERE, or a device by name, on which its model runs.
-    vae: the host's VAE of its latent space, needed where that is not the lead's. scale: the size at which it works, as
-    a share of the picture's.
+    place: HERE, or the name of the device on which its model runs.
+    vae: the host's VAE of its latent space, needed if that is not the lead's. scale: the size at which it works, as a
+    fraction of the picture's.
     bands: factors of the weight over spatial frequencies, see mcdm/bands.py.
     Raises ValueError for a weight that is not finite, a window that is empty, a mask that is not finite, a scale that
     is not positive.
@@ -79,8 +79,8 @@ class Mixture:
     or shares s_j, see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
     slots: where each expert is wired, in rising order, for numbers that are read by slot; () = 1, 2, ...
-    automatic: where each expert acts is found while sampling, see mcdm/automatic.py; None: the experts' masks alone.
-    Raises ValueError where the numbers do not fit the experts.
+    automatic: masks found during sampling, see mcdm/automatic.py; None: only the experts' masks. Raises ValueError if
+    the numbers do not fit the experts.
     """
     experts: tuple[Expert, ...]
     numbers: tuple[float, ...]
@@ -120,7 +120,7 @@ class Mixture:
             raise ValueError(f"{len(numbers)} {self.meaning} were given for {len(self.experts)} experts ({names}); "
                              "give one for each, or leave the field empty for equal ones.")
         if not all(math.isfinite(a) and a >= 0 for a in numbers):
-            raise ValueError(f"{what} must be finite and not negative, not {list(numbers)}.")
+            raise ValueError(f"{what} must be finite and at least 0, not {list(numbers)}.")
         total = math.fsum(numbers)
         if not 0 < total < math.inf and self.meaning == SHARES:
             raise ValueError("Shares must not all be zero: at least one share must be above 0.")
@@ -185,8 +185,9 @@ class Mixture:
     ) -> Mixture | None:
         """The mixture with other numbers for some experts, {index: w} and {index: a or s}, throughout the schedule.
 
-        meaning: of `numbers`. The other experts share what these leave of 1 in proportion to their own, equally where
-        their own are all zero. None where more than 1 is asked for. Raises ValueError where nobody is left to share.
+        meaning: of `numbers`. The other experts share what these leave of 1 in proportion to their own, equally if
+        their own are all zero. None if the given numbers exceed 1. Raises ValueError if there is no other expert to
+        share.
         """
         left = 1.0 - math.fsum(numbers.values())
         if left < -TOLERANCE:
@@ -213,7 +214,7 @@ class Mixture:
 
 
 def _between(start: Sequence[float], end: Sequence[float], share: float) -> tuple[float, ...]:
-    """Numbers on their way from `start` (share 0) to `end` (share 1); where there is no end they stay.
+    """Numbers on their way from `start` (share 0) to `end` (share 1); without an end they do not change.
 
     A number that crosses zero there is zero: noise levels are float32, and what rounding leaves is not a weight.
     """

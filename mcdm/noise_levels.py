@@ -17,14 +17,14 @@ import torch
 
 @dataclasses.dataclass(frozen=True)
 class NoiseLevels:
-    """The frame of a network and the levels it was trained on. A flow knows every level and uses no sigma_*."""
+    """The frame of a network and the levels it was trained on. A flow covers every level and uses no sigma_*."""
     flow: bool
     sigma_min: float = 0.0
     sigma_max: float = math.inf
     sigma_data: float = 1.0
 
     def at_rest(self, x: torch.Tensor, level: float) -> torch.Tensor:
-        """The denoised estimate with which an image x at a level stays as it is in the flow's frame: velocity zero."""
+        """The denoised estimate that leaves an image x at a level unchanged in the flow's frame: velocity zero."""
         return x if self.flow else x / (1.0 + level)
 
     def sigma(self, level: float) -> float:

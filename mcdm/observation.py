@@ -1,4 +1,4 @@
-"""One evaluation of a mixture, as reports and previews are shown it."""
+"""One evaluation of a mixture, as reports and previews receive it."""
 from __future__ import annotations
 
 import math
@@ -15,8 +15,8 @@ class Observation(NamedTuple):
 
     sigma: the noise level in the frame z = x0 + sigma n. denoised: D_i of the experts whose condition counts.
     contributions: (w_i m_i, D_i as it is fused): an expert's own CFG hooks have acted on it.
-    null: D_0, None where it is not needed. nulls: D of the experts' nulls that were evaluated.
-    coefficients: of all these in eq. 10, with masks and windows; None where nobody was asked.
+    null: D_0, None if it is not needed. nulls: D of the experts' evaluated nulls.
+    coefficients: of all these in eq. 10, with masks and windows; None if no expert was asked.
     """
     sigma: float
     denoised: Mapping[int, torch.Tensor]

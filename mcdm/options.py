@@ -1,4 +1,4 @@
-"""What may be done on top of eq. 10. Plain data, checked when it is made."""
+"""Options on top of eq. 10. Plain data, checked when it is made."""
 from __future__ import annotations
 
 import dataclasses
@@ -19,8 +19,8 @@ class Options:
     rescale: phi of Lin et al. 2023 (arXiv:2305.08891), 0 to 1.
     interval: the sigmas (low, high] of Kynkaanniemi et al. 2024 (arXiv:2404.07724) in which guidance acts;
     outside it the weights are w_i / sum w, without a null.
-    apg, cfg_zero: cures of strong guidance, see mcdm/cures.py. zero_init: the part of the schedule, from its start, in
-    which the picture rests (CFG-Zero*): no network is asked there.
+    apg, cfg_zero: cures of strong guidance, see mcdm/cures.py. zero_init: the first part of the schedule, in which the
+    picture does not change (CFG-Zero*) and no network is asked.
     Raises ValueError for numbers outside these ranges.
     """
     weights_end: tuple[float, ...] = ()
@@ -41,4 +41,4 @@ class Options:
         if not 0.0 <= low < high:
             raise ValueError(f"The guidance interval must have 0 <= sigma_low < sigma_high, not {low} to {high}.")
         if not 0.0 <= self.zero_init < 1.0:
-            raise ValueError(f"zero_init is a part of the schedule, from 0 to below 1, not {self.zero_init}.")
+            raise ValueError(f"zero_init must be a part of the schedule, from 0 to below 1, not {self.zero_init}.")

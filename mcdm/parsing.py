@@ -14,17 +14,17 @@ DECIMAL_COMMA = re.compile(r"\d,\d")
 def parse_reliabilities(
     text: str, slots: Sequence[int], what: str = "Reliabilities", mixture: int = 0, quiet: bool = False,
 ) -> tuple[float, ...]:
-    """Non-negative numbers, read as parse_numbers does; where nothing is written, or nothing left, all count equally.
+    """Non-negative numbers, read as by parse_numbers; if the text is empty, or only zeros are left, all count equally.
 
-    what: they are, for an error. mixture: how many experts a mixture has that is one additional part; the last
-    number is then its own. It counts as many as it has experts where all count equally. quiet: nothing is logged.
-    Raises ValueError.
+    what: their name in an error. mixture: the number of experts of a mixture that is one additional part; the last
+    number is then the mixture's. If all count equally, it counts once per expert. quiet: nothing is logged. Raises
+    ValueError.
     """
     count = len(slots) + mixture
     equal = (*(1.0 / count for _ in slots), *([mixture / count] if mixture else []))
     numbers, told = _read(text, slots, what, 0.0, bool(mixture))
     if told and not any(numbers):
-        told, numbers = f"{told} Those that are left are all zero, so they count equally.", equal
+        told, numbers = f"{told} The remaining numbers are all zero, so they count equally.", equal
     if told and not quiet:
         logger.info(told)
     return numbers or equal
@@ -33,9 +33,9 @@ def parse_reliabilities(
 def parse_numbers(text: str, slots: Sequence[int], what: str, minimum: float = -math.inf) -> tuple[float, ...]:
     """Finite numbers separated by commas and/or spaces, one per expert; "" means none, ().
 
-    slots: where the experts are wired, 1 the first, in rising order. As many numbers as experts are theirs, in this
-    order. More numbers, enough for the highest slot, are read by slot: those of slots without an expert, as behind a
-    bypassed one, are passed over, which the log says.
+    slots: where the experts are wired, 1 the first, in rising order. As many numbers as experts are read in this order.
+    More numbers, enough for the highest slot, are read by slot: those of slots without an expert, such as a bypassed
+    one, are skipped, and the log says so.
     what: the name of the field, with which an error begins. Raises ValueError.
     """
     numbers, told = _read(text, slots, what, minimum)
@@ -47,7 +47,7 @@ def parse_numbers(text: str, slots: Sequence[int], what: str, minimum: float = -
 def _read(
     text: str, slots: Sequence[int], what: str, minimum: float, mixture: bool = False,
 ) -> tuple[tuple[float, ...], str]:
-    """The numbers of parse_numbers, and a sentence on others. mixture: the last number is that of a mixture."""
+    """The numbers of parse_numbers, and a sentence about those skipped. mixture: the last number is a mixture's."""
     count = len(slots) + mixture
     numbers = _numbers(text, count, what, minimum)
     if len(numbers) in (0, count):
@@ -60,8 +60,8 @@ def _read(
                          f"expert, {order} such as '{_example(count)}' (with a decimal point, not a decimal comma).")
     read = (*slots, len(numbers)) if mixture else slots
     passed = ", ".join(str(slot) for slot in range(1, len(numbers) + 1) if slot not in read)
-    told = (f"MCDM: {what} '{text}': {len(numbers)} numbers, {count} in use, are read by slot; no expert arrives "
-            f"at {passed}, so what is written there is passed over.")
+    told = (f"MCDM: {what} '{text}': {len(numbers)} numbers, {count} in use, are read by slot; no expert arrives at "
+            f"{passed}, so the numbers there are skipped.")
     return tuple(numbers[slot - 1] for slot in read), told
 
 
@@ -90,7 +90,7 @@ def _example(count: int) -> str:
 
 
 def _number(word: str) -> float:
-    """The number that a word is, nan where it is none: Python's own 1_000 counts as none."""
+    """The number that a word stands for, nan if it is not a number: Python's own 1_000 does not count as one."""
     if "_" in word:
         return math.nan
     try:
@@ -115,7 +115,7 @@ def parse_steps(text: str, steps: int, what: str) -> set[int]:
 
 
 def _step(word: str, steps: int) -> int | None:
-    """The number of a step, given as such or as a share such as 25%; None where it is neither."""
+    """The number of a step, given as a number or as a share such as 25%; None if it is neither."""
     try:
         if not word.endswith("%"):
             step = int(word)

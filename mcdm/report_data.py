@@ -1,4 +1,4 @@
-"""What a report on a run holds, and the same as JSON."""
+"""The contents of a report on a run, and the same as JSON."""
 from __future__ import annotations
 
 import dataclasses
@@ -60,7 +60,7 @@ class DisagreementMap(NamedTuple):
 class ReportData:
     """A report on a run.
 
-    meaning: of the mixture's numbers. account: of the particles, where the sampler had some.
+    meaning: of the mixture's numbers. account: of the particles, if the sampler had any.
     """
     experts: Sequence[ReportedExpert]
     meaning: str
@@ -79,14 +79,14 @@ class ReportData:
         return sentence(self.figures, self.names)
 
     def in_words(self, names: Sequence[str]) -> str:
-        """Each expert's numbers, place and time, and what the particles did, for the page, which has its own names."""
+        """Each expert's numbers, place and time, and what the particles did, for the page, which uses its own names."""
         told = [expert.in_words(name) for expert, name in zip(self.experts, names, strict=True)]
         if self.account:
             told.append(self.account._replace(names=names).in_words())
         return ";  ".join(told)
 
     def json(self) -> str:
-        """The report in numbers, lists and words; null for every number that is not finite: JSON has none of these."""
+        """The report in numbers, lists and words; null for every number that is not finite, since JSON has none."""
         return json.dumps(_finite(self._plain()), indent=1)
 
     def _plain(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class ReportData:
         return [self._plain_pair(pair, begins.get((pair.first, pair.second))) for pair in self.figures.pairs]
 
     def _plain_pair(self, pair: Pair, begins: float | None) -> dict[str, Any]:
-        """begins: the noise level at which the two begin to contradict each other, None where they do not."""
+        """begins: the noise level at which the two begin to contradict each other, None if they do not."""
         return {
             "experts": [pair.first + 1, pair.second + 1],
             "names": [self.names[pair.first], self.names[pair.second]],
@@ -132,7 +132,7 @@ class ReportData:
 
 
 def first_frame(field: torch.Tensor) -> torch.Tensor:
-    """[1, (T,) H, W] as [H, W]: of a video the first frame."""
+    """[1, (T,) H, W] as [H, W]: for a video, its first frame."""
     return field.reshape(-1, *field.shape[-2:])[0].float().cpu()
 
 

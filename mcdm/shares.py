@@ -1,7 +1,7 @@
 """Shares: reliabilities in a form that people can predict.
 
-With W = sum_i w_i, eq. 10 holds expert i's condition w_i times and its null (1 - W) a_i times. So its own world, its
-look, background and style, has in the fused estimate the share
+With W = sum_i w_i, eq. 10 holds expert i's condition w_i times and its null (1 - W) a_i times. So its own world (its
+look, background and style) has this share in the fused estimate:
 
     s_i = w_i - (W - 1) a_i          sum_i s_i = 1
     a_i = (w_i - s_i) / (W - 1)      the reliability that gives a share
@@ -45,7 +45,7 @@ def reliabilities_of(weights: Sequence[Coefficient], shares: Sequence[Coefficien
 
 
 def reliabilities_of(weights: Sequence[Coefficient], shares: Sequence[Coefficient]) -> tuple[Coefficient, ...]:
-    """a_i = (w_i - s_i) / (W - 1), none below 0, with the sum 1; s_i itself where W = 1, for no null counts there.
+    """a_i = (w_i - s_i) / (W - 1), none below 0, with the sum 1; s_i itself where W = 1, since no null counts there.
 
     weights: w_i m_i; shares: with the sum 1. Numbers, in Python's float64, or per cell [.., 1, H, W].
     """
@@ -76,7 +76,7 @@ def _per_cell(
 def complaint(
     names: Sequence[str], weights: Sequence[Coefficient], asked: Sequence[Coefficient], met: Sequence[Coefficient],
 ) -> str:
-    """A sentence about shares that were asked for and are not met, "" where all are met; names: of the experts."""
+    """A sentence about shares that are not met, "" if all are met; names: of the experts."""
     missed = [_missed(a, m) for a, m in zip(asked, met, strict=True)]
     if not any(missed):
         return ""

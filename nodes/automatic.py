@@ -1,4 +1,4 @@
-"""Masks that are found while sampling."""
+"""Masks found during sampling."""
 from __future__ import annotations
 
 import dataclasses
@@ -18,9 +18,9 @@ class AutomaticMasks(io.ComfyNode):
         return io.Schema(
             node_id="AutomaticMasks", display_name="Automatic Masks", category=CATEGORY,
             **search_aliases("saliency", "dynamic mask", "region", "MagicFusion"),
-            description="Finds while sampling where each expert acts: where its condition asks for most. The masks sum "
-                        "to 1 in each place, and are shown by the previews and the report. Masks of the experts "
-                        "themselves limit them.",
+            description="Finds out during sampling where each expert acts: where its condition asks for most. The "
+                        "masks sum to 1 everywhere; the previews and the report show them. The experts' own masks "
+                        "limit them.",
             inputs=[
                 MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
                 io.Float.Input("temperature", optional=True, default=0.25, min=LowerBound(0.01), max=100.0, step=0.05,
@@ -33,7 +33,7 @@ class AutomaticMasks(io.ComfyNode):
                                         "Empty = 1 each."),
                 io.Float.Input("hold_sigma", optional=True, default=0.0, min=LowerBound(0.0), max=1e6, step=0.1,
                                round=False,
-                               tooltip="Below this noise level the masks stay as they are, which saves evaluations "
+                               tooltip="Below this noise level the masks no longer change, which saves evaluations "
                                        "where no null counts. 0 = never."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture", tooltip="The same experts, with automatic masks.")],

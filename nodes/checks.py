@@ -1,4 +1,4 @@
-"""Checks of inputs, which not every version of the host makes itself."""
+"""Checks of inputs that not every version of the host makes itself."""
 from __future__ import annotations
 
 from collections.abc import Collection
@@ -8,9 +8,9 @@ from comfy_api.latest import io
 
 
 class LowerBound(float):
-    """The min of a Float input, which refuses NaN as well: the host asks `value < min`, and NaN is below nothing.
+    """The min of a Float input that also refuses NaN: the host asks `value < min`, which is never true of NaN.
 
-    Python asks the right side first where that is of a subclass.
+    Python asks the right operand first if its type is a subclass of the left one's.
     """
 
     def __gt__(self, value: float) -> bool:
@@ -18,9 +18,9 @@ class LowerBound(float):
 
 
 class CheckedCombo(io.Combo.Input):
-    """A combo whose value every version of the host checks, and tells once: older ones check those that are lists.
+    """A combo whose value every version of the host checks and reports once: older ones check only lists.
 
-    Newer ones, which know dynamic combos, check all, and take no list.
+    Newer ones, which know dynamic combos, check all combos and take no list.
     """
 
     def get_io_type(self) -> Any:
@@ -28,7 +28,7 @@ class CheckedCombo(io.Combo.Input):
 
 
 def check_choice(value: Any, options: Collection[Any], what: str) -> bool | str:
-    """True, or a sentence for the user: combos of V3 nodes are not checked by every version of the host.
+    """True, or a sentence for the user: not every version of the host checks the combos of V3 nodes.
 
     value None: it comes from a wire.
     """
@@ -50,11 +50,11 @@ def check_number(value: Any, lowest: float, highest: float, what: str) -> bool |
 
 
 def first_objection(*checks: bool | str) -> bool | str:
-    """The first sentence among checks, True where all are passed."""
+    """The first sentence among checks, True if all pass."""
     return next((check for check in checks if check is not True), True)
 
 
 def require(checked: bool | str) -> None:
-    """Raises ValueError with the sentence of a check that was not passed."""
+    """Raises ValueError with the sentence of a failed check."""
     if checked is not True:
         raise ValueError(checked)

@@ -14,7 +14,7 @@ SLOTS = 8       # of a Reliability Mixer
 
 
 def search_aliases(*words: str) -> dict[str, list[str]]:
-    """More words by which the host's search finds a node, for its Schema; older hosts search names only."""
+    """For the Schema of a node: more words by which the host's search finds it. Older hosts search only names."""
     return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
 
 

@@ -1,4 +1,4 @@
-"""From one seed, the fused picture and what each expert alone makes of it."""
+"""The fused picture and what each expert alone makes of it, all from one seed."""
 from __future__ import annotations
 
 from typing import Any
@@ -19,8 +19,8 @@ class CompareExperts(io.ComfyNode):
         return io.Schema(
             node_id="CompareExperts", display_name="Compare Experts", category=CATEGORY, is_output_node=True,
             **search_aliases("grid", "side by side", "contact sheet"),
-            description="From one seed, the united picture beside what each expert of the mixture makes of its "
-                        "condition alone: same weight, mask and window, and its own null.",
+            description="The united picture beside what each expert of the mixture makes of its condition alone, all "
+                        "from one seed: same weight, mask and window, and its own null.",
             inputs=[*sampler_inputs(), VAE], outputs=OUTPUTS, hidden=HIDDEN,
         )
 

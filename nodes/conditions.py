@@ -14,9 +14,9 @@ MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpai
 
 
 def find_modality(model: Any, kind: str, name: str = "auto", encoded: bool = False) -> Modality:
-    """The modality of a MODEL of a kind ("map", "text", "class", "vector"); encoded: or one that has an encoder for it.
+    """A MODEL's modality of a kind ("map", "text", "class", "vector"); encoded: or one that has an encoder for it.
 
-    Raises ValueError naming the modalities that it has instead.
+    Raises ValueError that names the modalities it has instead.
     """
     available = modalities(model)
     if not available:
@@ -38,7 +38,7 @@ def find_modality(model: Any, kind: str, name: str = "auto", encoded: bool = Fal
 
 
 def show(node: type[io.ComfyNode], message: str) -> None:
-    """Writes a line under the node, where there is a page to show it."""
+    """Writes a line under the node if there is a page to show it."""
     unique_id = getattr(node.hidden, "unique_id", None)
     if unique_id is not None:
         from comfy_execution.progress import get_progress_state
@@ -68,8 +68,8 @@ class TextCondition(io.ComfyNode):
             inputs=[
                 MODEL,
                 io.String.Input("text", multiline=True, default="long red hair, glasses, smiling, blue background",
-                                tooltip="Free text in the expert's vocabulary. Leave out anything that you do not "
-                                        "mind."),
+                                tooltip="Free text in the expert's vocabulary. Leave out anything that does not "
+                                        "matter."),
                 ADD_TO,
             ],
             outputs=[OUTPUT],
@@ -126,7 +126,7 @@ class MapCondition(io.ComfyNode):
                 io.Combo.Input("modality", optional=True, options=list(MODALITIES), default="auto",
                                tooltip="Which map of the expert this is; 'auto' = its only one."),
                 io.Image.Input("image", optional=True,
-                               tooltip="A picture of the map, bright where the region is. Embedded sketch experts take "
+                               tooltip="A picture of the map, bright inside the region. Embedded sketch experts take "
                                        "any picture; the one of Unite and Conquer takes white lines on black, as the "
                                        "Canny node draws them. An upsampler takes the small picture."),
                 io.Mask.Input("mask", optional=True,

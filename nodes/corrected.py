@@ -18,22 +18,23 @@ class MCDMCorrected(io.ComfyNode):
         return io.Schema(
             node_id="MCDMCorrected", display_name="MCDM Corrected", category=CATEGORY,
             **search_aliases("particles", "Feynman-Kac", "SuperDiff", "Langevin", "sampler"),
-            description="A SAMPLER for Sampler Custom Advanced with the guider of a mixture, which draws from the "
-                        "product that the experts stand for instead of only following its direction. The rows of a "
-                        "batch are particles.",
+            description="A SAMPLER for Sampler Custom Advanced with a mixture's guider. It draws from the product that "
+                        "the experts stand for, instead of only following its direction. The rows of a batch are "
+                        "particles.",
             inputs=[
                 io.Combo.Input("method", optional=True, options=list(METHODS), default=FEYNMAN_KAC,
                                tooltip="Feynman-Kac: particles are weighted and resampled, so that weights and nulls "
-                                       "mean what they say. SuperDiff: with OR each picture is of one of the experts, "
-                                       "else equally likely for all. none: ancestral steps alone."),
+                                       "mean exactly what they say. SuperDiff: with OR each picture is drawn by one of "
+                                       "the experts, otherwise it is equally likely for all. none: ancestral steps "
+                                       "alone."),
                 io.Int.Input("particles", optional=True, default=0, min=0, max=4096,
-                             tooltip="How many rows of the batch, one after the other, are particles of one picture. "
-                                     "0 = all of the batch."),
+                             tooltip="How many consecutive rows of the batch are particles of one picture. 0 = all of "
+                                     "the batch."),
                 io.Combo.Input("keep", optional=True, options=list(KEEPS), default=ALL,
-                               tooltip="What comes back: every particle, or one per picture."),
+                               tooltip="What is returned: every particle, or one per picture."),
                 io.Float.Input("threshold", optional=True, default=0.5, min=LowerBound(0.0), max=1.0, step=0.05,
-                               tooltip="Particles are resampled as soon as they are worth less than this share of "
-                                       "their number."),
+                               tooltip="Particles are resampled as soon as their effective size is below this fraction "
+                                       "of their number."),
                 io.Int.Input("langevin_steps", optional=True, default=0, min=0, max=100,
                              tooltip="Steps of Langevin dynamics at each noise level after the first, one evaluation "
                                      "each. Not with SuperDiff."),

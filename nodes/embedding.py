@@ -36,7 +36,7 @@ class EmbeddingCondition(io.ComfyNode):
                                        "with one tensor, [width] or [pictures, width]."),
                 ADD_TO,
                 io.Image.Input("image", optional=True,
-                               tooltip="A picture, for an expert that brings its own encoder, such as "
+                               tooltip="A picture, for an expert with its own encoder, such as "
                                        "builtin/faces_embedding."),
             ],
             outputs=[OUTPUT],

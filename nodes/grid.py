@@ -1,4 +1,4 @@
-"""What Reliability Sweep and Compare Experts share: their outputs, and how a grid becomes these."""
+"""What Reliability Sweep and Compare Experts share: their outputs, and how a grid becomes them."""
 from __future__ import annotations
 
 from typing import Any

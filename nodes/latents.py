@@ -1,4 +1,4 @@
-"""An empty latent to begin with."""
+"""An empty latent to start from."""
 from __future__ import annotations
 
 import comfy.model_management
@@ -49,7 +49,7 @@ class EmptyExpertLatent(io.ComfyNode):
         for expert in (mixture.experts[i] for i in groups[0].members):
             size = getattr(expert.model.model, "fixed_size", None)
             if size is not None and (rows, columns) != tuple(size):
-                raise ValueError(f"Expert '{expert.name}' draws {size[1] * cell} x {size[0] * cell} only, "
-                                 f"not {width} x {height}.")
+                raise ValueError(f"Expert '{expert.name}' draws only {size[1] * cell} x {size[0] * cell}, not {width} "
+                                 f"x {height}.")
         device = comfy.model_management.intermediate_device()
         return io.NodeOutput({"samples": torch.zeros(batch_size, space.latent_channels, rows, columns, device=device)})

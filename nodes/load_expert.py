@@ -80,15 +80,15 @@ class LoadExpert(io.ComfyNode):
             display_name="Load Expert",
             category=CATEGORY,
             **search_aliases("checkpoint", "model loader", "ADM", "GLIDE", "DiT", "SiT"),
-            description="Loads a diffusion network with a condition of its own as an ordinary MODEL: the pack's "
-                        "embedded experts, or files in models/experts.",
+            description="Loads a diffusion network with its own condition as an ordinary MODEL: the pack's embedded "
+                        "experts, or files in models/experts.",
             inputs=[
                 io.Combo.Input("expert", options=names, default=FIRST if FIRST in names else None,
                                tooltip="An embedded expert, or a file or diffusers folder in models/experts. Of the "
                                        "embedded ones, faces_text, faces_text_128 and scenes_text take words (Text "
                                        "Condition), scenes_class takes a class (Class Condition), faces_embedding "
                                        "takes a picture (Embedding Condition), and the other faces take maps (Map "
-                                       "Condition). Stable Diffusion and the like come from their own loaders."),
+                                       "Condition). Load Stable Diffusion and similar models with their own loaders."),
                 CheckedCombo("weight_dtype", optional=True, options=list(DTYPES), default="default",
                              tooltip="Data type of the weights in memory. 'default' lets ComfyUI choose what suits "
                                      "the device."),

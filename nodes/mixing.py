@@ -56,18 +56,18 @@ class ConditionExpert(io.ComfyNode):
                 io.String.Input("name", optional=True, default="",
                                 tooltip="The expert's name in messages. Empty = the type of the model."),
                 io.Vae.Input("vae", optional=True,
-                             tooltip="The VAE of this model. Needed only where experts of different latent spaces are "
-                                     "united, such as SDXL and SD 1.5, and then once per space; experts that draw "
-                                     "pixels need none."),
+                             tooltip="The VAE of this model. Needed only to unite experts of different latent spaces, "
+                                     "such as SDXL and SD 1.5, and then once per space; experts that draw pixels need "
+                                     "none."),
                 io.Float.Input("scale", optional=True, default=1.0, min=LowerBound(SMALLEST_SCALE), max=LARGEST_SCALE,
                                step=0.05, round=False,
-                               tooltip="The size at which this expert works, as a share of the picture's: 0.5 for an "
-                                       "SD 1.5 at 512 beside an SDXL at 1024. The first expert's is 1; experts that "
-                                       "draw one size only know theirs."),
+                               tooltip="The size at which this expert works, as a fraction of the picture's: 0.5 for "
+                                       "an SD 1.5 at 512 beside an SDXL at 1024. The first expert's is 1; experts that "
+                                       "draw only one size set theirs themselves."),
                 io.String.Input("bands", optional=True, default="",
                                 tooltip="Factors of the weight for low, middle and high spatial frequencies, such as "
-                                        "1, 1, 0 for the composition and 0, 0, 1 for the texture. Empty = everywhere "
-                                        "the same."),
+                                        "1, 1, 0 for the composition and 0, 0, 1 for the texture. Empty = the same "
+                                        "everywhere."),
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="For a slot of Reliability Mixer.")],
             hidden=[io.Hidden.unique_id],
@@ -96,7 +96,7 @@ class ConditionExpert(io.ComfyNode):
         name = name.strip() or "+".join(own) or type(model.model).__name__
         noise_levels_of(model)     # raises for a network that cannot be an expert
         is_ours = hasattr(model.model, "modalities")
-        if is_ours and not own:     # an unconditional expert: whatever is connected, it has one answer only
+        if is_ours and not own:     # an unconditional expert: whatever is connected, it has only one answer
             condition = null_condition = model.model.null_conditioning()
         if condition is None:
             raise ValueError(f"Expert '{name}' has no condition; connect one. "
@@ -114,7 +114,7 @@ class ConditionExpert(io.ComfyNode):
 
 
 def _check_made_for(name: str, own: dict[str, Modality], given: Conditioning | None, what: str) -> None:
-    """Raises ValueError where a CONDITIONING was not made by the condition nodes for a model with these modalities."""
+    """Raises ValueError if a CONDITIONING was not made by the condition nodes for a model with these modalities."""
     keys = {key for modality in own.values() for key in modality.nulls}
     if given is None or all(CONDITION in entry and entry[CONDITION].keys() <= keys for _, entry in given):
         return
@@ -132,9 +132,9 @@ def _announce(model: Any, name: str) -> None:
                  for modality in model.modalities.values() if not modality.trained_null]
     if stands_in and model not in _announced:
         _announced.add(model)
-        logger.info(f"MCDM: expert '{name}' was trained without a null condition; {' and '.join(stands_in)} stands in "
-                    "for it, as its authors do. With reliability 0 it is never asked for; an unconditional expert "
-                    "beside it (weight 0, reliability 1) is the better null.")
+        logger.info(f"MCDM: expert '{name}' was trained without a null condition; {' and '.join(stands_in)} is used "
+                    "instead, as its authors do. With reliability 0 it is never needed; an additional unconditional "
+                    "expert (weight 0, reliability 1) is a better null.")
 
 
 class ReliabilityMixer(io.ComfyNode):
@@ -154,23 +154,23 @@ class ReliabilityMixer(io.ComfyNode):
                 io.String.Input("reliabilities", optional=True, default="",
                                 tooltip="a: how much each expert's prediction without a condition counts in the "
                                         "baseline from which every condition is measured. One non-negative number per "
-                                        "expert, in slot order, such as 1, 0.5. Empty = all equal. With meaning set "
-                                        "to shares, these are the shares instead. With more numbers than experts, "
-                                        "those of bypassed slots are passed over."),
+                                        "expert, in slot order, such as 1, 0.5. Empty = all equal. With meaning set to "
+                                        "shares, these are the shares instead. With more numbers than experts, those "
+                                        "of bypassed slots are skipped."),
                 io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
                 CheckedCombo("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,
-                             tooltip="What the numbers mean. shares: whose look the picture has; a larger share is "
-                                     "more of that expert's look, and with 1 it is all its own. reliabilities: the "
-                                     "paper's numbers, of which a larger one is mostly less of that look."),
+                             tooltip="What the numbers mean. shares: whose look the picture has; a larger share means "
+                                     "more of that expert's look, and at 1 the look is all its own. reliabilities: the "
+                                     "paper's numbers; a larger one usually means less of that look."),
                 MixtureWire.Input("mixture", optional=True,
-                                  tooltip="The experts of another Reliability Mixer, as one additional part: any "
-                                          "number of experts, by mixers in a chain. Its number is the last one, and "
-                                          "its experts divide it in proportion to their own."),
+                                  tooltip="The experts of another Reliability Mixer, as one additional part; a chain "
+                                          "of mixers takes any number of experts. Its number is the last one, and its "
+                                          "experts divide it in proportion to their own."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture",
-                                        tooltip="For MCDM Sampler and every other node that takes a mixture.")],
+                                        tooltip="For MCDM Sampler and any other node that takes a mixture.")],
         )
 
     @classmethod

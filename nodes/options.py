@@ -46,24 +46,23 @@ class MixtureOptions(io.ComfyNode):
                                step=0.01, round=False, tooltip="Guidance acts up to this noise level."),
                 io.Boolean.Input("apg", optional=True, default=False,
                                  tooltip="Adaptive projected guidance on the whole mixture, against burnt colours at "
-                                         "high weights (Sadat et al. 2024). For one expert it is ComfyUI's node of "
-                                         "that name."),
+                                         "high weights (Sadat et al. 2024). For one expert it matches ComfyUI's node "
+                                         "of that name."),
                 io.Float.Input("apg_eta", optional=True, default=1.0, min=LowerBound(-10.0), max=10.0, step=0.01,
-                               tooltip="How much APG leaves of the guidance along the estimate, which is what burns: "
-                                       "1 = all of it, 0 = nothing."),
+                               tooltip="How much APG keeps of the guidance along the estimate, the part that burns: 1 "
+                                       "= all of it, 0 = nothing."),
                 io.Float.Input("apg_norm_threshold", optional=True, default=5.0, min=LowerBound(0.0), max=1e6, step=0.1,
-                               tooltip="APG makes guidance no longer than this. 0 = no limit."),
+                               tooltip="APG limits the length of the guidance to this. 0 = no limit."),
                 io.Float.Input("apg_momentum", optional=True, default=0.0, min=LowerBound(-5.0), max=1.0, step=0.01,
-                               tooltip="How much of the guidance of earlier steps APG adds; negative numbers push away "
+                               tooltip="How much of the earlier steps' guidance APG adds; negative numbers push away "
                                        "from it. 0 = none."),
                 io.Boolean.Input("cfg_zero", optional=True, default=False,
                                  tooltip="CFG-Zero* on the whole mixture: scales the null blend to fit the conditions "
-                                         "(Fan et al. 2025); made for flows. For one expert it is ComfyUI's node "
+                                         "(Fan et al. 2025); made for flows. For one expert it matches ComfyUI's node "
                                          "CFGZeroStar."),
                 io.Float.Input("zero_init", optional=True, default=0.0, min=LowerBound(0.0), max=0.99, step=0.01,
-                               tooltip="The second half of CFG-Zero*: the part of the schedule, from its start, in "
-                                       "which nothing moves and nothing is evaluated. 0.01 is mostly the first step "
-                                       "alone. 0 = off."),
+                               tooltip="The second half of CFG-Zero*: the first part of the schedule, in which nothing "
+                                       "moves and nothing is evaluated. 0.01 is usually only the first step. 0 = off."),
             ],
             outputs=[MixtureWire.Output(display_name="mixture", tooltip="The same experts, with these options.")],
         )

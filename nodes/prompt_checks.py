@@ -1,7 +1,7 @@
-"""Checks of what is being queued that need more than the values of one parameter.
+"""Checks of a queued prompt that need more than the value of one parameter.
 
-The host repeats the sentence of validate_inputs for every parameter that the function names. So ours name the culprit
-alone, and read what else they need in the prompt, which the host hands to whoever listens before it checks it.
+The host repeats the sentence of validate_inputs for every parameter that the function names. So ours name only the
+culprit, and read whatever else they need from the prompt, which the host hands to listeners before it checks it.
 """
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _keep(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def queued_values(node_id: str | None) -> dict[str, Any]:
-    """What is queued for the parameters of a node; None for those that come by a wire."""
+    """What is queued for the parameters of a node; None for those that come through a wire."""
     inputs = _queued.get({}).get(str(node_id), {}).get("inputs", {})
     return {name: None if isinstance(value, list) else value for name, value in inputs.items()}
 
@@ -47,7 +47,7 @@ def queued_values(node_id: str | None) -> dict[str, Any]:
 def missing_null(node_id: str | None) -> bool | str:
     """True, or a sentence for the user: a ConditionExpert has no null, and a mixer that it is wired to needs it.
 
-    Only what is certain before anything has run; the sampler asks again.
+    Only what is certain before anything has run; the sampler checks again.
     """
     prompt, node_id = _queued.get({}), str(node_id)
     inputs = prompt.get(node_id, {}).get("inputs", {})
@@ -62,7 +62,7 @@ def missing_null(node_id: str | None) -> bool | str:
         return str(error)
     except (KeyError, IndexError, TypeError):       # what is queued is not a valid prompt
         return True
-    except (_NotNow, ValueError):                   # another mistake is for its own node to tell
+    except (_NotNow, ValueError):                   # other mistakes are reported by their own nodes
         return True
     return True
 
@@ -96,7 +96,7 @@ def _loader(prompt: Prompt, wire: Any) -> str:
 
 
 def _last_mixers(prompt: Prompt) -> Iterator[str]:
-    """The mixers whose mixture goes to something else than the next one of a chain."""
+    """The mixers whose mixture goes to something other than the next mixer of a chain."""
     goes = {(value[0], call["class_type"] == "ReliabilityMixer" and name == "mixture")
             for call in prompt.values() for name, value in call["inputs"].items() if _is_wire(value)}
     for key, call in prompt.items():
@@ -105,7 +105,7 @@ def _last_mixers(prompt: Prompt) -> Iterator[str]:
 
 
 def _mixture(prompt: Prompt, key: str, node_id: str) -> Mixture | None:
-    """What a mixer will make, without models; of all experts that of node_id alone has no null. None: not in there."""
+    """What a mixer will make, without models; only the expert of node_id has no null. None: nothing is wired."""
     inputs = prompt[key]["inputs"]
     slots = [i for i in range(1, SLOTS + 1) if _is_wire(inputs.get(f"expert_{i}"))]
     experts = {i: _expert(prompt, inputs[f"expert_{i}"], node_id) for i in slots}
@@ -127,7 +127,7 @@ def _inner(prompt: Prompt, wire: Any, node_id: str) -> Mixture | None:
 
 
 def _expert(prompt: Prompt, wire: Any, node_id: str) -> Expert:
-    """What a ConditionExpert will make, behind nodes that only change it."""
+    """What a ConditionExpert will make, past nodes that only change it."""
     for _ in range(LONGEST_CHAIN):
         call, key = _call(prompt, wire), wire[0]
         if call["class_type"] == "ConditionExpert":
@@ -142,7 +142,7 @@ def _expert(prompt: Prompt, wire: Any, node_id: str) -> Expert:
 
 
 def _value(inputs: dict[str, Any], name: str, default: Any) -> Any:
-    """What stands in a field."""
+    """The value of a field."""
     value = inputs.get(name, default)
     if isinstance(value, list):
         raise _NotNow

@@ -33,8 +33,8 @@ class MixtureReport(io.ComfyNode):
                                 tooltip="The steps at which to show where the experts disagree: shares of the steps, "
                                         "or their numbers, such as 1, 12, 24. Empty = none."),
                 io.Sampler.Input("sampler", optional=True,
-                                 tooltip="A sampler to take instead of sampler_name, such as MCDM Corrected, whose "
-                                         "particles are then in the report."),
+                                 tooltip="A sampler to use instead of sampler_name, such as MCDM Corrected, whose "
+                                         "particles then appear in the report."),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The result, as MCDM Sampler gives it."),
@@ -69,7 +69,7 @@ class MixtureReport(io.ComfyNode):
 
 
 class _Shown(ui.PreviewImage):
-    """The page in the node, and the verdict for whoever reads the history."""
+    """The page in the node, and the verdict for readers of the history."""
 
     def __init__(self, page: torch.Tensor, node: type[io.ComfyNode], verdict: str) -> None:
         super().__init__(page, cls=node)

@@ -1,4 +1,4 @@
-"""The inputs that every node has which samples as MCDMSampler does."""
+"""The inputs of every node that samples as MCDMSampler does."""
 from __future__ import annotations
 
 import comfy.samplers

@@ -40,12 +40,12 @@ class MCDMSampler(io.ComfyNode):
             **search_aliases("unite and conquer", "multi-modal", "multimodal", "compositional", "fuse models",
                              "KSampler"),
             description="Denoises a latent with all experts of a mixture united in every step: multi-modal synthesis "
-                        "after Unite and Conquer.",
+                        "as in Unite and Conquer.",
             inputs=[
                 *sampler_inputs(),
                 io.Boolean.Input("expert_previews", optional=True, default=True,
-                                 tooltip="While sampling, shows under this node what each expert alone thinks the "
-                                         "picture is, and how much each one pulls. Takes at most 3 % of the time, and "
+                                 tooltip="During sampling, shows under this node what each expert alone thinks the "
+                                         "picture is, and how hard each one pulls. Takes at most 3 % of the time, and "
                                          "none if no page is watching."),
             ],
             outputs=[
@@ -72,5 +72,5 @@ class MCDMSampler(io.ComfyNode):
         guider = MixtureGuider(mixture, clip_denoised, Watch(observe))
         latent, denoised = sample_mixture(guider, seed, steps, sampler_name, scheduler, denoise, latent_image)
         if observe:
-            observe.show()      # how it ended, whenever the last preview was
+            observe.show()      # the final state, whenever the last preview was
         return io.NodeOutput(latent, denoised)

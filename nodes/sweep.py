@@ -22,7 +22,7 @@ class ReliabilitySweep(io.ComfyNode):
         return io.Schema(
             node_id="ReliabilitySweep", display_name="Reliability Sweep", category=CATEGORY, is_output_node=True,
             **search_aliases("XY plot", "grid", "contact sheet"),
-            description="Samples a mixture over a grid: the share, the reliability or the weight of an expert goes "
+            description="Samples a mixture over a grid: the share, the reliability or the weight of an expert changes "
                         "from one value to another, all from one noise, on a labelled sheet. The other experts divide "
                         "the rest of 1 in proportion to their own shares or reliabilities.",
             inputs=[
@@ -96,7 +96,7 @@ def _axis_inputs(letter: str, direction: str, kinds: tuple[str, ...], kind: str,
 
 
 def _check_size(columns: int | None, y_vary: str | None, y_cells: int | None, most: int | None) -> bool | str:
-    """True, or a sentence for the user. None comes from a wire, and what is no number is told by the host."""
+    """True, or a sentence for the user. None comes from a wire; the host reports what is not a number."""
     if not isinstance(columns, int) or y_vary is None or not isinstance(y_cells, int) or most is None:
         return True
     rows = 1 if y_vary == "nothing" else y_cells

@@ -44,7 +44,7 @@ LEFT_OUT = pytest.StashKey[dict[str, int]]()     # how many tests --no-browser l
 def pytest_addoption(parser: pytest.Parser) -> None:
     help = "leave out the tests of the web page, which need a browser"
     parser.addoption("--no-browser", action="store_true", help=help)
-    parser.addoption("--mixtures", type=int, default=80, help="how many mixtures test_random_mixtures.py draws")
+    parser.addoption("--mixtures", type=int, default=100, help="how many mixtures test_random_mixtures.py draws")
     parser.addoption("--first", type=int, default=0, help="the seed of the first of them")
 
 

@@ -61,7 +61,7 @@ generators too; only copies cross. Float64 can be forbidden, memory can be short
 So this is tested on ComfyUI 0.3.75 and 0.33.0: one expert is ComfyUI's own sampler, bit for bit. A mixture draws the
 same picture wherever its experts and their ControlNets are placed, moved and moved back, by every sampler; so it does
 with windows, networks of their own, bridges and their VAEs, on cards without float64, and with too little memory for a
-network. After an interrupt or a failed allocation the next run is right. Nothing is left on a card that nobody uses.
+network. After an interrupt or a failed allocation the next run is right, and nothing is left on an unused card.
 
 What only a real card can tell is not: streams and copies that run beside the work (here all is done when it returns),
 kernels of other precision and their half-precision types, CUDA graphs and compilers, how fast anything is. For these,

@@ -11,7 +11,7 @@ from ..experts.modality import Modality
 def encode(label: str | int, modality: Modality) -> dict[str, Tensor]:
     """{input of the network: [1] int64, the class, or the bag [1, labels] that the embedded experts take}.
 
-    Raises ValueError for a label that is neither a number of a class nor its name.
+    Raises ValueError for a label that is neither the number nor the name of a class.
     """
     names = [name.lower() for name in modality.labels]
     text = str(label).strip().lower()

@@ -1,4 +1,5 @@
-"""A picture to the map that a network was trained on: a region or edges, in training and in the graph, to the pixel."""
+"""A picture to the map that a network was trained on: a region or edges, the same pixels in training and in the
+graph."""
 from __future__ import annotations
 
 import torch
@@ -17,7 +18,7 @@ def edges(pixels: Tensor) -> Tensor:
 def center_resize(pixels: Tensor, height: int, width: int) -> Tensor:
     """The middle of pictures [B, C, H, W] at another size, [B, C, height, width], by area.
 
-    That is the result of the host's common_upscale for "area" and "center".
+    The result is that of the host's common_upscale for "area" and "center".
     """
     h, w = pixels.shape[-2:]
     old, new = w / h, width / height
@@ -36,8 +37,8 @@ def encode(image: Tensor | None, mask: Tensor | None, modality: Modality) -> dic
     """{input of the network: map in [-1, 1]}.
 
     image: the host's IMAGE [B, H, W, 3 or 4], mask: its MASK [h, w] or [B, h, w], both in [0, 1]: one of the two, or
-    both for inpainting, where the mask is white where the network is to paint anew. Raises ValueError for values that
-    are not finite.
+    both for inpainting, with the mask white where the network should repaint. Raises ValueError for values that are not
+    finite.
     """
     region = None if mask is None else mask.reshape(-1, 1, *mask.shape[-2:]).float()  # [B, 1, h, w]
     pixels = region if image is None else image[..., :3].movedim(-1, 1).float()  # [B, 1 or 3, H, W]

@@ -29,13 +29,13 @@ logger = logging.getLogger("mcdm")
 def encode(text: str, modality: Modality) -> tuple[dict[str, Tensor], str]:
     """({"tokens": [1, L] int64, "mask": [1, L] bool}, a line for the user).
 
-    modality: of a network whose null is the end token, [1, L]. Raises ValueError where its vocabulary is missing.
+    modality: of a network with the end token as its null, [1, L]. Raises ValueError if its vocabulary is missing.
     """
     end, length = int(modality.null[0, 0]), modality.null.shape[1]
     found = tokenize(text, end + 1)
     if len(found) > length:
-        logger.warning(f"MCDM: Text Condition: the text has {len(found)} tokens, "
-                       f"the expert reads the first {length} only.")
+        logger.warning(f"MCDM: Text Condition: the text has {len(found)} tokens; the expert reads only the first "
+                       f"{length}.")
     kept = found[:length]
     tokens, mask = modality.null.clone(), torch.zeros(1, length, dtype=torch.bool)
     tokens[0, :len(kept)] = torch.tensor(kept, dtype=torch.long)
@@ -46,7 +46,7 @@ def encode(text: str, modality: Modality) -> tuple[dict[str, Tensor], str]:
 def tokenize(text: str, size: int) -> list[int]:
     """The tokens of a text, without end or padding, in a vocabulary of `size`.
 
-    Raises ValueError where no such vocabulary is there.
+    Raises ValueError if there is no such vocabulary.
     """
     others = []
     for path in _files():
@@ -67,7 +67,7 @@ def _files() -> Iterator[str]:
     """Paths of vocabularies, those of the user first."""
     for root in folder_paths.get_folder_paths("experts"):
         yield from sorted(glob.glob(os.path.join(glob.escape(root), "**", "vocab.bpe*"), recursive=True))
-    spec = importlib.util.find_spec(PACKAGE)  # its data alone; its code is not run
+    spec = importlib.util.find_spec(PACKAGE)  # only its data; its code is not run
     if spec is not None:
         for folder in spec.submodule_search_locations or []:
             yield os.path.join(folder, "data", "vocab.bpe")

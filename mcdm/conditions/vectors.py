@@ -14,9 +14,9 @@ EXTENSIONS = (".safetensors", ".pt", ".npy")
 
 
 def encode(vector: Tensor | None, source: str, modality: Modality) -> dict[str, Tensor]:
-    """{input of the network: [B, width]}, of length 1 where the expert wants that.
+    """{input of the network: [B, width]}, of length 1 if the expert wants that.
 
-    vector: [width] or [..., width]; source: its origin in messages. Raises ValueError where it is missing, of another
+    vector: [width] or [..., width]; source: its origin in messages. Raises ValueError if it is missing, of another
     width or not finite.
     """
     width = modality.null.shape[-1]
@@ -37,19 +37,19 @@ def encode(vector: Tensor | None, source: str, modality: Modality) -> dict[str, 
 def of_picture(image: Tensor, modality: Modality, size: tuple[int, int]) -> Tensor:
     """[B, width] of pictures [B, H, W, 3 or 4] in [0, 1] by the expert's own encoder; size: (height, width) it takes.
 
-    Raises ValueError where the expert has no encoder.
+    Raises ValueError if the expert has no encoder.
     """
     if modality.encoder is None:
-        raise ValueError(f"Embedding Condition: this expert takes the {modality.name} of another encoder and does not "
-                         "bring it; use CLIP Vision Encode with the CLIP that it was trained with.")
+        raise ValueError(f"Embedding Condition: this expert takes the {modality.name} of another encoder, which it "
+                         "does not include; use CLIP Vision Encode with the CLIP that it was trained with.")
     pixels = center_resize(image[..., :3].movedim(-1, 1).float(), *size)
     return modality.encoder.image(2 * pixels.clamp(0, 1) - 1)
 
 
 def of_file(path: str, name: str) -> Tensor:
-    """The one tensor of numbers in a file; only plain data is read, and no code is run.
+    """The one tensor of numbers in a file; only plain data is read, and no code runs.
 
-    name: of the file in messages. Raises ValueError where it cannot be read or holds another number of tensors.
+    name: of the file in messages. Raises ValueError if it cannot be read or holds another number of tensors.
     """
     try:
         if path.endswith(".npy"):

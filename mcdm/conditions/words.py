@@ -1,7 +1,7 @@
-"""Free text over a small vocabulary: the entries of an expert's vocabulary that a description names.
+"""Free text to the entries of an expert's small vocabulary that it names.
 
 An entry is a phrase ("bald", "no glasses"), a modifier and its noun ("red hair"), or such a noun alone. Modifiers are
-bound to their noun wherever they stand: "long red hair", "hair: long and red", "red-haired". Everything else is named
+bound to their noun wherever they are: "long red hair", "hair: long and red", "red-haired". Everything else is reported
 as unknown.
 """
 from __future__ import annotations
@@ -32,7 +32,7 @@ logger = logging.getLogger("mcdm")
 def encode(text: str, modality: Modality) -> tuple[dict[str, Tensor], str]:
     """({input of the network: bag of words [1, V], or its vector [1, width]}, a line for the user).
 
-    modality: with labels; its encoder makes the vector, if it has one. Raises ValueError where no word is known.
+    modality: with labels; its encoder makes the vector, if it has one. Raises ValueError if no word is known.
     """
     found, unknown = parse(text, modality.labels, modality.synonyms)
     known = f"{', '.join(modality.labels)}."
@@ -83,7 +83,7 @@ class _Lexicon:
         return not about_noun and entry.split()[0] not in NEGATIONS
 
     def phrase_at(self, tokens: list[str]) -> str:
-        """The longest phrase with which the tokens begin, "" where there is none."""
+        """The longest phrase with which the tokens begin, "" if there is none."""
         beginning = [entry for entry, words in self.phrases if tokens[:len(words)] == words]
         return max(beginning, key=len, default="")
 
@@ -157,7 +157,7 @@ class _Reader:
             self.pending.append(word)
 
     def _stranger(self, word: str) -> None:
-        """An unknown word takes the words before it along: "a purple elephant" says nothing of the hair."""
+        """An unknown word takes the words before it with it: "a purple elephant" says nothing about the hair."""
         negation = ["no"] if self.negated else []
         self.unknown.append(" ".join([*negation, *self.pending, word]))
         self.pending.clear()

@@ -12,7 +12,7 @@ from .lettering import INK, PALE, PAPER, font, wrap
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
-Lines = Sequence[tuple[str, Sequence[float]]]       # (name, a value per evaluation), nan where there is none
+Lines = Sequence[tuple[str, Sequence[float]]]       # (name, a value per evaluation), nan if there is none
 
 COLOURS = (  # Okabe and Ito's, mostly
     (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (150, 120, 0), (110, 60, 160),
@@ -34,7 +34,7 @@ LINE_NAMES = 300                # from the axes to the right edge
 UPPER, LOWER = 34, 226          # from the top of a panel to its axes' upper and lower end
 APART = 20                      # between the names of two lines
 
-FINE = 2                        # everything is drawn so many times as large
+FINE = 2                        # everything is drawn this many times larger
 
 
 class Panel(NamedTuple):
@@ -132,7 +132,7 @@ class _LineName(NamedTuple):
 
 
 def _draw_names(page: Page, axes: _Axes, names: Sequence[_LineName]) -> None:
-    """The names of lines at the height of their ends, which rises, or as near as they can be read."""
+    """The names of lines at the heights of their ends, which rise, or as near to them as is legible."""
     heights = _spread([name.height for name in names], axes.lower)
     for y, name in zip(heights, names, strict=True):
         first, *more = wrap(name.text, (LINE_NAMES - 60) * FINE, font(14 * FINE)).split("\n")
@@ -140,7 +140,7 @@ def _draw_names(page: Page, axes: _Axes, names: Sequence[_LineName]) -> None:
 
 
 def _draw_band(page: Page, axes: _Axes, band: tuple[float, float]) -> None:
-    """Marks the noise levels between two, as far as they are on the panel."""
+    """Marks the noise levels between two, as far as they lie on the panel."""
     ends = [axes.across(min(max(sigma, axes.lowest), axes.highest)) for sigma in band]
     page.box(min(ends) - 3, axes.upper, max(ends) + 3, axes.lower, BAND)
 
@@ -184,7 +184,7 @@ def _nice(step: float) -> float:
 
 
 def _spread(heights: Sequence[float], lower: float) -> list[float]:
-    """Rising heights, moved so far apart that a name at each can be read, none below `lower`."""
+    """Rising heights, moved apart until a name at each is legible, none below `lower`."""
     places = list(heights)
     for k in range(1, len(places)):
         places[k] = max(places[k], places[k - 1] + APART)

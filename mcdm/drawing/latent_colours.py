@@ -11,7 +11,7 @@ from .sheets import image
 
 
 def previewer(space: Any) -> Any:
-    """The host's linear map of a latent format to colours, None where it has none."""
+    """The host's linear map of a latent format to colours, None if it has none."""
     if not space.latent_rgb_factors:
         return None
     return latent_preview.Latent2RGBPreviewer(
@@ -21,7 +21,7 @@ def previewer(space: Any) -> Any:
 def picture_maker(space: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """From a latent [B, C, ...] of a latent format to its first picture, [1, H, W, 3] in [0, 1], a pixel per cell.
 
-    None where the format has no map to colours.
+    None if the format has no map to colours.
     """
     colours = previewer(space)
     if colours is None:

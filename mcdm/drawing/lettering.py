@@ -18,9 +18,9 @@ def font(size: float) -> ImageFont.FreeTypeFont:
 
 
 def labels(names: Sequence[str]) -> list[str]:
-    """The experts' names in letters that Pillow's own font has, no two equal.
+    """The experts' names in letters of Pillow's own font, no two equal.
 
-    Without accents, and with the expert's number where that is needed.
+    Without accents, and with the expert's number where needed.
     """
     plain = [unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip() for name in names]
     return [_label(i, name, plain) for i, name in enumerate(plain, 1)]

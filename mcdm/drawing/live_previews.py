@@ -1,4 +1,4 @@
-"""What each expert alone thinks of the picture while it is sampled, over the host's websocket."""
+"""What each expert alone thinks the picture is during sampling, sent over the host's websocket."""
 from __future__ import annotations
 
 import base64
@@ -28,9 +28,9 @@ SIZE = 128          # longer side of a picture, in pixels
 def contribution_shares(observation: Observation, count: int) -> list[float] | None:
     """How much of the movement each of `count` experts makes, for the first picture of the batch.
 
-    That is |w_i m_i (D_i - D_0)| over the sum of all. Where D_0 was not needed, the fused estimate stands for it:
-    nothing is evaluated for this. An expert that was not asked has 0; where nobody moves anything, those that were
-    asked share equally. None where an estimate is not finite.
+    That is |w_i m_i (D_i - D_0)| over the sum of all. If D_0 was not needed, the fused estimate takes its place:
+    nothing is evaluated for this. An expert that was not asked has 0; if no expert moves anything, those that were
+    asked share equally. None if an estimate is not finite.
     """
     origin = (observation.fused if observation.null is None else observation.null)[:1].float()
     norms = {i: _size(weight, denoised, origin) for i, (weight, denoised) in observation.contributions.items()}
@@ -45,14 +45,14 @@ def contribution_shares(observation: Observation, count: int) -> list[float] | N
 
 
 def _size(weight: Coefficient, denoised: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
-    """The norm of weight * (denoised - origin) for the first picture, which is all that `origin` has."""
+    """The norm of weight * (denoised - origin) for the first picture; `origin` has only that one."""
     if isinstance(weight, torch.Tensor):
         weight = weight[:1]
     return torch.linalg.vector_norm(weight * (denoised[:1].float() - origin))
 
 
 class Previews:
-    """An observer that now and then sends what each expert alone thinks, and how much it pulls.
+    """An observer that from time to time sends what each expert alone thinks, and how much it pulls.
 
     It keeps the newest observation, and no older one.
 
@@ -60,9 +60,9 @@ class Previews:
     space: the host's latent format, for its linear map to colours; without a map there are no pictures. Its decoder
     networks would cost too much, once per expert.
     send(experts): gets [{"name", "pull" 0 to 1, "image" data URL or None}].
-    watched(): whether anybody looks.
-    clock: seconds. So much time passes between two previews that this one, the next and the last one together stay
-    below SHARE of it.
+    watched(): whether anyone is watching.
+    clock: seconds. Enough time passes between two previews that this one, the next and the last one together stay below
+    SHARE of it.
     masked: a picture is dark where its expert does not act.
     """
 
@@ -130,7 +130,7 @@ def dimmed(picture: Image.Image, mask: torch.Tensor) -> Image.Image:
 
 
 def data_url(image: Image.Image) -> str:
-    """A small JPEG of a picture, which is made small in place."""
+    """A small JPEG of a picture, which is shrunk in place."""
     image.thumbnail((SIZE, SIZE))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=85)
@@ -140,7 +140,7 @@ def data_url(image: Image.Image) -> str:
 def observer(mixture: Mixture) -> Previews | None:
     """Previews of a run of a mixture, for the page that queued it.
 
-    None where no page did, as in a script: then nothing is done at all.
+    None if no page did, as in a script: then nothing is done.
     """
     context, host = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is None or host is None or host.client_id is None:

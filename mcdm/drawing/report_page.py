@@ -56,9 +56,9 @@ def report_page(report: ReportData) -> Image.Image:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Where everything lies on the page, in pixels.
+    """Where everything is on the page, in pixels.
 
-    verdict, small: the two texts, in lines. panels: how many. map_width, map_height: of a map, 0 where there is none.
+    verdict, small: the two texts, in lines. panels: how many. map_width, map_height: of a map, 0 if there is none.
     """
     verdict: str
     small: str
@@ -96,7 +96,7 @@ def _layout(verdict: str, small: str, panels: int, groups: Sequence[_MapGroup]) 
 
 
 def _map_width(groups: Sequence[_MapGroup]) -> float:
-    """Such that all maps fit beside each other."""
+    """So that all maps fit side by side."""
     count = sum(len(group.pictures) + GROUP_GAP for group in groups)
     return min(MAP, (WIDTH - 60) // max(1, count) - 6)
 
@@ -166,7 +166,8 @@ def _title(shown: DisagreementMap) -> str:
 
 
 def _pictures(shown: DisagreementMap) -> list[Image.Image]:
-    """The estimate, where there is one, and beside it the disagreement, bright where all cancels; then the masks."""
+    """The estimate, if there is one, and beside it the disagreement, bright where everything cancels; then the
+    masks."""
     strength = first_frame(shown.disagreement.strength)
     found = [] if shown.estimate is None else [picture(shown.estimate[0])]
     found.append(heat(first_frame(shown.disagreement.lost), float(strength.max())))

@@ -15,7 +15,7 @@ Cells = Sequence[Sequence[torch.Tensor | None]]       # rows of pictures
 
 EMPTY = (240, 240, 237)         # the colour of a cell without a picture
 CELL = 192          # pixels: small pictures are enlarged to about this
-LONGEST = 4096      # pixels: no side of a sheet is longer than this by its pictures
+LONGEST = 4096      # pixels: pictures make no side of a sheet longer than this
 
 
 # ------------------------------------------------------------------------------------------------ pictures
@@ -36,7 +36,7 @@ def image(page: Image.Image) -> torch.Tensor:
 def sheet(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str = "", across: str = "") -> Image.Image:
     """A page of pictures.
 
-    cells[r][c]: [H, W, C] in [0, 1], all of one size, or None where nothing is (yet).
+    cells[r][c]: [H, W, C] in [0, 1], all of one size, or None if nothing is (yet).
     rows, columns: a title for each; down, across: what these are.
     Small pictures are enlarged by a whole factor, pixel by pixel.
     """
@@ -55,7 +55,7 @@ def sheet(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str =
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-    """Where everything lies on a sheet, in pixels."""
+    """Where everything is on a sheet, in pixels."""
     columns: list[str]                  # the titles, wrapped
     rows: list[str]
     small: ImageFont.FreeTypeFont       # for these
@@ -108,7 +108,7 @@ def _layout(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str
 
 
 def _picture_size(cells: Cells) -> tuple[int, int]:
-    """(height, width) of the pictures, as they are."""
+    """(height, width) of the pictures, unscaled."""
     for row in cells:
         for cell in row:
             if cell is not None:
@@ -117,7 +117,7 @@ def _picture_size(cells: Cells) -> tuple[int, int]:
 
 
 def _enlargement(height: int, width: int, longer: int) -> float:
-    """By how much pictures are enlarged: a whole factor, below 1 only where the sheet would be too long.
+    """By how much pictures are enlarged: a whole factor, below 1 only if the sheet would be too long.
 
     height, width: of all pictures together. longer: the longer side of one of them.
     """

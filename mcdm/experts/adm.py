@@ -63,7 +63,7 @@ def _recognises_superres(state: State, config: Config) -> bool:
 
 
 def build(state: State, config: Config, weight_dtype: torch.dtype | None) -> ExpertModel:
-    """The model. Raises ValueError or KeyError where the file or its config is incomplete."""
+    """The model. Raises ValueError or KeyError if the file or its config is incomplete."""
     shape = Table.read(state)
     table = with_heads(shape, config, KNOWN.get(shape))
     table = replace(table, new_attention_order=config.need("use_new_attention_order", (False, True)))

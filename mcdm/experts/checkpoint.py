@@ -27,13 +27,13 @@ JSON_LIMIT = 1 << 20
 
 
 class Unreadable(ValueError):
-    """Why a file holds no weights and what to do, as the part of a sentence."""
+    """Why a file holds no weights and what to do, as part of a sentence."""
 
 
 def read(path: str, fast_fp8: bool = False) -> tuple[dict[str, Tensor], Config]:
     """(state dict under the reference's own keys, Config) of a file or diffusers folder. Raises Unreadable."""
     if not os.path.exists(path):
-        raise Unreadable("it is not there any more; choose another")
+        raise Unreadable("it no longer exists; choose another")
     stem, weights, sidecar, parts = files_of(path)
     if not weights:
         raise Unreadable(f"the folder has no single file {WEIGHTS}.safetensors or .bin; put it there")
@@ -44,7 +44,7 @@ def read(path: str, fast_fp8: bool = False) -> tuple[dict[str, Tensor], Config]:
         state, metadata = _tensors(weights)
     except Unreadable:
         raise
-    except Exception as error:  # whatever the parsers of torch and safetensors stumble over
+    except Exception as error:  # whatever the parsers of torch and safetensors raise
         raise Unreadable(f"it is damaged, incomplete, or not a plain file of weights ({_cause(error)}); "
                          "download it again, or save it as safetensors") from error
     _check_sizes(state, os.path.getsize(weights))
@@ -79,7 +79,7 @@ def _tensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
         return _unwrapped(_unpickled(path, zipped=True)), {}
     if start.startswith(b"\x80"):  # a bare pickle, as torch wrote before 1.6
         return _unwrapped(_unpickled(path, zipped=False)), {}
-    raise Unreadable("it is neither a safetensors file nor one of torch; download it again")
+    raise Unreadable("it is neither a safetensors nor a torch file; download it again")
 
 
 def _safetensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -115,7 +115,7 @@ def _unpickled(path: str, zipped: bool) -> Any:
 def _unwrapped(loaded: Any) -> dict[str, Tensor]:
     """The state dict inside what a training script saved: {"ema": ...}, {"model": ...}, keys with prefixes.
 
-    Raises Unreadable where there is none.
+    Raises Unreadable if there is none.
     """
     for _ in range(MOST_WRAPPERS):
         if not isinstance(loaded, dict) or any(isinstance(value, Tensor) for value in loaded.values()):
@@ -129,7 +129,7 @@ def _unwrapped(loaded: Any) -> dict[str, Tensor]:
 
 
 def _inner(loaded: dict[Any, Any]) -> Any:
-    """The dictionary that a wrapper holds: under a known name, or its only one; None where that is not clear."""
+    """The dictionary that a wrapper holds: under a known name, or its only one; None if that is not clear."""
     for name in WRAPPERS:
         if isinstance(loaded.get(name), dict):
             return loaded[name]

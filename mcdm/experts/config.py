@@ -51,7 +51,7 @@ class Config:
         return any(source.get(key) is not None for source in self.sources)
 
     def __getitem__(self, key: str) -> Any:
-        """The value as it was written. Raises KeyError where no source has it."""
+        """The value as it was written. Raises KeyError if no source has it."""
         self._asked.add(key)
         for source in self.sources:
             if source.get(key) is not None:
@@ -63,7 +63,7 @@ class Config:
         return key not in self and any(key in source for source in self.sources)
 
     def ignore(self, key: str) -> None:
-        """Counts a key as known though its value is not needed, so that `unknown` does not name it."""
+        """Counts a key as known although its value is not needed, so that `unknown` does not name it."""
         self._asked.add(key)
 
     @overload
@@ -100,12 +100,12 @@ class Config:
         return value
 
     def unknown(self) -> list[str]:
-        """The keys of the sidecar that nobody asked for."""
+        """The keys of the sidecar that were never asked for."""
         return [key for key in self.sidecar if key not in self._asked]
 
 
 def _typed(key: str, value: Any, kind: type[T]) -> T:
-    """A value as that type, read as JSON where it is a string. Raises ValueError where it is of another."""
+    """A value as that type, read as JSON where it is a string. Raises ValueError if it is of another."""
     if isinstance(value, str) and kind is not str:
         with contextlib.suppress(ValueError, RecursionError):  # then it stays a string, of another type than `kind`
             value = json.loads(value.lower() if kind is bool else value)

@@ -62,13 +62,13 @@ def _recognises_sit(state: State, config: Config) -> bool:
 
 
 def build(state: State, config: Config, weight_dtype: torch.dtype | None) -> ExpertModel:
-    """The model. Raises ValueError or KeyError where the file or its config is incomplete or does not fit."""
+    """The model. Raises ValueError or KeyError if the file or its config is incomplete or does not fit."""
     family = family_of(state, config) or config.need("family", ("dit", "sit"))
     if state.keys() >= dit_diffusers.KEYS:
         dit_diffusers.from_diffusers(state, config.need("sample_size", int))
     shape = Shape.read(state)
     config.known(KNOWN.get((family, shape)))
-    config.ignore("image_size")  # the table of positions knows
+    config.ignore("image_size")  # told by the table of positions
     heads = config.get("num_attention_heads", 0) or config.need("num_heads", int)
     _check(shape, heads, config)
     modality = _classes(shape, config)
@@ -90,7 +90,7 @@ def build(state: State, config: Config, weight_dtype: torch.dtype | None) -> Exp
 
 
 def _check(shape: Shape, heads: int, config: Config) -> None:
-    """Raises ValueError for a network that cannot be, or that draws in another space than Stable Diffusion's."""
+    """Raises ValueError for an impossible network, or one that draws in another space than Stable Diffusion's."""
     if heads < 1 or shape.hidden % heads:
         raise ValueError(f"its {shape.hidden} channels cannot be split into num_heads {heads}; "
                          "correct the JSON beside it")

@@ -33,7 +33,7 @@ WORDS = (  # of diffusers and of the reference, replaced in this order
 def from_diffusers(state: dict[str, Tensor], sample_size: int) -> None:
     """Renames the keys of diffusers to those of the reference, in place, and adds the table of positions.
 
-    sample_size: of the latents, along a side. Raises ValueError where blocks have embeddings of their own.
+    sample_size: of the latents, along a side. Raises ValueError if blocks have embeddings of their own.
     """
     for key in [key for key in state if ".norm1.emb." in key and not key.startswith(FIRST)]:
         original = FIRST + key.partition(".norm1.emb.")[2]

@@ -28,7 +28,7 @@ def _recognises(state: State, config: Config) -> bool:
 
 
 def build(state: State, config: Config, weight_dtype: torch.dtype | None = None) -> ExpertModel:
-    """The model. Raises ValueError or KeyError where the file lacks what the training writes."""
+    """The model. Raises ValueError or KeyError if the file lacks what the training writes."""
     dequantize(state)
     position = state["position"]
     patch = config.get("patch", PATCH)

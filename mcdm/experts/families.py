@@ -17,9 +17,9 @@ NAMES = tuple(family.name for family in FAMILIES)
 
 
 def find(state: State, config: Config) -> Family | None:
-    """The first family that recognises a state dict: any, or the one that its file names. None where none does.
+    """The first family that recognises a state dict: any, or the one that its file names. None if none does.
 
-    Raises ValueError where the file names a family that does not exist.
+    Raises ValueError if the file names a family that does not exist.
     """
     if config.family not in (None, *NAMES):
         raise ValueError(f"its family '{config.family}' is not one of {', '.join(NAMES)}")

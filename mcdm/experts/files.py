@@ -10,7 +10,7 @@ WEIGHTS = "diffusion_pytorch_model"
 
 
 class Files(NamedTuple):
-    """The files behind an expert. weights, sidecar: "" where there is none. parts: the JSON files of diffusers."""
+    """The files behind an expert. weights, sidecar: "" if there is none. parts: the JSON files of diffusers."""
     stem: str
     weights: str
     sidecar: str
@@ -18,7 +18,7 @@ class Files(NamedTuple):
 
 
 def files_of(path: str) -> Files:
-    """The files that stand behind a file of weights or a diffusers folder."""
+    """The files behind a file of weights or a diffusers folder."""
     parent, name = os.path.split(path)
     if os.path.isdir(path):
         stem, inside = name, _network_folder(path)
@@ -60,7 +60,7 @@ def _network_folder(path: str) -> str:
 
 
 def _weights_in(folder: str) -> str:
-    """The name of the file of weights in a folder, "" where there is no single one."""
+    """The name of the file of weights in a folder, "" if there is no single one."""
     found = sorted(file for file in os.listdir(folder)
                    if file.startswith(WEIGHTS) and file.endswith(EXTENSIONS) and "-of-" not in file)
     plain = [WEIGHTS + extension for extension in EXTENSIONS if WEIGHTS + extension in found]

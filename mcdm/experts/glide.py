@@ -49,7 +49,7 @@ def _recognises_upsampler(state: State, config: Config) -> bool:
 
 
 def build(state: State, config: Config, weight_dtype: torch.dtype | None) -> ExpertModel:
-    """The model. Raises ValueError or KeyError where the file or its config is incomplete."""
+    """The model. Raises ValueError or KeyError if the file or its config is incomplete."""
     shape, text = Table.read(state), TextTable.read(state)
     table = with_heads(shape, config, KNOWN.get((shape, text)))
     text = replace(text, heads=config.need("xf_heads", int))

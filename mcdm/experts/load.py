@@ -30,13 +30,13 @@ def load_expert(path: str, name: str, weight_dtype: torch.dtype | None = None,
         family = families.find(state, config)
         if family:
             model = family.build(state, config, weight_dtype)
-    except Exception as error:  # a stranger's shapes and settings go wrong in any way
+    except Exception as error:  # unknown shapes and settings may fail in any way
         looks = f"looks like the family {family.name} but " if family else ""
         raise _refusal(name, f"{looks}cannot be used: {_reason(error)}") from error
     if family is None:
         raise _refusal(name, _stranger(state, config))
     if config.unknown():
-        logger.warning(f"MCDM: expert '{name}': its JSON has keys that mean nothing to the family {family.name}: "
+        logger.warning(f"MCDM: expert '{name}': its JSON has keys that the family {family.name} does not use: "
                        f"{', '.join(config.unknown())}.")
     logger.info(f"MCDM: expert '{name}', family {family.name}, conditions: {', '.join(model.modalities) or 'none'}.")
     return patcher(model)
@@ -50,8 +50,8 @@ def _stranger(state: State, config: Config) -> str:
         return f"is {what}, which ComfyUI loads itself; put it into {folder} and use its node {node}"
     keys = ", ".join(key[:60] for key in list(state)[:3])
     if config.family:
-        return (f"is said to be of the family {config.family}, but its keys, which begin with {keys}, are not; "
-                "correct the JSON beside it")
+        return (f"is declared as the family {config.family}, but its keys, which begin with {keys}, do not belong to "
+                "it; correct the JSON beside it")
     return f"belongs to no family that LoadExpert knows ({', '.join(families.NAMES)}); its keys begin with {keys}"
 
 

@@ -1,4 +1,4 @@
-"""A network that the host lacks, wrapped into an ordinary ComfyUI MODEL."""
+"""A network that the host lacks, wrapped in an ordinary ComfyUI MODEL."""
 from __future__ import annotations
 
 import dataclasses
@@ -56,7 +56,7 @@ class ExpertModel(comfy.model_base.BaseModel):
         return timestep * (self.time_scale / getattr(self.model_sampling, "multiplier", 1.0))
 
     def null_conditioning(self, condition: Conditioning | None = None) -> Conditioning:
-        """The CONDITIONING with which this network stands alone; `condition`: the one that it is the null to.
+        """This network's null as a CONDITIONING; `condition`: the one that it is the null to.
 
         It is one object, so that experts of one MODEL share its evaluation.
         """

@@ -45,7 +45,7 @@ def low_resolution() -> Modality:
 
 
 def with_heads(table: Table, config: Config, known: Source | None) -> Table:
-    """The table with its attention heads as the file's config gives them. Raises ValueError where it does not.
+    """The table with its attention heads as the file's config gives them. Raises ValueError if it does not.
 
     known: the row of the released checkpoint of this shape, or None. A number of heads beside the file counts for more
     than its channels per head.
@@ -95,7 +95,7 @@ class PixelExpert(ExpertModel):
     def null_conditioning(self, condition: Conditioning | None = None) -> Conditioning:
         """The nulls, and those parts of `condition` that are Given.
 
-        Raises ValueError where one is missing that the network cannot do without.
+        Raises ValueError if one is missing that the network cannot do without.
         """
         given: dict[str, Tensor] = {}
         for _, rest in reversed(condition or []):

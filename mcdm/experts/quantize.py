@@ -25,7 +25,7 @@ def quantize(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def dequantize(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The reverse of `quantize`, in fp16 and in place, for the tensors of a file, quantized or not; returns `state`.
 
-    Raises ValueError where a scale does not fit.
+    Raises ValueError if a scale does not fit.
     """
     for scale_key in [key for key in state if key.endswith(SCALE)]:
         key = scale_key.removesuffix(SCALE)

@@ -98,7 +98,7 @@ def _recognises_sketch(state: State, config: Config) -> bool:
 
 
 def build_face(state: State, config: Config, weight_dtype: torch.dtype | None) -> ExpertModel:
-    """The model of two maps and an embedding. Raises ValueError or KeyError where file or config is incomplete."""
+    """The model of two maps and an embedding. Raises ValueError or KeyError if file or config is incomplete."""
     table = _table(state, config)
     embedding = Modality("embedding", "vector", "image_embed", torch.zeros(1, table.vector_width), encoding="unit",
                          parts={"twice": torch.zeros(1, 1)})
@@ -107,7 +107,7 @@ def build_face(state: State, config: Config, weight_dtype: torch.dtype | None) -
 
 
 def build_sketch(state: State, config: Config, weight_dtype: torch.dtype | None) -> ExpertModel:
-    """The model of a sketch. Raises ValueError or KeyError where file or config is incomplete."""
+    """The model of a sketch. Raises ValueError or KeyError if file or config is incomplete."""
     table = _table(state, config)
     config.need("family", ("unc_sketch", "adm_superres"))  # the keys are those of an upsampler without classes
     sketch = picture("sketch", "sketch", trained_null=False)

@@ -40,7 +40,7 @@ SUPPORTED = {  # setting: the values that this network knows, diffusers' default
 def read_settings(config: Config, keys: int) -> Settings:
     """The Settings in a config; keys: how many the state dict has, since no network has more layers than that.
 
-    Raises ValueError for what is not supported or cannot be.
+    Raises ValueError for what is not supported or not possible.
     """
     widths = config.need("block_out_channels", list)
     if not 0 < len(widths) <= keys or not all(type(width) is int and width > 0 for width in widths):
@@ -54,7 +54,7 @@ def read_settings(config: Config, keys: int) -> Settings:
                          f"attention_head_dim {head_dim} is impossible")
     for key, supported in SUPPORTED.items():
         if config.get(key, supported[0]) not in supported:
-            raise ValueError(f"its {key} is {str(config[key])[:60]}; supported is {' or '.join(supported)}")
+            raise ValueError(f"its {key} is {str(config[key])[:60]}; supported: {' or '.join(supported)}")
     scale_shift = config.get("resnet_time_scale_shift", "default") == "scale_shift"
     rescale = config.get("mid_block_scale_factor", 1.0)
     if not rescale:
@@ -88,8 +88,8 @@ def _attentions(config: Config, key: str, known: dict[str, bool], levels: int) -
     """Whether each level has attention, by the names of its blocks. Raises ValueError for others than `known`."""
     names = config.need(key, list)
     if len(names) != levels or not all(isinstance(name, str) and name in known for name in names):
-        raise ValueError(f"its {key} are {str(names)[:90]}; supported are {' and '.join(known)}, "
-                         "one for each of block_out_channels")
+        raise ValueError(f"its {key} are {str(names)[:90]}; supported: {' and '.join(known)}, one for each of "
+                         "block_out_channels")
     return [known[name] for name in names]
 
 

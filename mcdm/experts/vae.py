@@ -42,12 +42,12 @@ class Drawings(comfy.latent_formats.LatentFormat):
 class DrawingsVAE(comfy.sd.VAE):
     """The host's VAE with the autoencoder inside. It is made as the host makes that of pixels, and filled anew.
 
-    Raises ValueError where the weights are not those of the autoencoder.
+    Raises ValueError if the weights are not those of the autoencoder.
     """
 
     def __init__(self, state: State) -> None:
         device = comfy.model_management.vae_device()
-        dtype = comfy.model_management.vae_dtype(device, [torch.float32])   # in half precision bridges would lose more
+        dtype = comfy.model_management.vae_dtype(device, [torch.float32])   # bridges would lose more in half precision
         network = load_weights(Autoencoder(device="meta"), state, dtype)
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)}, device=device, dtype=dtype)
         self.first_stage_model = network.eval().requires_grad_(False)
@@ -64,7 +64,7 @@ class DrawingsVAE(comfy.sd.VAE):
 
 
 def load_vae(path: str, name: str) -> DrawingsVAE:
-    """The VAE in a file. name: of the file in messages. Raises ValueError where it holds none."""
+    """The VAE in a file. name: of the file in messages. Raises ValueError if it holds none."""
     try:
         return DrawingsVAE(checkpoint.read(path)[0])
     except ValueError as error:

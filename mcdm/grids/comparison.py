@@ -17,7 +17,8 @@ def comparison(mixture: Mixture) -> Grid:
 
 
 def _each_alone(mixture: Mixture) -> Iterator[Mixture | None]:
-    """Each expert alone; one of another latent space in that of the first, whose latent this is, by itself there."""
+    """Each expert alone. One of another latent space still works in the latent of the first expert's space, by itself
+    there."""
     of_the_first = groups_of(mixture.experts, mixture.mixed_spaces)[0].members
     everybody = range(len(mixture.experts))
     for i in everybody:

@@ -1,4 +1,4 @@
-"""From latents to the pictures of a sheet: those of a finished cell, and of one in the middle of its run."""
+"""From latents to the pictures of a sheet: of a finished cell, and of one in the middle of its run."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Decode = Callable[[torch.Tensor], torch.Tensor]         # latents to pictures [N
 
 
 def decoder(model: Any, vae: Any) -> Decode:
-    """A function from latents to pictures. Raises ValueError where it would need a VAE."""
+    """A function from latents to pictures. Raises ValueError if it would need a VAE."""
     def by_vae(samples: torch.Tensor) -> torch.Tensor:
         pictures = vae.decode(samples)
         return pictures.reshape(-1, *pictures.shape[-3:])
@@ -25,12 +25,12 @@ def decoder(model: Any, vae: Any) -> Decode:
     if is_pixel(model):
         return as_they_are
     space = type(latent_format(model)).__name__
-    raise ValueError(f"The sheet needs pictures, and the latent space {space} needs a VAE for that; "
-                     "connect the VAE of these models.")
+    raise ValueError(f"The sheet needs pictures, and the latent space {space} needs a VAE for them; connect the VAE of "
+                     "these models.")
 
 
 def estimator(model: Any, decode: Decode) -> Decode | None:
-    """From a denoised estimate in the middle of a run to its first picture [1, H, W, 3]; None where that costs much."""
+    """From a denoised estimate in the middle of a run to its first picture [1, H, W, 3]; None if that costs a lot."""
     space = latent_format(model)
     if is_pixel(model):
         return lambda x0: decode(x0[:1].float())

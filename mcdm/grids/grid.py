@@ -20,7 +20,7 @@ class Titles(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """What is to be sampled: rows of mixtures, None where a cell stays empty. One at least is none of these."""
+    """What to sample: rows of mixtures, None for a cell that stays empty. At least one is a mixture."""
     mixtures: Sequence[Sequence[Mixture | None]]
     titles: Titles
 
@@ -33,21 +33,21 @@ class Grid(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A mixture, and where it stands."""
+    """A mixture, and where it is."""
     row: int
     column: int
     mixture: Mixture
 
 
 class GridPictures:
-    """The pictures so far: rows of [pictures of the batch, H, W, C] in [0, 1], None where nothing is (yet)."""
+    """The pictures so far: rows of [pictures of the batch, H, W, C] in [0, 1], None if nothing is (yet)."""
 
     def __init__(self, titles: Titles) -> None:
         self.titles = titles
         self.rows: list[list[torch.Tensor | None]] = [[None] * len(titles.columns) for _ in titles.rows]
 
     def put(self, cell: Cell, pictures: torch.Tensor | None) -> None:
-        """Sets the pictures of a cell, or takes them away."""
+        """Sets the pictures of a cell, or removes them."""
         self.rows[cell.row][cell.column] = pictures
 
     def finished(self) -> list[torch.Tensor]:

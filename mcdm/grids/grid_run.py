@@ -33,7 +33,7 @@ def sample_grid(
     """Samples the cells of a grid one after the other, and shows them as they come.
 
     settings: the sampler's inputs, as `sample` takes them. shared: see Asking in mcdm/host/experts/asking.py.
-    A run that breaks leaves the sheet so far. Raises ValueError where pictures need a VAE, and what a guider raises.
+    A failed run leaves the sheet so far. Raises ValueError if pictures need a VAE, and what a guider raises.
     """
     run = _GridRun(grid, vae, settings["steps"], clip_denoised, live, shared)
     try:
@@ -62,7 +62,7 @@ class _GridRun:
         self._estimate = estimator(lead, self.decode)
 
     def after_step(self, step: int, x0: torch.Tensor, x: torch.Tensor, total: int) -> None:
-        """Shows how far the cell is that is being sampled."""
+        """Shows the progress of the cell that is being sampled."""
         self._bar.update_absolute(self._steps * len(self.latents) + round(self._steps * (step + 1) / total))
         if self._live.due and self._estimate is not None:
             cell, _ = self.guiders[len(self.latents)]
@@ -71,7 +71,7 @@ class _GridRun:
             self.pictures.put(cell, None)
 
     def finish(self, cell: Cell, latents: torch.Tensor) -> None:
-        """Takes the latents of a cell."""
+        """Stores the latents of a cell."""
         self.latents.append(latents)
         self.pictures.put(cell, self.decode(latents))
         self._bar.update_absolute(self._steps * len(self.latents))
@@ -79,7 +79,7 @@ class _GridRun:
             self._live.show(self.pictures.page)
 
     def keep(self) -> None:
-        """Keeps what there is."""
+        """Saves the sheet so far."""
         if self.pictures.finished():
             self._live.keep(self.pictures.pages, f"{len(self.latents)} of {len(self.guiders)}")
 

@@ -1,4 +1,4 @@
-"""A sheet in its node on the page while it grows, and what is kept of it when the run breaks."""
+"""A growing sheet in its node on the page, and what is kept of it if the run fails."""
 from __future__ import annotations
 
 import logging
@@ -17,16 +17,16 @@ from ..drawing import sheets
 
 logger = logging.getLogger("mcdm")
 
-EVENT = "mcdm.sheet"        # web/js/sheets.js hands it on as the host's own `executed`
+EVENT = "mcdm.sheet"        # web/js/sheets.js passes it on as the host's own `executed`
 PAUSE = 1.0                 # seconds between two sheets, at least
 SHARE = 0.05                # of the time, at most, for sheets
 
 
 class LiveSheet:
-    """Shows sheets as pictures of the node, like the finished one, where a page has queued the run and looks.
+    """Shows sheets as pictures of the node, like the finished one, if a page has queued the run and is watching.
 
     The host's own previews would stay in the node beside or instead of the finished sheet.
-    node: whose sheets these are. name: of the files that are kept, NAME_so_far.
+    node: whose sheets these are. name: of the kept files, NAME_so_far.
     """
 
     def __init__(self, node: type[io.ComfyNode], name: str) -> None:
@@ -40,7 +40,7 @@ class LiveSheet:
 
     @property
     def due(self) -> bool:
-        """Whether somebody looks, and the last sheet is long enough ago."""
+        """Whether a page is watching, and the last sheet was long enough ago."""
         return self._client is not None and time.monotonic() >= self._next and self._client in self._host.sockets
 
     def show(self, draw: Callable[[], Image.Image]) -> None:
@@ -53,7 +53,7 @@ class LiveSheet:
         self._next = now + max(PAUSE, (now - start) / SHARE)
 
     def keep(self, draw: Callable[[], torch.Tensor], finished: str) -> None:
-        """Writes the sheets of a run that broke, and shows them in the node. No failure here hides why it broke.
+        """Writes the sheets of a failed run, and shows them in the node. No failure here hides why the run failed.
 
         draw: gives them as IMAGE. finished: how many pictures there are, in words.
         """
@@ -64,10 +64,10 @@ class LiveSheet:
                         f"the sheet so far is output/mcdm/{saved['images'][0]['filename']}.")
             self._show_kept(saved)
         except Exception as error:
-            logger.warning(f"MCDM: the sheet so far could not be kept: {error}")
+            logger.warning(f"MCDM: the sheet so far could not be saved: {error}")
 
     def _show_kept(self, output: dict[str, Any]) -> None:
-        """As the host shows what a node has finished, where a page has queued it."""
+        """Like the host's own message for a finished node, if a page has queued it."""
         if self._context is None or self._host is None:
             return
         node, prompt = self._context.node_id, self._context.prompt_id

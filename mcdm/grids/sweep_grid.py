@@ -30,7 +30,7 @@ class Change(NamedTuple):
 def axis_of(mixture: Mixture, kind: str, expert: str, start: float, end: float, count: int) -> Axis:
     """An axis of `count` values from start to end, evenly spaced.
 
-    expert: whose, by a number, from 1 on, or a name.
+    expert: whose, by its number, from 1, or its name.
     Raises ValueError for an unknown expert, or for a share or a reliability outside [0, 1].
     """
     index = _find_expert(mixture, expert)
@@ -48,7 +48,7 @@ def axis_of(mixture: Mixture, kind: str, expert: str, start: float, end: float, 
 
 
 def _find_expert(mixture: Mixture, expert: str) -> int:
-    """The index of the expert that a number, from 1 on, or a name means. Raises ValueError."""
+    """The index of the expert with this number, from 1, or this name. Raises ValueError."""
     names = [e.name for e in mixture.experts]
     word = str(expert).strip()
     found = [i for i, name in enumerate(names) if name.lower() == word.lower()]
@@ -64,8 +64,8 @@ def _find_expert(mixture: Mixture, expert: str) -> int:
 def sweep_grid(mixture: Mixture, x: Axis, y: Axis | None = None) -> Grid:
     """The mixture with the numbers of each cell; x from left to right, y from top to bottom.
 
-    A cell is empty where shares, or reliabilities, are more than 1 together.
-    Raises ValueError where that is so everywhere, or where the two axes vary the same.
+    A cell is empty if its shares, or reliabilities, sum to more than 1.
+    Raises ValueError if all cells are empty, or if the two axes vary the same thing.
     """
     if y is None:
         rows = [_row(mixture, x)]
@@ -86,11 +86,11 @@ def _check_independent(mixture: Mixture, x: Axis, y: Axis) -> None:
     if not {x.kind, y.kind} <= MEANINGS.keys():
         return
     if x.kind != y.kind:
-        raise ValueError("One axis varies a share, the other a reliability, and each decides the other; "
-                         "vary two shares, or a weight on the second axis.")
+        raise ValueError("One axis varies a share, the other a reliability, and each determines the other; vary two "
+                         "shares, or a weight on the second axis.")
     if len(mixture.experts) == 2:
-        raise ValueError(f"With two experts, the {x.kind} of one decides that of the other; "
-                         "vary a weight on the second axis.")
+        raise ValueError(f"With two experts, the {x.kind} of one determines that of the other; vary a weight on the "
+                         "second axis.")
 
 
 def _row(mixture: Mixture, x: Axis, *others: Change) -> list[Mixture | None]:
@@ -99,7 +99,7 @@ def _row(mixture: Mixture, x: Axis, *others: Change) -> list[Mixture | None]:
 
 
 def _changed(mixture: Mixture, *changes: Change) -> Mixture | None:
-    """The mixture with some changes; those that are no weights are all of one kind."""
+    """The mixture with some changes; all but the weights are of one kind."""
     weights = {change.expert: change.value for change in changes if change.kind == "weight"}
     numbers = {change.expert: change.value for change in changes if change.kind in MEANINGS}
     meanings = [MEANINGS[change.kind] for change in changes if change.kind in MEANINGS]

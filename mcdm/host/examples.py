@@ -1,4 +1,4 @@
-"""The example pictures go where LoadImage finds them: input/mcdm_NAME.png, for newer hosts list no subfolder there."""
+"""Puts the example pictures where LoadImage finds them: input/mcdm_NAME.png, as newer hosts list no subfolder."""
 import logging
 import os
 import shutil

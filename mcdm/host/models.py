@@ -35,8 +35,8 @@ def is_pixel(model: Model) -> bool:
 def same_space(a: LatentFormat, b: LatentFormat) -> bool:
     """Whether two latent formats of the host are one latent space.
 
-    Formats of other names are, where both are pixels, or where they scale a probe to the same numbers. Two that leave
-    it as it is may still be of different autoencoders: that proves nothing.
+    Formats of different names are, if both are pixels, or if they scale a probe to the same numbers. If both leave it
+    unchanged, that proves nothing: they may still belong to different autoencoders.
     """
     if type(a) is type(b) or (_is_pixel_format(a) and _is_pixel_format(b)):
         return True
@@ -67,12 +67,12 @@ def vae_of(space: LatentFormat) -> str:
 
 
 def _node(space: LatentFormat) -> str | None:
-    """The node that loads the VAE of a latent space of the pack's own."""
+    """The node that loads the VAE of one of the pack's own latent spaces."""
     return getattr(space, "vae_node", None)
 
 
 def cells(space: LatentFormat) -> int:
-    """How many pixels a cell of a latent space is wide and high."""
+    """The width and height of a latent cell in pixels."""
     return getattr(space, "spacial_downscale_ratio", None) or CELLS.get(type(space).__name__, 8)
 
 
@@ -86,7 +86,8 @@ def families_of(space: LatentFormat) -> list[str]:
 def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
     """Raises ValueError unless all experts share one latent space, not merely the same number of channels.
 
-    mixed: the user vouches for spaces of other names; only the number of channels is checked then, and the log says so.
+    mixed: the user vouches for spaces with different names; then only the number of channels is checked, and the log
+    says so.
     """
     lead, *others = experts
     ours = latent_format(lead.model)
@@ -101,14 +102,14 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
             fitting = ", ".join(families_of(ours)[:5]) or "other models of its kind"
             own = [f"'{e.name}': {vae_of(space)}" for e, space in ((lead, ours), (expert, theirs)) if _node(space)]
             where = f" ({', '.join(own)})" if own else ""
-            raise ValueError(f"These cannot be united as they are: {names}. Connect the VAE of each checkpoint{where} "
-                             "to vae of its Condition Expert, or use experts of one latent space; with "
-                             f"'{lead.name}' go for example {fitting}.")
+            raise ValueError(f"These cannot be united directly: {names}. Connect the VAE of each checkpoint{where} to "
+                             f"vae of its Condition Expert, or use experts of one latent space; with '{lead.name}', "
+                             f"for example, {fitting}.")
         logger.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
 
 
 def noise_levels_of(model: Model) -> NoiseLevels:
-    """The frame and the trained range of a MODEL. Raises ValueError where it predicts no noise level at all."""
+    """The frame and the trained range of a MODEL. Raises ValueError if it has no noise levels."""
     sampling = model.get_model_object("model_sampling")
     if isinstance(sampling, comfy.model_sampling.IMG_TO_IMG):
         raise ValueError(f"{type(model.model).__name__} is an image-to-image network without noise levels and cannot "
@@ -124,7 +125,7 @@ def noise_levels_of(model: Model) -> NoiseLevels:
 def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
     """Raises ValueError for a latent [B, C, H, W] or [B, C, T, H, W] that these experts cannot sample from.
 
-    Of a nested latent, picture and sound in one, the first part is the picture.
+    In a nested latent, picture and sound together, the first part is the picture.
     """
     nested = latent.is_nested
     if nested:
@@ -143,11 +144,11 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
         if size is not None and (height, width) != tuple(size):
             cell = cells(space)
             fitting = "that size" if cell == 1 else f"{size[1] * cell} x {size[0] * cell} pixels"
-            raise ValueError(f"Expert '{expert.name}' works at {size[1]} x {size[0]} only, but the latent is "
-                             f"{width} x {height}; use EmptyExpertLatent with {fitting}.")
+            raise ValueError(f"Expert '{expert.name}' works only at {size[1]} x {size[0]}, but the latent is {width} x "
+                             f"{height}; use EmptyExpertLatent with {fitting}.")
     for expert in experts:
         if expert.mask is not None and latent.ndim not in (4, 5):
-            raise ValueError(f"Expert '{expert.name}' has a mask, and a mask is for pictures and videos; this latent "
+            raise ValueError(f"Expert '{expert.name}' has a mask, but masks are for pictures and videos; this latent "
                              "is neither. Disconnect the mask, or use a window of the schedule.")
     _check_finite(latent)
 

@@ -1,4 +1,4 @@
-"""What the pack uses of the host's objects, for whoever reads types: no class of the host's knows of these."""
+"""What the pack uses of the host's objects, for type checkers; the host's classes know nothing of these."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping

@@ -14,7 +14,7 @@ BISECTIONS = 40     # which leave less than one part in 10 ** 12 of the schedule
 
 
 class Schedule:
-    """The lead's schedule, asked in every step without a wait for a device. Levels are the lead's own: sigma, or t."""
+    """The lead's schedule, read in every step without waiting for a device. Levels are the lead's own: sigma, or t."""
 
     def __init__(self, experts: Sequence[Expert], model: Model, levels: NoiseLevels) -> None:
         self.levels = levels
@@ -29,7 +29,7 @@ class Schedule:
         return highest, lowest
 
     def border(self, percent: float) -> float:
-        """A level just above all that round to this one: it belongs to the window that begins here."""
+        """A level just above all that round to this one; it belongs to the window that begins here."""
         return float(self._percent_to_sigma(percent)) * (1.0 + ROUNDING)
 
     def active(self, level: float) -> tuple[bool, ...]:

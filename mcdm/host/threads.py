@@ -1,9 +1,9 @@
 """Small networks on the processor run on one thread.
 
-A step of theirs is over in the time in which more threads find each other: on two cores beside other work, batches of
-1, 2 and 4 of an embedded expert take 36, 65 and 134 ms on one thread, and 134, 162 and 636 ms on two that wait by
-spinning, as OpenMP's do by default. Pictures are then the same on any number of cores. Networks of 20 million weights
-and more gain by two threads however these wait.
+Their steps take no longer than threads take to synchronise: on two cores with other work, batches of 1, 2 and 4 of an
+embedded expert take 36, 65 and 134 ms on one thread, and 134, 162 and 636 ms on two that wait by spinning, as OpenMP's
+do by default. Pictures are then also the same on any number of cores. Networks of 20 million or more weights gain from
+two threads, however these wait.
 """
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SMALL = 10 ** 11        # weights times cells of the latent, at most; an embedde
 
 @contextlib.contextmanager
 def threads_that_pay(patchers: Sequence[Model], latent: torch.Tensor) -> Iterator[None]:
-    """As many threads of torch as these networks and this latent [B, C, ...] pay for, and then again as many as before.
+    """As many torch threads as pay for these networks and this latent [B, C, ...], and afterwards as many as before.
 
-    Whatever ends the run, the setting is given back. Graphics cards and larger networks keep it.
+    The setting is restored however the run ends. Graphics cards and larger networks keep it.
     """
     before = torch.get_num_threads()
     if not all(_is_small(patcher, latent) for patcher in patchers):

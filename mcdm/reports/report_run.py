@@ -1,4 +1,4 @@
-"""A sampling run that is watched for a report: who pulls how hard, who agrees with whom, and where they disagree."""
+"""A sampling run observed for a report: who pulls how hard, who agrees with whom, and where they disagree."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
@@ -30,7 +30,7 @@ def sampled_with_report(
 
     settings: the sampler's inputs, as `sample` takes them; sampler: a SAMPLER instead of the one they name.
     map_steps: the steps, from 1, at which to show where conditions disagree.
-    Raises ValueError where nothing is sampled.
+    Raises ValueError if nothing is sampled.
     """
     clock, recorder = Clock(), Recorder(len(mixture.experts))
     guider = MixtureGuider(mixture, clip_denoised, Watch(recorder, all_nulls=True, clock=clock))
@@ -43,7 +43,7 @@ def sampled_with_report(
             maps.add(step + 1)
     latent, _ = sample_mixture(guider, **settings, callback=after_step, sampler=sampler)
     if not recorder.sigmas:
-        raise ValueError(f"Nothing was sampled at denoise {settings['denoise']:g}, so there is nothing to report on; "
+        raise ValueError(f"Nothing was sampled at denoise {settings['denoise']:g}, so there is nothing to report; "
                          "raise it.")
     figures = recorder.figures()
     return latent, ReportData(reported(mixture, clock), mixture.meaning, figures, maps.made, guider.watch.account)

@@ -171,5 +171,5 @@ def test_a_newer_host_makes_its_layers_when_they_are_loaded(comfy):
             load_weights(network(), dict(wrong), torch.float32)
 
 def test_another_size_is_refused(dits):
-    with pytest.raises(ValueError, match="16 x 16 only"):
+    with pytest.raises(ValueError, match="only latents of 16 x 16"):
         denoise(dits["dit"], torch.randn(1, 4, 16, 24), torch.ones(1), torch.tensor([1]))

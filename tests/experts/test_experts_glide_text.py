@@ -87,7 +87,7 @@ def test_a_long_text_is_cut_and_said(comfy, speaker, caplog):
         held = comfy.call("TextCondition", model=speaker, text="xyz " * 9)[0][0][1][
             comfy.module("mcdm.experts.modality").CONDITION
         ]
-    assert held["mask"].all() and "36 tokens, the expert reads the first 12" in caplog.text
+    assert held["mask"].all() and "36 tokens; the expert reads only the first 12" in caplog.text
 
 
 def test_a_prompt_through_the_guider(comfy, speaker):

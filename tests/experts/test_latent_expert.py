@@ -107,7 +107,7 @@ def test_it_leads_an_expert_of_half_its_size(comfy, vae):
     assert latent["samples"].shape == (1, 4, 32, 32)
     drawn = sampled(comfy, both, **settings(5, 2, scheduler="karras", latent_image=latent))
     assert drawn.shape == (1, 4, 32, 32) and torch.isfinite(drawn).all()
-    with pytest.raises(ValueError, match="'words' draws 128 x 128 only, not 64 x 64"):
+    with pytest.raises(ValueError, match="'words' draws only 128 x 128, not 64 x 64"):
         comfy.call("EmptyExpertLatent", mixture=both, width=64, height=64)
 
 
@@ -115,5 +115,5 @@ def test_messages_name_the_node_of_its_vae(comfy):
     for order in ([words(comfy), hair(comfy)], [hair(comfy), words(comfy)]):
         with pytest.raises(ValueError, match="'words': the VAE from Load Expert VAE"):
             mix(comfy, order)
-    with pytest.raises(ValueError, match="works at 32 x 32 only.*EmptyExpertLatent with 128 x 128 pixels"):
+    with pytest.raises(ValueError, match="works only at 32 x 32, .*EmptyExpertLatent with 128 x 128 pixels"):
         sampled(comfy, mix(comfy, [words(comfy)]), **settings(latent_image={"samples": torch.zeros(1, 4, 16, 16)}))

@@ -88,8 +88,8 @@ def test_numbers_that_are_passed_over_are_told(caplog):
     assert not caplog.messages
     parse_reliabilities("0.2, 0.3, 0.5", (1, 3), "Shares")
     assert caplog.messages == [
-        "MCDM: Shares '0.2, 0.3, 0.5': 3 numbers, 2 in use, are read by slot; no expert arrives at 2, so what is "
-        "written there is passed over."]
+        "MCDM: Shares '0.2, 0.3, 0.5': 3 numbers, 2 in use, are read by slot; no expert arrives at 2, so the "
+        "numbers there are skipped."]
 
 
 @pytest.mark.parametrize("text, slots", [

@@ -198,6 +198,6 @@ def test_an_exception_in_the_samplers_callback_leaves_everything_as_it_was(comfy
 def test_an_expert_of_one_size_refuses_another_by_name(comfy):
     models = [tiny_unet(0), tiny_unet(1)]
     models[1].model.fixed_size = (8, 16)
-    with pytest.raises(ValueError, match="Expert 'second' works at 16 x 8 only, but the latent is 8 x 8"):
+    with pytest.raises(ValueError, match="Expert 'second' works only at 16 x 8, but the latent is 8 x 8"):
         draw(comfy, mixture(comfy, models))
     assert draw(comfy, mixture(comfy, models), latent_image={"samples": torch.zeros(1, 4, 8, 16)}).shape[-1] == 16

@@ -107,7 +107,7 @@ def test_what_makes_no_sense(comfy, twelve):
                                          "mixture's last"):
         mix(comfy, experts[:2], "1 1", mixture=inner)
     optional, = comfy.call("MixtureOptions", mixture=inner, rescale=0.5)
-    with pytest.raises(ValueError, match="put Mixture Options behind the last mixer"):
+    with pytest.raises(ValueError, match="put Mixture Options after the last mixer"):
         mix(comfy, experts[:2], mixture=optional)
     whole = mix(comfy, experts[:2], "1 1 2", mixture=inner)
     ends, = comfy.call("MixtureOptions", mixture=whole, reliabilities_end="1 2 3 4")

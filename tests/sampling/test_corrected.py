@@ -174,7 +174,7 @@ def test_windows_noise_masks_and_pictures_to_begin_with(comfy, two_unets, method
     ({"particles": 3}, {}, "3 particles per picture do not fit a batch of 4"),
     ({}, {"rescale": 0.5}, "which rescale would change"),
     ({}, {"apg": True}, "which APG would change"),
-    ({"method": "SuperDiff OR", "langevin_steps": 1}, {}, "does not go with Langevin steps"),
+    ({"method": "SuperDiff OR", "langevin_steps": 1}, {}, "cannot be combined with Langevin steps"),
 ])
 def test_what_does_not_go(comfy, two_unets, inputs, options, words):
     wired = comfy.call("MixtureOptions", mixture=united(comfy, two_unets), **options)[0]

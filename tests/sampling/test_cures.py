@@ -184,7 +184,7 @@ def test_at_rest_nothing_moves_in_the_flows_frame_and_nobody_is_asked(comfy, kin
 @pytest.mark.parametrize("options, words", [
     ({"apg": True, "apg_eta": float("nan")}, "APG must be finite"),
     ({"apg": True, "apg_norm_threshold": -1.0}, "threshold of APG"),
-    ({"zero_init": 1.0}, "zero_init is a part of the schedule"),
+    ({"zero_init": 1.0}, "zero_init must be a part of the schedule"),
     ({"zero_init": float("nan")}, "zero_init"),
 ])
 def test_cures_that_make_no_sense(comfy, two_unets, options, words):

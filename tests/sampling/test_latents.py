@@ -196,7 +196,7 @@ def test_a_mask_on_sound_is_refused_in_words(comfy, two_unets):
     mixture = mix(comfy, [expert(comfy, two_unets[0], 0), expert(comfy, two_unets[1], 1, mask=torch.ones(1, 8, 8))])
     guider = comfy.call("MCDMGuider", mixture=mixture)[0]
     sound = torch.zeros(1, 4, 16)
-    with pytest.raises(ValueError, match="a mask is for pictures and videos"):
+    with pytest.raises(ValueError, match="masks are for pictures and videos"):
         guider.sample(sound, sound, host.sampler_object("euler"), torch.tensor([1.0, 0.0]), disable_pbar=True, seed=0)
 
 

@@ -144,5 +144,5 @@ def test_the_log_says_so(comfy, models, size, caplog):
     with card(room=1.1 * size), caplog.at_level("INFO", "mcdm"):
         draw(comfy, in_windows(comfy, models, (0.0, 0.5), (0.5, 1.0)))
     lines = [record.getMessage() for record in caplog.records]
-    assert "MCDM: 'expert 0' loaded; 'expert 1' when a step asks." in lines
+    assert "MCDM: 'expert 0' loaded; 'expert 1' when first needed." in lines
     assert "MCDM: 'expert 1' loaded now; 'expert 0' done." in lines

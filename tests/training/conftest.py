@@ -4,11 +4,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from unite_and_conquer.training import cli, previews
+from unite_and_conquer.training import cli, preview_sheets
 
 
 @pytest.fixture
@@ -17,9 +18,12 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
     Ctrl-C as in a terminal.
     """
-    threads, euler = torch.get_num_threads(), previews.euler
+    threads, euler = torch.get_num_threads(), preview_sheets.euler
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(previews, "euler", lambda net, noise, **condition: euler(net, noise, steps=1, **condition))
+
+    def one_step(net: Any, noise: torch.Tensor, **condition: Any) -> torch.Tensor:
+        return euler(net, noise, steps=1, **condition)
+    monkeypatch.setattr(preview_sheets, "euler", one_step)
     monkeypatch.setattr(cli, "ROOT", tmp_path)
     monkeypatch.setenv("MCDM_EXPERTS", str(tmp_path / "experts"))
     yield

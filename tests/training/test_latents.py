@@ -9,7 +9,7 @@ import torch
 from support.mixtures import sampled, settings
 from unite_and_conquer.mcdm.experts.networks.autoencoder import read_autoencoder
 from unite_and_conquer.mcdm.experts.networks.embedded import SIGMA_DATA
-from unite_and_conquer.training import autoencoder, cli, previews
+from unite_and_conquer.training import autoencoder, cli, preview_sheets
 from unite_and_conquer.training.datasets import drawn
 from unite_and_conquer.training.datasets.dataset import normalize
 
@@ -47,7 +47,7 @@ def test_the_new_scale_changes_no_picture():
 
 
 def test_an_expert_in_latents_from_the_command_to_the_node(comfy, work, monkeypatch):
-    monkeypatch.setattr(previews, "euler", lambda net, noise, **condition: noise)
+    monkeypatch.setattr(preview_sheets, "euler", lambda net, noise, **condition: noise)
     latents = functools.partial(drawn.face_latents, work / "drawings.safetensors")
     recipe = dataclasses.replace(cli.RECIPES["latent_text"], datasets=(latents,))
     monkeypatch.setitem(cli.RECIPES, "latent_text", recipe)

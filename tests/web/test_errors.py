@@ -7,7 +7,7 @@ from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.prompts import drawing
 from unite_and_conquer.devtools.versions import COMPLAINTS
 
-SENTENCE = "Expert 'hair' works at 64 x 64 only, but the latent is 32 x 32; use EmptyExpertLatent with that size."
+SENTENCE = "Expert 'hair' works only at 64 x 64, but the latent is 32 x 32; use EmptyExpertLatent with that size."
 SEND = """async ([kind, type, sentence]) => {
     const {api} = await import("/scripts/api.js");
     const node = app.graph.nodes.find(node => node.type === type);

@@ -42,7 +42,7 @@ class Shape(NamedTuple):
 
     @classmethod
     def read(cls, state: dict[str, Tensor]) -> Shape:
-        """Raises ValueError where the tensors have other numbers of dimensions."""
+        """Raises ValueError if the tensors have other numbers of dimensions."""
         wrong = [key for key, dimensions in DIMENSIONS.items() if state[key].ndim != dimensions]
         if wrong:
             raise ValueError(f"keys with another number of dimensions: {', '.join(wrong[:3])}")
@@ -148,7 +148,7 @@ class DiT(nn.Module):
         """[B, out_channels, size, size], as the reference's forward."""
         p, size = self.shape.patch, self.grid * self.shape.patch
         if x.shape[2:] != (size, size):
-            raise ValueError(f"This network draws latents of {size} x {size} only, not {x.shape[3]} x {x.shape[2]}; "
+            raise ValueError(f"This network draws only latents of {size} x {size}, not {x.shape[3]} x {x.shape[2]}; "
                              "use an empty latent of that size.")
         waves = shifted_timestep_embedding(timesteps, 2 * self.FREQUENCIES, self.freq_shift)
         c = self.t_embedder["mlp"](waves.to(x.dtype))

@@ -28,7 +28,7 @@ class TextTable:
 
     @classmethod
     def read(cls, state: dict[str, Tensor]) -> TextTable:
-        """All that the shapes of a state dict tell. Raises KeyError where a table is missing."""
+        """All that the shapes of a state dict tell. Raises KeyError if a table is missing."""
         layers = {key.split(".")[2] for key in state if key.startswith("transformer.resblocks.")}
         vocabulary, width = state["token_embedding.weight"].shape
         return cls(width, len(layers), state["positional_embedding"].shape[0], vocabulary,

@@ -33,7 +33,7 @@ class Table:
 
     @classmethod
     def read(cls, state: dict[str, Tensor]) -> Table:
-        """All that the shapes of a state dict tell. Raises KeyError where a block is missing."""
+        """All that the shapes of a state dict tell. Raises KeyError if a block is missing."""
         inputs, outputs = _indices(state, "input_blocks"), _indices(state, "output_blocks")
         count = next(n for n in range(len(outputs) + 1) if n not in outputs)  # as many on the way down as up
         resample, per_level = _resampling(state, inputs, count)
@@ -55,7 +55,7 @@ class Table:
         )
 
     def heads(self, channels: int) -> int:
-        """Attention heads at a width. Raises ValueError where the width does not divide."""
+        """Attention heads at a width. Raises ValueError if the width does not divide."""
         heads = self.num_heads
         if self.num_head_channels != -1:
             heads = channels // max(self.num_head_channels, 1)

@@ -1,4 +1,4 @@
-"""Asking the networks: one call of the host for all that one MODEL serves, equal nulls once, all devices at once."""
+"""Asking the networks: one call of the host for everything one MODEL serves, equal nulls once, all devices at once."""
 from __future__ import annotations
 
 import contextlib
@@ -43,7 +43,7 @@ class Answers(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One call of the host: all that one MODEL is asked, at one query and on one lane.
+    """One call of the host: everything one MODEL is asked, at one query and on one lane.
 
     members: the experts that it serves. conditions, nulls: those of them whose condition, whose null is asked.
     """
@@ -62,22 +62,20 @@ class Call:
 class Asking:
     """The calls of one sampling.
 
-    shared: a dictionary for samplings of one noise whose mixtures differ in numbers only: the answers at their first
-    evaluation, which are the same in all of them, are kept in it. Or None.
-    clock: told how long each expert took. Or None: then only where experts are placed apart.
+    shared: a dictionary for samplings of one noise whose mixtures differ only in numbers. It keeps the answers at their
+    first evaluation, which are the same in all of them. Or None.
+    clock: records how long each expert took. Or None: then time is measured only if experts are in different places.
     """
 
-    def __init__(
-        self, runs: Sequence[ExpertRun], shared: Shared | None = None, clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, runs: Sequence[ExpertRun], shared: Shared | None = None, clock: Clock | None = None) -> None:
         self.runs = runs
         self._lane_of = [lane_of(run.expert) for run in runs]
         apart = len(set(self._lane_of)) > 1
         self.clock = clock or (Clock() if apart else None)
         self._measured = unmeasured if self.clock is None else self.clock.measured
         self._lanes = Lanes(self._lane_of[0])
-        self._shared = shared           # given up after the first evaluation
-        self._groups: list[list[int]] = []      # experts whom one call serves
+        self._shared = shared           # dropped after the first evaluation
+        self._groups: list[list[int]] = []      # experts that one call serves
         self._models: list[Served] = []         # for each expert, what answers for it
         self._first_equal: list[int] = []       # for each expert, the first whose null is equal to its own
 
@@ -101,9 +99,7 @@ class Asking:
         self._shared = None
         return Answers(denoised, {i: answers[asker[self._first_equal[i]]] for i in asked.nulls})
 
-    def _calls(
-        self, conditions: Collection[int], nulls: Collection[int], queries: Sequence[Query],
-    ) -> Iterator[Call]:
+    def _calls(self, conditions: Collection[int], nulls: Collection[int], queries: Sequence[Query]) -> Iterator[Call]:
         for members in self._groups:
             first = members[0]
             call = Call(members, [i for i in members if i in conditions], [i for i in members if i in nulls],
@@ -117,7 +113,7 @@ class Asking:
 
     @contextlib.contextmanager
     def timed(self, steps: int) -> Iterator[None]:
-        """Around a sampling of so many steps: writes into the log how long each expert took, if it was measured."""
+        """Around a sampling of `steps` steps: logs how long each expert took, if it was measured."""
         yield
         clock = self.clock
         if clock is not None:
@@ -139,9 +135,9 @@ class Asking:
         return results
 
     def refresh(self, i: int, conditions: Collection[int], query: Query) -> None:
-        """Asks an expert's pair again where its MODEL has meanwhile seen the null of another expert.
+        """Asks an expert's pair again if its MODEL has meanwhile seen another expert's null.
 
-        Functions that look at the null keep what they saw last, for all experts of one MODEL.
+        Functions that look at the null keep the last one they saw, for all experts of one MODEL.
         """
         def overwrites(j: int) -> bool:
             same_model = self._models[j] == self._models[i]
@@ -165,7 +161,7 @@ class Asking:
             return [d for answer in answers for d in answer]
 
     def regroup(self) -> None:
-        """Forgets what belongs together, for conditions have changed."""
+        """Forgets which experts belong together, because conditions have changed."""
         self._groups = []
 
     def _group(self) -> None:
@@ -204,7 +200,7 @@ def _comparable(conds: Sequence[Cond]) -> list[Cond]:
 
 
 def check_finite(experts: Sequence[Expert], flags: Sequence[float]) -> None:
-    """Raises ValueError that names the expert whose flag says that it answered with NaN or infinite values."""
+    """Raises ValueError that names the expert whose flag says that it returned NaN or infinite values."""
     for expert, finite in zip(experts, flags, strict=True):
         if not finite:
             raise ValueError(f"Expert '{expert.name}' returned NaN or infinite values; try weight_dtype float32, "

@@ -1,4 +1,4 @@
-"""Functions hung into the guidance: an expert's CFG hooks, a sampler's (CFG++); and the learned variance."""
+"""Functions attached to the guidance: an expert's CFG hooks, a sampler's (CFG++); and the learned variance."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ POST_CFG = "sampler_post_cfg_function"
 
 
 class Guider(Protocol):
-    """The guider, as a sampler's hooks are told of it."""
+    """The guider, as a sampler's hooks see it."""
     cfg: float
     inner_model: object
 
@@ -38,7 +38,7 @@ def apply_cfg_hooks(
 
 
 def split_hooks(own_options: Options, options: Options) -> tuple[Options, list[Callable]]:
-    """The options that a sampler passes without the post-CFG hooks that it hung in (CFG++), and those hooks.
+    """The options that a sampler passes, without the post-CFG hooks that it attached (CFG++), and those hooks.
 
     own_options: those of the lead's MODEL, whose hooks are the lead's.
     """
@@ -55,7 +55,7 @@ def apply_sampler_hooks(
 ) -> torch.Tensor:
     """A sampler's post-CFG hooks on the fused estimate [B, ...]: its unconditional estimate is D_0.
 
-    alone: D_i where one condition alone was asked. conds: the lead's.
+    alone: D_i if only one condition was asked. conds: the lead's.
     """
     unconditioned = torch.zeros_like(fused) if null is None else null
     for hook in hooks:

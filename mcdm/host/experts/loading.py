@@ -1,7 +1,7 @@
-"""Which networks of a mixture are in memory: each is loaded for the first step that asks it.
+"""Which networks of a mixture are in memory: each is loaded for the first step that needs it.
 
-It stays until its last step, so that neither masks nor intervals nor schedules load it twice. Where windows do not
-overlap, the networks of one window are needed at a time.
+It stays until its last step, so that neither masks nor intervals nor schedules load it twice. If windows do not
+overlap, only the networks of one window are needed at a time.
 """
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MEMORY = torch.device("cpu")        # the one device on which the host never unl
 
 
 class Loader:
-    """The loading of one sampling. Networks go by the id of their model, for several experts may share one.
+    """The loading of one sampling. Networks go by the id of their model, since several experts may share one.
 
-    plan: what is asked at a level, with D_0 or without. models: all that was loaded so far beside the lead, for the
-    host to clean up.
+    plan: what is asked at a level, with D_0 or without. models: everything loaded so far besides the lead, for the host
+    to clean up.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Loader:
         self.layout = layout
         self.models: list[Model] = []
         self._starts: Sequence[Start] = []
-        self._last: dict[int, float] = {}       # {network: the lowest level at which a step asks it}
+        self._last: dict[int, float] = {}       # {network: the lowest level at which a step needs it}
         self._first: set[int] = set()           # the networks that come first, and the others
         self._later: set[int] = set()
         self._load: Callable[[list[ExpertRun]], list[Model]] | None = None
@@ -54,7 +54,7 @@ class Loader:
     def foresee(self, levels: Sequence[float], null_wanted: bool) -> None:
         """Plans the steps of a run: which networks come first, and when each is done. Masks have to fit already.
 
-        levels: the sigmas of the run, its end included. Where some step has to hold everything, everything comes first.
+        levels: the sigmas of the run, its end included. If some step needs all networks, all are loaded first.
         """
         asked = [(level, self._asked(self._plan(level, null_wanted))) for level in levels[:-1]]
         steps = [step for step in asked if step[1]]
@@ -81,11 +81,11 @@ class Loader:
         self._load = functools.partial(load_together, executor, shape_of, args, kwargs, self.layout.vaes())
         self._bring(self._first)
         if self._later:
-            logger.info(f"MCDM: {self._names(self._first)} loaded; {self._names(self._later)} when a step asks.")
+            logger.info(f"MCDM: {self._names(self._first)} loaded; {self._names(self._later)} when first needed.")
         return patcher.model, conds, self.models
 
     def begin(self, starts: Sequence[Start]) -> None:
-        """Begins the runs whose networks are loaded now, and those of others as soon as these are.
+        """Begins the runs whose networks are loaded now, and the others as soon as theirs are.
 
         starts: what the latent of each group begins with.
         """
@@ -94,9 +94,9 @@ class Loader:
         self._begin_loaded()
 
     def require(self, plan: Asked, level: float) -> bool:
-        """Loads what an evaluation asks beyond what is loaded, and says whether there was anything.
+        """Loads the networks that an evaluation asks and that are not loaded; says whether there were any.
 
-        What no later step asks may leave memory. If a sampler goes back and asks it again, it stays for good.
+        Networks that no later step asks may leave memory. If a sampler goes back and asks one again, it stays for good.
         """
         missing = self._asked(plan) - self._loaded
         if not missing:
@@ -119,14 +119,14 @@ class Loader:
         return {id(self.runs[i].model) for i in (*plan.conditions, *plan.nulls)}
 
     def _bring(self, networks: set[int]) -> None:
-        """One load of the host for all of these; on a card it unloads others as far as it needs their room."""
+        """One load by the host for all of these; on a card it unloads others if it needs their room."""
         assert self._load is not None       # the host has prepared the sampling
         loaded = self._load([run for run in self.runs if id(run.model) in networks])
         self.models += [model for model in loaded if model not in self.models and model is not self.lead.patcher]
         self._loaded = networks
 
     def _release(self, networks: set[int]) -> None:
-        """Unloads from main memory, where the host does not do it: what patches have made of weights goes."""
+        """Unloads from main memory, which the host does not do: patched weights are dropped."""
         self._gone |= networks
         for loaded in list(comfy.model_management.current_loaded_models):
             if loaded.device == MEMORY and loaded.model is not None and id(loaded.model.model) in networks:
@@ -153,8 +153,8 @@ def load_together(
     """Loads the networks and ControlNets of runs by the host's prepare_sampling, `executor`; returns their patchers.
 
     shape_of: the shape of each space's latent. rest, options: further arguments of the host's. Working memory is that
-    of the hungriest expert, not the sum. companions: patchers of what every step needs beside the networks, such as
-    VAEs.
+    of the most demanding expert, not the sum. companions: patchers of what every step needs beside the networks, such
+    as VAEs.
     """
     carriers = {id(run.model): run.patcher for run in reversed(runs)}   # the first patcher of each network
 

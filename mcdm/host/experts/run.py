@@ -1,4 +1,4 @@
-"""One expert during one sampling, with conditions, options and ControlNets of its own.
+"""One expert during one sampling, with its own conditions, options and ControlNets.
 
 So nothing of one expert (patches, hooks, ControlNets, CFG functions) acts on another. A run is made when sampling
 begins and dropped when it ends.
@@ -34,7 +34,7 @@ CFG_HOOKS = ("sampler_cfg_function", "sampler_pre_cfg_function", "sampler_post_c
 
 
 class Query(NamedTuple):
-    """What an expert is asked about: the image x [B, ...] at the level [B], in the frame of its network."""
+    """What an expert is asked about: the image x [B, ...] at the level [B], in its network's frame."""
     x: torch.Tensor
     level: torch.Tensor
 
@@ -46,7 +46,7 @@ def wants_null(options: Options) -> bool:
 
 @contextlib.contextmanager
 def log_failing_expert(*experts: Expert) -> Iterator[None]:
-    """Logs which expert failed and re-raises unchanged: the host knows some exceptions by their class."""
+    """Logs which expert failed and re-raises unchanged, since the host recognises some exceptions by their class."""
     try:
         yield
     except comfy.model_management.InterruptProcessingException:
@@ -58,11 +58,11 @@ def log_failing_expert(*experts: Expert) -> Iterator[None]:
 
 
 class ExpertRun:
-    """An expert other than the lead. Beside the lead, the host knows nothing of it, so it does the host's work itself.
+    """An expert other than the lead. The host knows only the lead, so this run does the host's work itself.
 
     patcher: its ModelPatcher. levels, lead_levels: the frames of its network and of the sampler. conds, options: what
     its network is asked with. space: which of several latents is its own. finite: on the device, 1 while all its
-    answers were finite. kept: what a noise mask keeps, where it wants that otherwise than the lead.
+    answers were finite. kept: what a noise mask keeps, if its network wants it in another form than the lead's.
     """
 
     def __init__(self, expert: Expert, patcher: Model, lead_levels: NoiseLevels, space: int = 0) -> None:
@@ -83,17 +83,17 @@ class ExpertRun:
 
     @property
     def device(self) -> torch.device:
-        """Where its network runs: another device than the lead's if the user has placed it there."""
+        """Where its network runs: a device other than the lead's if the user has placed it there."""
         return self.patcher.load_device
 
     @property
     def has_cfg_hooks(self) -> bool:
-        """Whether functions hung into its MODEL take part in its guidance."""
+        """Whether functions attached to its MODEL take part in its guidance."""
         return any(self.options.get(kind) for kind in CFG_HOOKS)
 
     @property
     def looks_at_null(self) -> bool:
-        """Whether functions hung into its MODEL need the estimate of its own null, as self-attention guidance does."""
+        """Whether functions attached to its MODEL need the estimate of its own null (self-attention guidance)."""
         return self.has_cfg_hooks and self.wants_null
 
     @property
@@ -103,7 +103,8 @@ class ExpertRun:
 
     @property
     def takes_one_row(self) -> bool:
-        """Whether what is hung into its MODEL fits one condition a call only, as the style of a picture does (USO)."""
+        """Whether something attached to its MODEL allows only one condition per call, such as a picture's style
+        (USO)."""
         return "post_input" in self.options.get("transformer_options", {}).get("patches", {})
 
     # -- its life ------------------------------------------------------------------------------------------------------
@@ -124,12 +125,12 @@ class ExpertRun:
         self.patcher.remove_additional_models("multigpu")
 
     def additional_models(self) -> list[Model]:
-        """Models that the host has to load for this expert beside its network."""
+        """Models that the host has to load for this expert besides its network."""
         hooked = comfy.sampler_helpers.get_additional_models_from_model_options(self.options)
         return hooked + self.patcher.model_patches_models() + self.patcher.get_nested_additional_models()
 
     def begin(self, start: Start) -> None:
-        """Once its network is loaded: conditions and options as it wants them: the host's outer_sample."""
+        """Once its network is loaded: conditions and options as the network wants them. The host's outer_sample."""
         device, dtype = self.device, self.patcher.model_dtype()
         comfy.samplers.cast_to_load_options(self.options, device=device, dtype=dtype)
         self.patcher.model_patches_to(device)       # the host does so for one patcher of each network that it loads
@@ -152,7 +153,7 @@ class ExpertRun:
             latent_shapes=start.latent_shapes)
 
     def close(self) -> None:
-        """Gives everything back, however far the run came."""
+        """Releases everything, however far the run got."""
         comfy.samplers.cast_to_load_options(self.options, device=self.patcher.offload_device)
         self.patcher.cleanup()
         comfy.sampler_helpers.cleanup_models(self.conds, [])
@@ -171,7 +172,7 @@ class ExpertRun:
         return Query(own_x.to(self.device), own_timestep.to(self.device))
 
     def take_over(self) -> None:
-        """Makes its patcher the one that the network answers for, with no weight hooks of another left in place."""
+        """Makes its patcher the network's current one, with no weight hooks of another left in place."""
         other = self.model.current_patcher
         if other is self.patcher:
             return
@@ -180,7 +181,7 @@ class ExpertRun:
         self.model.current_patcher = self.patcher
 
     def watch(self, denoised: torch.Tensor) -> torch.Tensor:
-        """An answer on the lead's device; whether it holds NaN or infinite values is noted there."""
+        """An answer on the lead's device, where it is noted whether it holds NaN or infinite values."""
         denoised = denoised.to(self.finite.device)
         self.finite = torch.minimum(self.finite, torch.isfinite(denoised).all().to(self.finite))
         return denoised
@@ -198,12 +199,12 @@ class ExpertRun:
         if "denoise_mask_function" in self.options:
             found.append("denoise_mask_function")
         for kind in found:
-            logger.warning(f"MCDM: what acts around the whole run ({kind}) has no effect on expert "
+            logger.warning(f"MCDM: a wrapper around the whole run ({kind}) has no effect on expert "
                            f"'{self.expert.name}'; only the first expert's does.")
 
 
 class LeadRun(ExpertRun):
-    """The lead, which the host itself opens and begins as its guider's model: only the answers are ours.
+    """The lead, which the host itself opens and begins as its guider's model; only the asking is ours.
 
     late: its network is loaded later than others, so that its conditions wait for that.
     """
@@ -227,7 +228,7 @@ class LeadRun(ExpertRun):
             self.encode(start)
 
     def close(self) -> None:
-        comfy.sampler_helpers.cleanup_models(self.conds, [])    # the host leaves its ControlNets when a run breaks
+        comfy.sampler_helpers.cleanup_models(self.conds, [])    # the host keeps its ControlNets if a run fails
         self.options = {}       # which hold the loader, which holds this
 
     def query(self, x: torch.Tensor, timestep: torch.Tensor, level: float) -> Query:

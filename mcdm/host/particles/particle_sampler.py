@@ -24,7 +24,7 @@ from .superdiff import ParticleState, SuperDiff
 
 logger = logging.getLogger("mcdm")
 
-PATIENCE = 0.5      # seconds between two words for the page
+PATIENCE = 0.5      # seconds between two messages to the page
 
 
 def sample_corrected(
@@ -34,7 +34,8 @@ def sample_corrected(
 ) -> torch.Tensor:
     """A sampler of the host for the guider of a mixture. Rows come back as `settings.keep` says, all equally likely.
 
-    tell: gets what happens, in words: now and then, and at the end what did. guider.watch.account has it in numbers.
+    tell: gets the progress in words from time to time, and the outcome at the end. guider.watch.account has the
+    numbers.
     Raises ValueError for what eq. 10 alone does not describe.
     """
     particles = Particles(model, x, sigmas.tolist(), extra_args or {}, settings)
@@ -90,7 +91,7 @@ class Particles:
         self._before: torch.Tensor | None = None                # the fused estimate of the step before
 
     def watching(self) -> contextlib.AbstractContextManager[None]:
-        """The guider shows it every evaluation; for SuperDiff it asks for kappa."""
+        """Called by the guider with every evaluation; for SuperDiff also for kappa."""
         divider = None if self.superdiff is None else self
         return self.guider.sampling.evaluation.accompanied(self._look, divider)
 
@@ -131,7 +132,7 @@ class Particles:
         return self.sigmas[max(self._k - 1, 0)], self.sigmas[self._k], self.sigmas[self._k + 1]
 
     def _state(self, x: torch.Tensor) -> ParticleState:
-        """Where SuperDiff is asked for kappa."""
+        """Whether SuperDiff is asked for kappa."""
         sigmas, z = self._around(), self._image(x, self.places[self._k])
         more = 0.0 if self._before is None else corrected.multistep_factor(*sigmas)
         return ParticleState(z, sigmas[1], sigmas[2], self._noise, self._before, more)
@@ -161,7 +162,7 @@ class Particles:
         return self.model(self.x, level, **self.extra_args)
 
     def _drawn(self, k: int, what: str) -> torch.Tensor:
-        """Noise for all rows. A picture's noise is its own: it does not depend on the other pictures of the batch."""
+        """Noise for all rows. A picture's noise does not depend on the other pictures of the batch."""
         pictures = range(len(self.x) // self.size)
         shape = self.size, *self.x.shape[1:]
         drawn = [torch.randn(shape, generator=self._generator(k, what, i)) for i in pictures]
@@ -182,7 +183,7 @@ class Particles:
         return corrected.log_weight_rate(parts, sigma, self.cells)
 
     def _weighted(self, denoised: torch.Tensor) -> torch.Tensor:
-        """Weighs the particles that have come to this level, and resamples where few of them count."""
+        """Weighs the particles that have reached this level, and resamples if few of them count."""
         before = self._rate
         self._rate = self._measured()
         if self._k == 0:
@@ -214,7 +215,7 @@ class Particles:
         return float(torch.rand((), generator=self._generator(self._k, "resampling", picture), dtype=torch.float64))
 
     def finish(self) -> torch.Tensor:
-        """The rows to give back, resampled so that all are equally likely."""
+        """The rows to return, resampled so that all are equally likely."""
         self._k = len(self.sigmas) - 1
         if self.settings.method == FEYNMAN_KAC and self._k > 0:
             self.log_weights += corrected.log_weight_step(self._rate, self._rate, *self.sigmas[-2:])

@@ -1,4 +1,4 @@
-"""What MCDM Corrected is set to, what it takes, and what it tells: see mcdm/host/particles/particle_sampler.py."""
+"""The settings of MCDM Corrected, and what it accepts: see mcdm/host/particles/particle_sampler.py."""
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ KEEPS = ALL, ONE = "all particles", "one per picture"
 class Settings(NamedTuple):
     """method, keep: of METHODS, of KEEPS. particles: K, 0 = the whole batch is one picture's.
 
-    threshold: particles are resampled where their effective size falls below this share of K.
+    threshold: particles are resampled when their effective size falls below this fraction of K.
     langevin_steps, langevin_size: at each noise level after the first; the size in variances of the noise.
     """
     method: str = FEYNMAN_KAC
@@ -28,11 +28,11 @@ DEFAULT = Settings()
 
 
 def checked(guider: object, settings: Settings) -> MixtureGuider:
-    """The guider, if it is that of a mixture and gives what eq. 10 gives. Raises ValueError."""
+    """The guider, if it is a mixture's and gives what eq. 10 gives. Raises ValueError."""
     if not isinstance(guider, MixtureGuider):
-        raise ValueError("MCDM Corrected is for the guider of a mixture; connect an MCDM Guider.")
+        raise ValueError("MCDM Corrected is for a mixture's guider; connect an MCDM Guider.")
     if guider.latent_shapes is not None and len(guider.latent_shapes) > 1:
-        raise ValueError("MCDM Corrected does not take nested latents (picture and sound in one); use an ordinary "
+        raise ValueError("MCDM Corrected does not take nested latents (picture and sound together); use an ordinary "
                          "latent.")
     if settings.method != PLAIN and len(guider.groups) > 1:
         raise ValueError("MCDM Corrected weighs particles by densities at one noisy latent, and experts of several "
@@ -49,5 +49,5 @@ def checked(guider: object, settings: Settings) -> MixtureGuider:
             raise ValueError(f"MCDM Corrected follows eq. 10 itself, which {changed[0]} would change; turn that off, "
                              "or set method to none.")
     if settings.method in (OR, AND) and settings.langevin_steps:
-        raise ValueError(f"{settings.method} does not go with Langevin steps; set langevin_steps to 0.")
+        raise ValueError(f"{settings.method} cannot be combined with Langevin steps; set langevin_steps to 0.")
     return guider

@@ -1,4 +1,4 @@
-"""SuperDiff on the experts of a mixture: who acts how much, from the log densities of their conditions.
+"""SuperDiff on the experts of a mixture: how much each one acts, from the log densities of their conditions.
 
 The formulas are in mcdm/corrected.py. Each density is that of an expert's condition, without guidance.
 """
@@ -49,7 +49,7 @@ class SuperDiff:
         if at.sigma == math.inf:
             one = torch.full((len(at.z),), 1.0 / len(denoised), dtype=torch.float64)
             return dict.fromkeys(denoised, one)
-        if self.log_densities.keys() != denoised.keys():        # a window opens or closes: they begin anew
+        if self.log_densities.keys() != denoised.keys():        # a window opens or closes: they start anew
             self.log_densities = {}
             for i, d in denoised.items():
                 self.log_densities[i] = corrected.log_density(at.z, d, at.sigma, self.data, self.cells)

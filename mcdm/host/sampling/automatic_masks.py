@@ -1,4 +1,4 @@
-"""Automatic masks in a sampling: see mcdm/automatic.py."""
+"""Automatic masks during a sampling: see mcdm/automatic.py."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ Origin = Callable[[int], torch.Tensor | None]
 
 
 class AutomaticMasks:
-    """Divides the work among the experts of one sampling by automatic masks, and holds these as the user wishes.
+    """Divides the work among the experts of one sampling by automatic masks, and holds them as the user wishes.
 
     masks: m_i of each expert in the lead's cells, as found last.
     """
@@ -28,7 +28,7 @@ class AutomaticMasks:
         self._size: torch.Size | None = None        # of the image that the masks fit
 
     def compares(self, sigma: float) -> bool:
-        """Whether masks are found anew at this noise level, for which every expert's own null is needed."""
+        """Whether masks are computed anew at this noise level, which needs every expert's own null."""
         return sigma > self.settings.hold or not self.masks
 
     def divide(self, sigma: float, plan: Plan, answers: Answers, null_of: Origin) -> Division:
@@ -65,7 +65,7 @@ class AutomaticMasks:
         return automatic.masks(self.settings.temperature, sizes, spaces, strengths, allowed)
 
     def _origin(self, i: int, answers: Answers, null_of: Origin) -> torch.Tensor:
-        """N_i; D_0 for an expert without; where masks are held and a window has opened since, the mean estimate."""
+        """N_i; D_0 for an expert without a null; if masks are held and a window has opened since, the mean estimate."""
         null = answers.nulls.get(i)
         if null is None:
             null = null_of(i)

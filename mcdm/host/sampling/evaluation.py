@@ -1,4 +1,4 @@
-"""One evaluation of a mixture after the other: plan, ask, divide, fuse, cure, show."""
+"""The evaluations of a mixture, one after the other: plan, ask, divide, fuse, cure, show."""
 from __future__ import annotations
 
 import contextlib
@@ -30,10 +30,10 @@ logger = logging.getLogger("mcdm")
 
 
 class Estimate(NamedTuple):
-    """What an evaluation has found, for the sampler's latent.
+    """The result of an evaluation, for the sampler's latent.
 
-    null: D_0, None where it was not needed or nobody looks at it. alone: D_i where one condition alone was asked.
-    led: whether the lead's condition was asked, so that its network has told its variance.
+    null: D_0, None if it was not needed or nobody looks at it. alone: D_i if only one condition was asked.
+    led: whether the lead's condition was asked, so that its network has predicted its variance.
     """
     fused: torch.Tensor
     null: torch.Tensor | None
@@ -69,7 +69,7 @@ class Evaluation:
 
     @contextlib.contextmanager
     def accompanied(self, observe: Observer, divider: Divider | None) -> Iterator[None]:
-        """For a sampler that wants to see every evaluation, before others do, and maybe to divide the work."""
+        """For a sampler that wants to see every evaluation before others do, and may divide the work."""
         self._observers.insert(0, observe)
         before = self.planner.divider
         self.planner.divider = divider or before
@@ -111,7 +111,7 @@ class Evaluation:
         return Estimate(layout.targets(fused, level), null, found.sole_condition(), 0 in answers.denoised)
 
     def _at_rest(self, x: torch.Tensor, level: float) -> Estimate:
-        """The picture stays as it is, and nobody is asked."""
+        """The picture does not change, and no expert is asked."""
         still = self.schedule.levels.at_rest(x, level)
         own, *_ = self.layout.unpack(still)
         self._tell(Observation(self.schedule.levels.sigma(level), {}, {}, own, own))
@@ -123,7 +123,7 @@ class Evaluation:
         return self.asking.ask(plan, queries)
 
     def _divided(self, plan: Plan, level: float, answers: Answers) -> Plan:
-        """The plan with the work divided among the experts, if somebody divides it after the answers."""
+        """The plan with the work divided among the experts, if there is a divider."""
         divider = self.planner.divider
         if divider is None or not answers.denoised:
             return plan

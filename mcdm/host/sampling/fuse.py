@@ -18,8 +18,8 @@ Contributions = Mapping[int, tuple[Coefficient, torch.Tensor]]      # {expert: (
 class Fusion:
     """The estimates of one evaluation in one latent space.
 
-    null: D_0, None where it is not needed. guided: what the CFG functions of experts made of their estimates, which
-    answers for w_i as well.
+    null: D_0, None if it is not needed. guided: what the experts' CFG functions made of their estimates, which already
+    includes w_i.
     """
 
     def __init__(self, plan: Plan, factors: Sequence[bands.Factors], answers: Answers) -> None:
@@ -41,7 +41,7 @@ class Fusion:
         return self.guided.get(i, self.answers.denoised[i])
 
     def weight(self, i: int) -> Coefficient:
-        """w_i m_i in the lead's cells; m_i where CFG functions answer for w_i."""
+        """w_i m_i in the lead's cells; m_i if CFG functions have applied w_i."""
         c = self.plan.coefficients
         return c.masks[i] if i in self.guided else c.weights[i]
 
@@ -91,7 +91,7 @@ class Fusion:
         return unite(null, terms, weights, [c.masks[i] for i in self.plan.conditions])
 
     def _united_as_fused(self, null: torch.Tensor) -> United:
-        """The one condition that leads to the fused estimate by eq. 18, whatever has made that."""
+        """The one condition that leads to the fused estimate by eq. 18, however that was made."""
         united = self._united(null, [null] * len(self.plan.conditions))
         return united._replace(condition=null + (self.fused - null) / united.scale)
 
@@ -100,7 +100,7 @@ class Fusion:
         return next(iter(self.answers.denoised.values())) if len(self.answers.denoised) == 1 else None
 
     def like(self) -> list[torch.Tensor]:
-        """The estimates after whose contrast the fused one may be rescaled."""
+        """The estimates to whose contrast the fused one may be rescaled."""
         return [self.answers.denoised[i] for i in self.plan.conditions]
 
     def shown(self, estimates: Estimates) -> Mapping[int, torch.Tensor]:

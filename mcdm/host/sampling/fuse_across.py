@@ -1,4 +1,4 @@
-"""The fused estimate across latent spaces: each group of experts makes its part of eq. 10 in its own space."""
+"""The fused estimate across latent spaces: each group of experts computes its part of eq. 10 in its own space."""
 from __future__ import annotations
 
 import functools
@@ -55,13 +55,13 @@ class BridgedFusion(Fusion):
 
     @functools.cached_property
     def reference(self) -> torch.Tensor:
-        """R: what the lead's space says by itself or, where it says nothing, the first that does."""
+        """R: the mean estimate of the lead's space or, if it has none, of the first space that has one."""
         for s in range(len(self.plan.grids)):
             estimates = [self.answers.denoised[i] for i in self._of(s, self.plan.conditions)]
             estimates = estimates or [self.answers.nulls[j] for j in self._of(s, self.plan.nulls)]
             if estimates:
                 return self.spaces.back(s, bridges.mean(estimates))
-        raise AssertionError("an evaluation asks somebody")
+        raise AssertionError("an evaluation asks at least one expert")
 
     def united(self) -> United:
         assert self.null is not None
@@ -92,7 +92,7 @@ class BridgedFusion(Fusion):
         return (i for i in experts if self.spaces.spaces[i] == s)
 
     def _estimate(self, s: int, conditions: Sequence[int]) -> torch.Tensor | None:
-        """U_s, None where nothing counts."""
+        """U_s, None if nothing counts."""
         terms = []
         for i in self._of(s, conditions):
             terms.append(self.spread(self.answers.denoised[i], [c.weights[i] for c in self._bands[s]]))
@@ -132,7 +132,7 @@ class BridgedFusion(Fusion):
 
 
 class FromTheLead(Mapping[int, Any]):
-    """Estimates of experts in the lead's space, for observers, who mostly look at few: each is brought when read."""
+    """Estimates in the lead's space for observers, which usually read only a few: each is brought over when read."""
 
     def __init__(self, spaces: SeveralSpaces, estimates: Estimates) -> None:
         self.spaces, self.estimates = spaces, dict(estimates)
@@ -143,7 +143,7 @@ class FromTheLead(Mapping[int, Any]):
         if s == 0:
             return self.estimates[i]
         if i not in self._brought:
-            comfy.model_management.load_models_gpu(self.spaces.vaes())      # a look may come after the run
+            comfy.model_management.load_models_gpu(self.spaces.vaes())      # it may be read after the run
             self._brought[i] = self.spaces.back(s, self.estimates[i])
         return self._brought[i]
 

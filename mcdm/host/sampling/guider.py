@@ -43,7 +43,7 @@ class Sampling(NamedTuple):
 class MixtureGuider(comfy.samplers.CFGGuider):
     """Eq. 10 as a GUIDER. The first expert of the mixture is the lead: the sampler runs in its frame.
 
-    clip_denoised: clamp the fused estimate to [-1, 1] (pixel experts only). watch: who looks on.
+    clip_denoised: clamp the fused estimate to [-1, 1] (pixel experts only). watch: who watches the run.
     groups: the experts of each latent space.
     learned_variance: after an evaluation, the variance channels of the lead's condition row, as the authors take them.
     Raises ValueError for experts that do not fit together.
@@ -149,19 +149,19 @@ class MixtureGuider(comfy.samplers.CFGGuider):
             model_options)
 
     def _flags(self) -> list[torch.Tensor]:
-        """Of all experts and VAEs, on the device: 1 while all that they gave was finite."""
+        """One flag per expert and VAE, on the device: 1 while everything it returned was finite."""
         _, runs, layout, _ = self.sampling
         return [run.finite for run in runs] + [codec.finite for codec in layout.codecs()]
 
     def _check(self, flags: Sequence[float]) -> None:
-        """Raises ValueError that names whoever returned NaN or infinite values."""
+        """Raises ValueError that names the expert or VAE that returned NaN or infinite values."""
         experts = self.mixture.experts
         check_finite(experts, flags[:len(experts)])
         for codec, finite in zip(self.sampling.layout.codecs(), flags[len(experts):], strict=True):
             codec.check(finite)
 
     def _follow(self, options: Options) -> tuple[Variances, list[Callable]]:
-        """Gives the lead the host's conditions and options of an evaluation; returns the sampler's own hooks, too."""
+        """Gives the lead the host's conditions and options for an evaluation; also returns the sampler's own hooks."""
         variances = Variances()
         own_options, sampler_hooks = split_hooks(self.model_options, options)
         self.sampling.lead.follow(self.conds, keep_variances(own_options, variances))

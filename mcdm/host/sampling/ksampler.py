@@ -17,7 +17,7 @@ from .guider import MixtureGuider
 Latent = dict[str, Any]                                                     # the host's LATENT
 Step = Callable[[int, torch.Tensor, torch.Tensor, int], object]             # (step, x0, x, steps)
 
-# Newer hosts note in an empty latent for what cells it was made, and fit it to those of the model.
+# Newer hosts note the cell size in an empty latent, and fit it to the model's.
 CELLS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 
 
@@ -36,8 +36,8 @@ def sample_mixture(
 
     latent_image: {"samples": [B, C, H, W] or [B, C, T, H, W], maybe "noise_mask", "batch_index"}; so are the results.
     callback: called after every step, instead of the host's progress bar and preview.
-    sampler: a SAMPLER to take instead of that of the name.
-    Whatever the experts or the sampler raise goes through.
+    sampler: a SAMPLER to use instead of the named one.
+    Exceptions of the experts and the sampler pass through.
     """
     if not 0.0 <= denoise <= 1.0:
         raise ValueError(f"denoise must be a number from 0 to 1, not {denoise}.")

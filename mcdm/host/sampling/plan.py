@@ -1,4 +1,4 @@
-"""Which predictions count at a noise level: none is evaluated whose coefficient is zero everywhere."""
+"""Which predictions count at a noise level: those with a coefficient of zero everywhere are not evaluated."""
 from __future__ import annotations
 
 import dataclasses
@@ -32,7 +32,7 @@ class Plan(NamedTuple):
     reliabilities change there. weights: w_i at this point.
     grids: the coefficients in the cells of each group's latent, those of the lead first.
     conditions, nulls: the experts whose condition, whose null counts. No null: D_0 is not needed.
-    resting: the picture is to stay as it is, and nobody is asked.
+    resting: the picture does not change, and no expert is asked.
     """
     guided: bool
     percent: float
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
         return self.grids[0]
 
     def null_blend(self, nulls: Estimates) -> torch.Tensor | None:
-        """D_0 [B, ...] from the null estimates {expert: D} of one space, None where it is not needed: eq. 8."""
+        """D_0 [B, ...] from the null estimates {expert: D} of one space, None if it is not needed: eq. 8."""
         if not self.nulls:
             return None
         reliabilities = [self.coefficients.reliabilities[i] for i in self.nulls]
@@ -59,7 +59,7 @@ REST = Plan(False, 0.0, (), [Coefficients((), (), ())], [], [], resting=True)
 
 
 class Division(NamedTuple):
-    """How what is to be done is divided among the experts that were asked.
+    """How the work is divided among the experts that were asked.
 
     masks: in the cells of each group's latent, {expert: its mask, the user's included}. looks: their reliabilities
     follow, as under masks.
@@ -69,15 +69,15 @@ class Division(NamedTuple):
 
 
 class Divider(Protocol):
-    """Who divides what is to be done among the experts, after their answers."""
+    """Divides the work among the experts, after their answers."""
 
     def compares(self, sigma: float) -> bool:
-        """Whether the answers at a sigma are compared with the experts' own nulls, which are asked for that."""
+        """Whether the answers at a sigma are compared with the experts' own nulls, which are then asked too."""
 
     def divide(
         self, sigma: float, plan: Plan, answers: Answers, null_of: Callable[[int], torch.Tensor | None],
     ) -> Division:
-        """null_of: D_0 in the latent space of an expert, None where it is not needed."""
+        """null_of: D_0 in the latent space of an expert, None if it is not needed."""
 
 
 class Planner:
@@ -98,12 +98,12 @@ class Planner:
         self.bands = bands.of([e.bands for e in mixture.experts])
         self._rests_above = schedule.border(mixture.options.zero_init) if mixture.options.zero_init else math.inf
         self._plans: dict[tuple[object, ...], Plan] = {}
-        self._complained = False        # about shares that are not met: once a run
+        self._complained = False        # about shares that are not met: once per run
 
     def plan(self, level: float, null_wanted: bool) -> Plan:
         """The plan at a level. null_wanted: D_0 is needed even where its coefficient is zero.
 
-        Raises MissingNull where an expert's null is needed that it does not have.
+        Raises MissingNull if an expert's null is needed that it does not have.
         """
         plan = self._known(level, null_wanted)
         for i in plan.nulls:
@@ -158,7 +158,7 @@ class Planner:
     def divided(self, plan: Plan, division: Division) -> Plan:
         """The plan with the masks of a division for the experts that it divides the work among.
 
-        Where these leave nobody's null, reliabilities are those of the masks before.
+        Where these masks leave no null, the reliabilities are those of the masks before.
         """
         grids = []
         for c, own in zip(plan.grids, division.masks, strict=True):
@@ -191,7 +191,7 @@ class Planner:
     def left_at(self, levels: Sequence[float]) -> list[float]:
         """For each group, a level at and below which a run through these levels never asks it.
 
-        Between them, where samplers ask as well, plans change at borders only.
+        Between these levels, where samplers also ask, plans change only at borders.
         """
         nearby = {*levels[:-1]}
         for border in self._borders():
@@ -216,7 +216,7 @@ class Planner:
         return found
 
     def describe(self, levels: Sequence[float], null_wanted: bool) -> str:
-        """The plans of a run in words: how many predictions each step takes, what is left out, and who is elsewhere."""
+        """The plans of a run in words: the predictions per step, what is left out, and which experts run elsewhere."""
         steps: dict[str, int] = {}
         for level in levels[:-1]:
             words = self._words(self.plan(level, null_wanted))

@@ -36,7 +36,7 @@ class Reasons:
     # -- a condition ---------------------------------------------------------------------------------------------------
 
     def for_condition(self, i: int) -> bool:
-        """Functions count even at weight 0: they may do anything with the condition's estimate."""
+        """Functions count even at weight 0, since they may do anything with the condition's estimate."""
         return self._has_functions(i) or self._has_weight(i)
 
     def _has_weight(self, i: int) -> bool:
@@ -104,9 +104,9 @@ class Reasons:
 
 
 def check_nulls(mixture: Mixture) -> None:
-    """Raises MissingNull where a null that is left out may be needed.
+    """Raises MissingNull if a null that is left out may be needed.
 
-    It is not where its expert has no reliability, or where the weights sum to one for good.
+    It is not needed if its expert has no reliability, or if the weights always sum to one.
     """
     experts = mixture.experts
     everywhere = all(e.mask is None and e.start <= 0 and e.end >= 1 for e in experts)

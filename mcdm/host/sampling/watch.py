@@ -1,4 +1,4 @@
-"""Who looks on while a guider samples, and what they want to see."""
+"""Who watches while a guider samples, and what they want to see."""
 from __future__ import annotations
 
 import dataclasses
@@ -17,9 +17,9 @@ class Watch:
     """The default costs nothing.
 
     observe: gets an Observation of every evaluation, before the sampler's own hooks.
-    all_nulls: D_0, and the null of every expert whose condition counts, are evaluated for whoever compares them.
+    all_nulls: D_0, and the null of every expert whose condition counts, are evaluated for comparison.
     clock, shared: see Asking.
-    account: what a sampler of particles has done, once it has.
+    account: what a particle sampler did, once it has finished.
     """
     observe: Observer | None = None
     all_nulls: bool = False

@@ -34,10 +34,10 @@ class Pixels:
 
 
 class Latents:
-    """A space behind a VAE of the host's. It is loaded with the networks and asked where it lies, in every step.
+    """A space behind one of the host's VAEs, which is loaded with the networks and used in place, in every step.
 
-    name: of the expert that brings it. finite: on the device, 1 while all that it gave was finite.
-    Raises ValueError where the VAE is for something else than the space of `model`.
+    name: of the expert that brings it. finite: on the device, 1 while everything it returned was finite.
+    Raises ValueError if the VAE is not for the space of `model`.
     """
 
     def __init__(self, vae: Vae, model: Model, name: str) -> None:
@@ -71,7 +71,7 @@ class Latents:
         return self.space.process_in(latent)
 
     def probe(self, device: torch.device) -> None:
-        """Tries the VAE on a small grey picture, once it is loaded. Raises ValueError where the result has no sense."""
+        """Tries the VAE on a small grey picture, once it is loaded. Raises ValueError if the result makes no sense."""
         self.finite = torch.ones((), device=device)
         side = PROBE * self.cell
         latent = self.estimate(torch.full((1, 3, side, side), 0.5, device=device))
@@ -82,18 +82,19 @@ class Latents:
         self.check(self.finite.item())
 
     def check(self, finite: float) -> None:
-        """Raises ValueError where the VAE has returned NaN or infinite values: where `finite`, its flag, is 0."""
+        """Raises ValueError if the VAE has returned NaN or infinite values: where `finite`, its flag, is 0."""
         if not finite:
             raise ValueError(f"The VAE of expert '{self.name}' returned NaN or infinite values; start ComfyUI with "
                              "--fp32-vae, or connect another VAE of this family.")
 
     def _ask(self, whole: Callable[[], torch.Tensor], tiled: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """The answer at once or, where memory does not suffice for that, in tiles."""
+        """The answer at once or, if memory is too short for that, in tiles."""
         try:
             return whole()
         except comfy.model_management.OOM_EXCEPTION:
-            pass        # outside of here, so that what the failure holds is free again
-        logger.warning(f"MCDM: not enough memory for the VAE of expert '{self.name}' at once; it works in tiles.")
+            pass        # outside the except block, so that what the failure holds is free again
+        logger.warning(f"MCDM: not enough memory for the VAE of expert '{self.name}' to work on the whole picture; it "
+                       "works in tiles.")
         try:
             return tiled()
         except comfy.model_management.OOM_EXCEPTION:

@@ -1,4 +1,4 @@
-"""The latent spaces of a mixture: which expert works in which, how large, and whose VAE leads there."""
+"""The latent spaces of a mixture: which expert works in which, at what size, and whose VAE leads there."""
 from __future__ import annotations
 
 import dataclasses
@@ -16,8 +16,8 @@ Size = tuple[int, int]                          # height, width
 class Group:
     """Experts that work on one latent. The first group is the lead's.
 
-    members: their indices in the mixture. fixed: the size in cells if they draw no other. scale: else the share of the
-    picture's size at which they work.
+    members: their indices in the mixture. fixed: the size in cells if they draw no other. scale: otherwise, the
+    fraction of the picture's size at which they work.
     """
     members: tuple[int, ...]
     model: Model
@@ -26,14 +26,14 @@ class Group:
     scale: float
 
     def block(self, picture: Size, name: str) -> Size:
-        """(height, width) in cells of a foreign group's latent. Raises ValueError where the sizes do not fit."""
+        """(height, width) in cells of a foreign group's latent. Raises ValueError if the sizes do not fit."""
         height, width = picture
         cell = self.codec.cell
         if self.fixed is not None:
             if self.fixed[0] * width != self.fixed[1] * height:
                 rows, columns = self.fixed[0] * cell, self.fixed[1] * cell
-                raise ValueError(f"Expert '{name}' draws {columns} x {rows} pixels only, and the picture has "
-                                 f"{width} x {height}; give the picture the same proportions.")
+                raise ValueError(f"Expert '{name}' draws only {columns} x {rows} pixels, and the picture has {width} x "
+                                 f"{height}; give the picture the same proportions.")
             return self.fixed
         down, across = height * self.scale / cell, width * self.scale / cell
         if not down.is_integer() or not across.is_integer():
@@ -46,12 +46,12 @@ class Group:
 def groups_of(experts: Sequence[Expert], mixed: bool = False) -> list[Group]:
     """The groups of experts, the lead's first. mixed: see check_spaces.
 
-    Raises ValueError where experts differ in their spaces and a VAE is missing, or is not that of its expert.
+    Raises ValueError if experts differ in their spaces and a VAE is missing, or is not that of its expert.
     """
     lead = experts[0]
     if lead.scale != 1.0:
-        raise ValueError(f"Expert '{lead.name}' leads and has the picture's own size; set its scale to 1, and give the "
-                         "scale to the others.")
+        raise ValueError(f"Expert '{lead.name}' leads and has the picture's own size; set its scale to 1, and scale "
+                         "the others instead.")
     members: list[list[int]] = []
     for i, expert in enumerate(experts):
         for group in members:
@@ -90,10 +90,10 @@ def _group(experts: Sequence[Expert], members: Sequence[int]) -> Group:
                          "between latent spaces are for pictures; unite it with experts of its own space.")
     if with_vae is None and not is_pixel(first.model):
         if all(e.vae is None for e in experts):
-            check_spaces(experts)               # which says it at length
-        raise ValueError(f"Expert '{first.name}' works in the latent space {type(space).__name__} and another size or "
-                         f"space than others; for the bridge between them connect {vae_of(space)} to vae of its "
-                         "Condition Expert.")
+            check_spaces(experts)               # which explains it at length
+        raise ValueError(f"Expert '{first.name}' works in the latent space {type(space).__name__} and others differ "
+                         f"from it in size or space; to bridge them, connect {vae_of(space)} to vae of its Condition "
+                         "Expert.")
     codec = codec_of(first.model, with_vae.vae if with_vae else None, (with_vae or first).name)
     sizes = [_fixed(experts[i]) for i in members]
     fixed = next(filter(None, sizes), None)

@@ -1,7 +1,7 @@
-"""What a network is shown of the part of a picture that a noise mask keeps.
+"""What a network sees of the part of a picture that a noise mask keeps.
 
-The host's sampler fills it as the lead's network wants it. Most want it as noisy as the rest, some clean (LTX-Video,
-Cosmos-Predict2), and where lead and expert differ each gets its own.
+The host's sampler fills it as the lead's network wants it. Most networks want it as noisy as the rest, some clean
+(LTX-Video, Cosmos-Predict2). If lead and expert differ, each gets its own.
 """
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ class Kept:
 
 
 def kept_part(model: BaseModel, lead: BaseModel, start: Start) -> Kept | None:
-    """The part of a picture that a noise mask keeps, where a network wants it otherwise than the lead's."""
+    """The part of a picture that a noise mask keeps, if a network wants it in another form than the lead's."""
     same = type(model).scale_latent_inpaint is type(lead).scale_latent_inpaint
     return None if same or start.denoise_mask is None or start.latent_image is None else Kept(model, lead, start)

@@ -1,7 +1,7 @@
-"""How the latents of a sampling lie: one for each group of experts, and what the sampler steps.
+"""The layout of a sampling's latents: one for each group of experts, and what the sampler steps.
 
-One group is the plain case: its latent is the sampler's, and nothing is packed, copied or bridged. Several are packed
-into one, [B, 1, n], as the host packs nested latents.
+One group is the simplest case: its latent is the sampler's, and nothing is packed, copied or bridged. Several are
+packed into one, [B, 1, n], as the host packs nested latents.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OneSpace:
     """The latent of experts of one space, as the sampler has it.
 
     grids: the experts' masks in the cells of each group's latent, here of one. size: of the image that they fit.
-    parts: the shapes of a nested latent's parts, None where it is not nested.
+    parts: the shapes of a nested latent's parts, None if it is not nested.
     left_at: for each group, a level at and below which nothing asks it.
     """
 
@@ -42,7 +42,7 @@ class OneSpace:
             self.grids = [tuple(self._fitted(expert.mask, size, device) for expert in self.experts)]
 
     def _fitted(self, mask: torch.Tensor | None, size: torch.Size, device: torch.device) -> Coefficient:
-        """In a nested latent a mask is of the first part, the picture; elsewhere its expert acts everywhere."""
+        """In a nested latent a mask is for the first part, the picture; in other parts its expert acts everywhere."""
         if mask is None:
             return 1.0
         if self.parts is None:
@@ -102,7 +102,7 @@ class OneSpace:
         return list({id(codec.patcher): codec.patcher for codec in self.codecs()}.values())
 
     def forget(self) -> None:
-        """Lets go of what it keeps of estimates."""
+        """Drops the estimates that it keeps."""
 
     def shown(self, seen: Observation) -> Observation:
         """An observation of the picture alone."""

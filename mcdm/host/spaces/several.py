@@ -23,7 +23,7 @@ from .start import Start
 class SeveralSpaces(OneSpace):
     """The latents of one sampling, packed as the host packs nested ones, [B, 1, n].
 
-    shape: of the lead's latent [B, C, H, W]. Raises ValueError where the sizes of the groups do not fit it.
+    shape: of the lead's latent [B, C, H, W]. Raises ValueError if the sizes of the groups do not fit it.
     """
 
     def __init__(self, experts: Sequence[Expert], groups: Sequence[Group], shape: Sequence[int]) -> None:
@@ -65,7 +65,7 @@ class SeveralSpaces(OneSpace):
         return [group.codec for group in self.groups if isinstance(group.codec, Latents)]
 
     def there(self, s: int, estimate: torch.Tensor) -> torch.Tensor:
-        """B(1->s). Several groups share one look at the lead's estimate."""
+        """B(1->s). Several groups share one decoding of the lead's estimate."""
         if s == 0:
             return estimate
         known, picture = self._decoded
@@ -127,12 +127,12 @@ class SeveralSpaces(OneSpace):
     def noise(self, own: torch.Tensor) -> list[torch.Tensor]:
         """The noise of all latents: the lead's own, and others that its rows determine, whatever batch they are in.
 
-        Raises ValueError where the lead has none: the other latents could not be where its latent is.
+        Raises ValueError if the lead has none: the other latents could not be where its latent is.
         """
         rows = own.detach().cpu().float()
         if not rows.any():
-            raise ValueError("Experts of several latent spaces need noise to start from, and this run adds none; begin "
-                             "with a latent that is not noisy, and add noise.")
+            raise ValueError("Experts of several latent spaces need noise to start from, and this run adds none; start "
+                             "from a latent without noise, and add noise.")
         blocks = [own]
         for s, shape in enumerate(self.shapes[1:], 1):
             drawn = [torch.randn(shape[1:], generator=_generator(row, s)) for row in rows]
@@ -160,7 +160,8 @@ def _generator(row: torch.Tensor, s: int) -> torch.Generator:
 
 
 class PackedSampler(comfy.samplers.Sampler):
-    """A sampler that steps the latents of all groups as one, where the host gives it that of the lead and wants it.
+    """A sampler that steps the latents of all groups as one, while the host gives it the lead's and wants the lead's
+    back.
 
     noise, latents: of all groups; of latents, the lead's is the host's.
     """

@@ -153,16 +153,16 @@ def options_of(luck: random.Random, mixer: Mixer) -> Options:
         told["numbers_end"] = tuple(luck.choice((0.0, 1.0, 2.0)) for _ in range(count - 1)) + (1.0,)
     if luck.random() < 0.15:
         told["low"], told["high"] = luck.choice(((0.6, float("inf")), (0.0, 3.1), (0.6, 3.1)))
-    if luck.random() < 0.2:
+    if luck.random() < 0.25:
         told["apg"] = luck.choice((0.0, 0.25, 1.0)), luck.choice((0.0, 2.0, 30.0)), luck.choice((0.0, -0.5, 0.3))
     return Options(curve=luck.choice(("linear", "cosine")), rescale=luck.choice((0.0, 0.0, 0.0, 0.4, 1.0)),
-                   cfg_zero=luck.random() < 0.15, zero_init=luck.choice((0.0,) * 8 + (0.2,)),
+                   cfg_zero=luck.random() < 0.3, zero_init=luck.choice((0.0,) * 8 + (0.2,)),
                    **told)                                                          # type: ignore[arg-type]
 
 
 def automatic_of(luck: random.Random, count: int) -> Automatic | None:
-    if luck.random() > 0.25:
+    if luck.random() > 0.35:
         return None
-    strengths = () if luck.random() < 0.5 else tuple(luck.choice((0.5, 1.0, 1.7)) for _ in range(count))
+    strengths = () if luck.random() < 0.3 else tuple(luck.choice((0.5, 1.0, 1.7)) for _ in range(count))
     return Automatic(luck.choice((0.25, 0.5, 1.5)), luck.choice((0.0, 0.7, 2.0)), strengths,
                      luck.choice((0.0, 0.0, 1.2)))
