@@ -9,6 +9,7 @@
     python3 dev.py reproduce    the paper's experiments, in small: tables and pictures in bench/paper/
     python3 dev.py bench        the benchmarks
     python3 dev.py compatibility  what mixes with what, measured on this ComfyUI: docs/compatibility.md
+    python3 dev.py symbols      what the pack uses of ComfyUI, by name: docs/host.md
     python3 dev.py train        an expert of your own, from a folder of pictures
     python3 dev.py worker       this machine as a worker for experts: docs/scaling.md
     python3 dev.py cluster      that ComfyUI with two workers on this machine, for trying it out
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     add(commands.pictures, "draw the pictures of README, help pages, icon: NAME, a file of devtools/pictures/",
         passes_on=True)
     add(commands.compatibility, "measure every family of networks that ComfyUI knows and write docs/compatibility.md")
+    add(commands.symbols, "list what the pack uses of ComfyUI, in docs/host.md")
     add(commands.train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] "
         "[--minutes 15 | --steps N] [--batch-size 16] [--words 100] [--no-mirror] [--name NAME] [--out FILE] "
         "[--work FOLDER]; see docs/training.md", passes_on=True)

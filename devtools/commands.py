@@ -192,6 +192,11 @@ def compatibility(_options: argparse.Namespace, _: list[str]) -> int:
     return run_inside("devtools.families.compatibility", [])
 
 
+def symbols(_options: argparse.Namespace, _: list[str]) -> int:
+    """What the pack uses of ComfyUI, into docs/host.md."""
+    return run_inside("devtools.symbols", [])
+
+
 def run_one_of(folder: str, arguments: list[str]) -> int:
     """Runs the module of `folder` that the first argument names inside ComfyUI: one of those that have a main."""
     paths = (ROOT / folder).glob("*.py")

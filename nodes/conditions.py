@@ -41,9 +41,11 @@ def show(node: type[io.ComfyNode], message: str) -> None:
     """Writes a line under the node if there is a page to show it."""
     unique_id = getattr(node.hidden, "unique_id", None)
     if unique_id is not None:
+        from comfy_execution.progress import get_progress_state
         from server import PromptServer
         if getattr(PromptServer, "instance", None) is not None:
-            PromptServer.instance.send_progress_text(message, unique_id)
+            displayed = get_progress_state().dynprompt.get_display_node_id(unique_id)   # of which this may be a copy
+            PromptServer.instance.send_progress_text(message, displayed)
 
 
 MODEL = io.Model.Input("model", tooltip="The expert that this condition is for, from LoadExpert.")

@@ -51,6 +51,22 @@ decodes what all families of its line draw. Files of a network alone need it bes
 | Latent space | Channels | Keys in a checkpoint | Small decoder |
 |---|---|---|---|
 """
+CARDS = """\
+## Graphics cards
+
+The tests run on the processor, and on two cards that are none: main memory that torch and ComfyUI take for two devices.
+There the processor's kernels compute, after a check that all tensors of an operator lie on one card, its indices and
+generators too; only copies cross. Float64 can be forbidden, memory can be short, and any allocation can fail.
+
+So this is tested on ComfyUI 0.3.75 and 0.33.0: one expert is ComfyUI's own sampler, bit for bit. A mixture draws the
+same picture wherever its experts and their ControlNets are placed, moved and moved back, by every sampler; so it does
+with windows, networks of their own, bridges and their VAEs, on cards without float64, and with too little memory for a
+network. After an interrupt or a failed allocation the next run is right, and nothing is left on an unused card.
+
+What only a real card can tell is not: streams and copies that run beside the work (here all is done when it returns),
+kernels of other precision and their half-precision types, CUDA graphs and compilers, how fast anything is. For these,
+`python3 dev.py bench sampling`, `scaling`, `windows` and `workers` on that card.
+"""
 TABLE = """\
 ## Measured
 
@@ -129,7 +145,7 @@ def page(hosts: dict[str, Any]) -> str:
     versions = ", ".join(hosts)
     parts = [HEAD + f"\nMeasured on ComfyUI {versions}.\n", SPACES + "".join(space_lines(hosts)), ALIKE,
              VAES + "".join(vae_lines(hosts)), TABLE + "".join(family_lines(hosts)),
-             MISSING + "".join(missing_lines(hosts))]
+             MISSING + "".join(missing_lines(hosts)), CARDS]
     return "\n".join(parts)
 
 

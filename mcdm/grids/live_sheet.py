@@ -35,7 +35,7 @@ class LiveSheet:
         self._context = get_executing_context()
         self._host: Any = getattr(PromptServer, "instance", None)
         self._client = self._host.client_id if self._context and self._host else None
-        if self._client is not None:
+        if self._context is not None and self._host is not None:
             self._id = get_progress_state().dynprompt.get_display_node_id(self._context.node_id)
 
     @property
@@ -71,5 +71,5 @@ class LiveSheet:
         if self._context is None or self._host is None:
             return
         node, prompt = self._context.node_id, self._context.prompt_id
-        shown = {"node": node, "display_node": node, "output": output, "prompt_id": prompt}
+        shown = {"node": node, "display_node": self._id, "output": output, "prompt_id": prompt}
         self._host.send_sync("executed", shown, self._host.client_id)

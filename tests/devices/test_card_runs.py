@@ -54,13 +54,15 @@ def test_one_expert_is_the_hosts_own_sampler(comfy, models, sampler):
 
 @pytest.mark.parametrize("place", ["here", "npu:1"])
 def test_windows_and_networks_of_their_own(comfy, place):
-    """A checkpoint with and without a LoRA, the one before the other."""
+    """A checkpoint with and without a LoRA, the one before the other; newer hosts round a LoRA otherwise on cards."""
     def drawn(device, place):
         base = on(device, 0)
         early = expert(comfy, with_lora(base, 5), 1, 2.0, end_percent=0.5)
         late = expert(comfy, base, 2, 3.0, start_percent=0.5)
         return sampled(comfy, mix(comfy, [early, placed(comfy, late, place)], "1 0"), **(RUN | {"steps": 4}))
-    assert torch.equal(drawn(FIRST, place), drawn("cpu", "here"))
+    here = drawn(FIRST, "here")
+    assert torch.equal(drawn(FIRST, place), here)
+    assert relative(here, drawn("cpu", "here")) <= 1e-3
 
 
 @pytest.mark.parametrize("places", [("here", "here"), ("here", "npu:1")], ids=str)

@@ -12,6 +12,7 @@ import torch
 from support.accelerator import FIRST, KEPT, on, placed
 from support.mixtures import Decoder, expert, latent, mix, sampled, settings, stock_sampled
 from support.patches import hooked, with_lora
+from support.tensors import relative
 from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
 PLACES = "cpu", "npu:0", "npu:1"
@@ -78,10 +79,10 @@ def test_masks_windows_loras_and_hooks_go_along(comfy):
         second = expert(comfy, on(device, 1), 2, 3.0, condition=hooked(conditioning(2), 6), end_percent=0.7)
         experts = [placed(comfy, one, place) for one, place in zip((first, second), places, strict=True)]
         return sampled(comfy, mix(comfy, experts, "1 3"), **(RUN | {"steps": 3}))
-    reference = drawn("cpu", ("here", "here"))
-    assert torch.equal(drawn(FIRST, ("here", "here")), reference)
-    assert torch.equal(drawn(FIRST, ("npu:1", "here")), reference)
-    assert torch.equal(drawn(FIRST, ("here", "npu:1")), reference)
+    here = drawn(FIRST, ("here", "here"))
+    assert torch.equal(drawn(FIRST, ("npu:1", "here")), here)
+    assert torch.equal(drawn(FIRST, ("here", "npu:1")), here)
+    assert relative(here, drawn("cpu", ("here", "here"))) <= 1e-3       # newer hosts round a LoRA otherwise on cards
 
 
 def test_the_card_of_an_expert_is_current_while_it_is_asked_and_waited_for(comfy, cards):

@@ -1,4 +1,4 @@
-"""Every file of hostile_files.py is refused in one sentence or loaded right; none of their code runs."""
+"""Every file of support/hostile is refused in one sentence or loaded right; none of their code runs."""
 import os
 import re
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from support import vectors
-from support.hostile_files import CANARY, CASES
+from support.hostile import CANARY, CASES
 from support.tensors import relative
 
 

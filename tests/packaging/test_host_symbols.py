@@ -1,64 +1,49 @@
-"""Every symbol of the host that the pack uses is there: with another version of the host, this says which one moved."""
-import ast
-import importlib
+"""What the pack uses of the host is there: with another version of the host, this says what has moved.
+
+docs/host.md lists it, by `python3 dev.py symbols`.
+"""
+from __future__ import annotations
+
 import inspect
-from pathlib import Path
+import re
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(p for folder in ("mcdm", "nodes") for p in (ROOT / folder).rglob("*.py"))
-HOST = ("comfy", "folder_paths", "latent_preview", "server")
+from unite_and_conquer.devtools import symbols
+
+ROW = re.compile(r"^\| (\(?)`([\w.]+)`\)? \| (.*) \| (.+) \|$", re.MULTILINE)
 
 
-def chains(path):
-    """The dotted names of the host in a file: comfy.samplers.calc_cond_batch, ..."""
-    tree = ast.parse(path.read_text("utf-8"))
-    imports = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    modules = {name.split(".")[0] for name in imports} & set(HOST)          # not a parameter of the same name
-
-    class Finder(ast.NodeVisitor):
-        def __init__(self):
-            self.names = set()
-
-        def visit_Attribute(self, node):
-            parts, top = [], node
-            while isinstance(top, ast.Attribute):
-                parts.append(top.attr)
-                top = top.value
-            if isinstance(top, ast.Name) and top.id in modules:
-                self.names.add(".".join([top.id, *reversed(parts)]))
-            else:
-                self.generic_visit(node)
-
-        def visit_ImportFrom(self, node):
-            if not node.level and node.module.split(".")[0] in (*HOST, "comfy_api"):
-                self.names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    finder = Finder()
-    finder.visit(tree)
-    return finder.names
+@pytest.fixture(scope="module")
+def rows():
+    """{name: (whether it has to be there, [parameters that it is given], [files])} of the page."""
+    return {name: (not bracket, [each for each in given.split(", ") if each], files.split(", "))
+            for bracket, name, given, files in ROW.findall(symbols.PAGE.read_text("utf-8"))}
 
 
-def resolve(name):
-    """The object of a dotted name, whatever part of it is a module."""
-    parts = name.split(".")
-    found = importlib.import_module(parts[0])
-    for i, part in enumerate(parts[1:], 2):
-        if not hasattr(found, part):
-            importlib.import_module(".".join(parts[:i]))
-        found = getattr(found, part)
-    return found
+def test_the_page_names_what_the_pack_uses(rows):
+    used = {name: (use.needed, use.files) for name, use in symbols.used().items()}
+    assert {name: (needed, files) for name, (needed, _, files) in rows.items()} == used, "run `dev.py symbols`"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_symbol_is_there(comfy, path):
-    gone = []
-    for name in sorted(chains(path)):
+def test_every_name_is_there_and_takes_what_it_is_given(comfy, rows):
+    wrong, used = [], symbols.used()
+    for name, (needed, given, files) in rows.items():
         try:
-            resolve(name)
+            found = symbols.parameters(symbols.resolved(name))
         except (ImportError, AttributeError):
-            gone.append(name)
-    assert not gone, f"the host has moved {', '.join(gone)}"
+            if needed:
+                wrong.append(f"{name} is gone ({', '.join(files)})")
+            continue
+        if symbols.given(used[name], found) != given and needed:
+            wrong.append(f"{name} takes {', '.join(found)}, and is given {', '.join(given)} ({', '.join(files)})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_name_that_is_gone_is_noticed(comfy):
+    for name in ("comfy.samplers.no_such_thing", "comfy.no_such_module", "comfy.model_patcher.ModelPatcher.no_such"):
+        with pytest.raises((ImportError, AttributeError)):
+            symbols.resolved(name)
 
 
 @pytest.mark.parametrize("name, parameters", [
@@ -73,4 +58,4 @@ def test_every_symbol_is_there(comfy, path):
     ("comfy.model_patcher.ModelPatcher.set_additional_models", ["self", "key", "models"]),
 ])
 def test_their_first_parameters_are_those_that_we_pass(comfy, name, parameters):
-    assert list(inspect.signature(resolve(name)).parameters)[:len(parameters)] == parameters
+    assert list(inspect.signature(symbols.resolved(name)).parameters)[:len(parameters)] == parameters

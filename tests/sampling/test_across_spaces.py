@@ -1,4 +1,4 @@
-"""What acts in one latent space acts across several: bands, automatic masks, CFG functions, samplers, observers."""
+"""What acts in one latent space acts across several: windows, bands, automatic masks, samplers, observers."""
 import math
 
 import pytest
@@ -6,22 +6,12 @@ import torch
 
 from support import spaces
 from support.mixtures import custom_sampled, estimates, expert, latent, mix, sampled, settings
+from support.spaces import IDENTITY, pair
 from support.tensors import noise, relative
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
-IDENTITY = torch.eye(16, dtype=torch.float64)
-FORGETS = torch.diag((torch.arange(16) < 12).double())      # a quarter of the numbers of each patch
 X = noise(1, 2, 4, 8, 8)
-
-
-@pytest.fixture
-def mapped_noise(comfy, monkeypatch):
-    """Makes the noise of the foreign block the lead's, mapped."""
-    def use(matrix):
-        monkeypatch.setattr(comfy.module("mcdm.host.spaces.several").SeveralSpaces, "noise",
-                            lambda self, own: [own, spaces.through(matrix, own)])
-    return use
 
 
 def cell_by_cell(seed):
@@ -30,80 +20,10 @@ def cell_by_cell(seed):
     return torch.kron(channels, torch.eye(4, dtype=torch.float64))
 
 
-def with_function(model, function, how="sampler_post_cfg_function"):
-    changed = model.clone()
-    if how == "sampler_cfg_function":
-        changed.set_model_sampler_cfg_function(function)
-    else:
-        getattr(changed, f"set_model_{how}")(function)
-    return changed
-
-
-def pair(comfy, models, matrix, more=({}, {}), weights=(1.5, 2.5), reliabilities="1 2", changed=(None, None),
-         bridge=None):
-    """(two experts in one space, the same in two). changed: CFG functions of each expert's MODEL, or None.
-
-    bridge: what the foreign VAE keeps, if not all.
-    """
-    mixtures = []
-    for matrices in ((IDENTITY, IDENTITY), (IDENTITY, matrix)):
-        experts = []
-        for i, (model, own, given) in enumerate(zip(models, matrices, more, strict=True)):
-            number = i if matrices[1] is matrix else 0
-            seen = spaces.seen_through(model, own, number)
-            if changed[i] is not None:
-                seen = with_function(seen, *changed[i])
-            kept = bridge if bridge is not None and number else own
-            experts.append(expert(comfy, seen, i, weights[i], vae=spaces.vae(kept, number), **given))
-        mixtures.append(mix(comfy, experts, reliabilities))
-    return mixtures
-
-
-def the_same(args):
-    return args["denoised"]
-
-
-def half_way_to_the_condition(args):
-    return 0.5 * args["denoised"] + 0.5 * args["cond_denoised"]
-
-
-def burnt(args):
-    """Of the kind of RescaleCFG: a sampler_cfg_function, on x - D."""
-    condition, null = args["cond"], args["uncond"]
-    return 1.2 * (null + args["cond_scale"] * (condition - null))
-
-
-@pytest.mark.parametrize("who", [0, 1], ids=["the lead", "the foreign expert"])
-def test_a_cfg_function_that_returns_its_input_changes_nothing_though_bridges_lose(comfy, unets, who):
-    functions = [None, None]
-    functions[who] = the_same, "sampler_post_cfg_function"
-    _, plain = pair(comfy, unets[:2], IDENTITY.clone(), bridge=FORGETS)
-    _, hooked = pair(comfy, unets[:2], IDENTITY.clone(), bridge=FORGETS, changed=functions)
-    run = settings(latent_image=latent(batch=2))
-    assert relative(sampled(comfy, hooked, **run), sampled(comfy, plain, **run)) <= 2e-6
-
-
-@pytest.mark.parametrize("function", [
-    (half_way_to_the_condition, "sampler_post_cfg_function"), (burnt, "sampler_cfg_function"),
-], ids=["post", "instead"])
-@pytest.mark.parametrize("who", [0, 1], ids=["the lead", "the foreign expert"])
-def test_a_cfg_function_sees_the_null_blend_of_all(comfy, unets, mapped_noise, function, who):
-    """Both experts' nulls are in D_0; the picture is that of one space."""
-    matrix = spaces.rotation(21, 2.0)
-    mapped_noise(matrix)
-    functions = [None, None]
-    functions[who] = function
-    run = settings(latent_image=latent())
-    one, two = (sampled(comfy, m, **run) for m in pair(comfy, unets[:2], matrix, changed=functions))
-    assert relative(two, one) < 1e-5
-    _, plain = pair(comfy, unets[:2], matrix)
-    assert relative(two, sampled(comfy, plain, **run)) > 1e-3
-
-
 def test_a_foreign_null_that_counts_after_its_window_is_asked_on_its_own_latent(comfy, unets, mapped_noise):
     """The lead has no reliability: outside the window plain reliabilities hold, and the foreign null goes on."""
     matrix = spaces.rotation(22)
-    mapped_noise(matrix)
+    mapped_noise([matrix])
     run = settings(latent_image=latent(), steps=6)
     one, two = (sampled(comfy, m, **run) for m in pair(
         comfy, unets[:2], matrix, ({}, {"end_percent": 0.4}), weights=(2.0, 1.0), reliabilities="0 1"))
@@ -125,7 +45,7 @@ def test_a_space_that_is_asked_no_more_costs_no_bridge(comfy, unets):
 def test_frequency_bands(comfy, unets, mapped_noise, reliabilities):
     """A map that mixes the channels of single cells leaves frequencies as they are."""
     matrix = cell_by_cell(24)
-    mapped_noise(matrix)
+    mapped_noise([matrix])
     more = {"bands": "1, 0.5, 0"}, {"bands": "0, 1, 2"}
     run = settings(latent_image=latent(batch=2))
     one, two = (sampled(comfy, m, **run) for m in pair(comfy, unets[:2], matrix, more, reliabilities=reliabilities))
@@ -137,7 +57,7 @@ def test_frequency_bands(comfy, unets, mapped_noise, reliabilities):
 def test_automatic_masks_are_of_all_experts_in_the_leads_cells(comfy, unets, mapped_noise):
     """Each space asks in units of its own mean, so that the scale of the foreign one does not count."""
     matrix = cell_by_cell(25) * 3.0
-    mapped_noise(matrix)
+    mapped_noise([matrix])
     _, mixture = pair(comfy, unets[:2], matrix, reliabilities="1 3")
     masked, = comfy.call("AutomaticMasks", mixture=mixture, temperature=0.5, blur=0.0, strengths="1, 2")
     x = noise(2, 2, 4, 8, 8)
@@ -181,7 +101,7 @@ def test_their_masks_are_shown(comfy, unets):
 
 def test_corrected_without_weights_steps_all_latents(comfy, unets, mapped_noise):
     matrix = spaces.rotation(27)
-    mapped_noise(matrix)
+    mapped_noise([matrix])
     one, two = pair(comfy, unets[:2], matrix)
     sampler, = comfy.call("MCDMCorrected", method="none", langevin_steps=1)
     out = custom_sampled(comfy, two, sampler, [5.0, 2.0, 0.5, 0.0], X)
@@ -194,7 +114,7 @@ def test_corrected_without_weights_steps_all_latents(comfy, unets, mapped_noise)
 
 def test_at_rest_observers_are_told_and_every_latent_stays(comfy, unets, mapped_noise):
     matrix = spaces.rotation(28)
-    mapped_noise(matrix)
+    mapped_noise([matrix])
     run = settings(latent_image=latent(), steps=5)
     pictures, told = [], []
     for mixture in pair(comfy, unets[:2], matrix):

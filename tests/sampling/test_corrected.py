@@ -1,52 +1,22 @@
-"""MCDMCorrected against Gaussian experts: products, mixtures and densities in closed form."""
+"""MCDMCorrected against Gaussian experts: products in closed form, weights, resampling, and what it goes with."""
 import dataclasses
 import math
 
 import pytest
 import torch
-from torch.distributions import Normal
 
-from support.gaussians import SCALE, mixture, model
+from support.gaussians import NULL, SCALE, drawn, levels, mixture, model, of_one_cell, off
 from support.mixtures import FixedNoise, custom_sampled, latent, united
 from support.tensors import noise, relative
 from unite_and_conquer.mcdm import corrected
 
 pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
-SAME = [0.0, 0.5, -1.0]                     # means of three cells in which all experts agree
-NULL = ([0.0, *SAME], [1.0, 1.0, 0.5, 0.25])
-
-
-def of_one_cell(mean, variance):
-    """A Gaussian that differs from NULL in its first cell."""
-    return [mean, *SAME], [variance, *NULL[1][1:]]
-
-
-def levels(count, flow=False, highest=80.0, lowest=0.01):
-    """Sigmas as karras spaces them, or the t of a flow, and 0."""
-    ends = highest ** (1 / 7), lowest ** (1 / 7)
-    sigmas = [(ends[0] + k / (count - 1) * (ends[1] - ends[0])) ** 7 for k in range(count)]
-    return [*((s / (1 + s)) if flow else s for s in sigmas), 0.0]
-
-
-def drawn(comfy, mixture, count, steps=100, seed=3, kind="x0", **inputs):
-    """Samples [N, 4] of MCDMCorrected."""
-    sampler, = comfy.call("MCDMCorrected", **inputs)
-    x = noise(seed, count, 4, 1, 1)
-    out = custom_sampled(comfy, mixture, sampler, levels(steps, kind == "flow"), x, seed)
-    return out.double().flatten(1) * SCALE
-
 
 def product(*parts):
     """Mean and variance of prod N(m, v)^c."""
     precision = sum(c / v for c, (m, v) in parts)
     return sum(c * m / v for c, (m, v) in parts) / precision, 1.0 / precision
-
-
-def off(x, mean, variance):
-    """How many standard errors mean and variance of x [N] are off."""
-    n = len(x)
-    return (abs(x.mean() - mean) / math.sqrt(variance / n), abs(x.var() - variance) / (variance * math.sqrt(2 / n)))
 
 
 # -------------------------------------------------------------------------------------------------------- Feynman-Kac
@@ -177,54 +147,6 @@ def test_nothing_is_evaluated_twice(comfy, inputs):
     predictions = 2 if "SuperDiff" in inputs.get("method", "") else 3
     evaluations = 3 + 2 * inputs.get("langevin_steps", 0)
     assert sum(seen) == 8 * predictions * evaluations
-
-
-# ----------------------------------------------------------------------------------------------------------- SuperDiff
-
-@pytest.fixture
-def densities(comfy, monkeypatch):
-    """The log densities of the last run, {expert: [N]}."""
-    module = comfy.module("mcdm.host.particles.particle_sampler")
-    made = []
-
-    class Kept(module.SuperDiff):
-        def __init__(self, *args):
-            super().__init__(*args)
-            made.append(self)
-    monkeypatch.setattr(module, "SuperDiff", Kept)
-    return lambda: made[-1].log_densities
-
-
-def log_q(x, mean, variance):
-    """log density [N] of a Gaussian of four cells at x [N, 4]."""
-    return Normal(torch.tensor(mean).double(), torch.tensor(variance).double().sqrt()).log_prob(x).sum(1)
-
-
-APART = of_one_cell(3.0, 0.25), of_one_cell(-3.0, 0.25)
-
-
-def test_either_keeps_the_shares_of_two_modes_and_knows_its_densities(comfy, densities):
-    wired = mixture(comfy, model(), [(g, 1.0) for g in APART], NULL)
-    x = drawn(comfy, wired, 400, 1000, method="SuperDiff OR")
-    right = (x[:, 0] > 0).double()
-    assert abs(right.mean() - 0.5) <= 3 * 0.5 / math.sqrt(len(x))
-    assert max(off(x[right > 0, 0], 3.0, 0.25)) <= 4.0
-    own = torch.where(right > 0, densities()[0], densities()[1])
-    true = torch.where(right > 0, log_q(x, *APART[0]), log_q(x, *APART[1]))
-    assert (own - true).abs().mean() <= 0.1
-
-
-@pytest.mark.parametrize("count", [2, 3])
-def test_both_makes_log_densities_equal(comfy, densities, count):
-    """Beside averaging, which eq. 10 does with weights 1 / count."""
-    gaussians = [of_one_cell(1.0, 0.25), ([-0.5, 1.5, 0.5, -1.0], [1.0, 0.5, 1.0, 0.5]), of_one_cell(-1.0, 0.6)][:count]
-    wired = mixture(comfy, model(), [(g, 1.0) for g in gaussians], NULL)
-    averaged = mixture(comfy, model(), [(g, 1.0 / count) for g in gaussians], NULL)
-    x, mean = drawn(comfy, wired, 300, 300, method="SuperDiff AND"), drawn(comfy, averaged, 300, 300, method="none")
-    apart = []
-    for s in (x, mean):
-        apart.append(max((log_q(s, *g) - log_q(s, *gaussians[0])).abs().mean() for g in gaussians))
-    assert apart[0] < 0.25 * apart[1]
 
 
 # ------------------------------------------------------------------------------------------------ as everything else is

@@ -20,7 +20,7 @@ import torch
 
 from unite_and_conquer.devtools.inprocess import InProcess
 from unite_and_conquer.devtools.locks import make_once
-from unite_and_conquer.devtools.places import cache_root
+from unite_and_conquer.devtools.paths import cache_root
 from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
 
 SOURCE = Path(__file__).with_suffix(".cpp")

@@ -41,6 +41,13 @@ def united(comfy: InProcess, models: Sequence[Any], conditions: Sequence[Any] | 
     return mix(comfy, experts, reliabilities)
 
 
+def with_options(comfy: InProcess, models: Sequence[Any], weights: Sequence[float] = WEIGHTS,
+                 reliabilities: str = "1 3", **options: Any) -> Any:
+    """The mixture of two models. options: inputs of MixtureOptions, which is left out without them."""
+    mixture = united(comfy, models, weights=weights, reliabilities=reliabilities)
+    return comfy.call("MixtureOptions", mixture=mixture, **options)[0] if options else mixture
+
+
 def latent(batch: int = 1, size: int = 8, seed: int | None = None) -> dict[str, Any]:
     """A LATENT of SD 1.5: zeros, or noise of a seed."""
     shape = batch, 4, size, size

@@ -40,8 +40,9 @@ AROUND = {      # of the path, which has a blank in it
     "quotes in quotes": "'\"{}\"'", "blanks in quotes": "\" {} \"", "quotes in blanks": ' "{}" ', "one quote": '"{}',
     "the first line": "{}\na cat", "the last line": "a cat\n{}", "a line between": "a\n {} \nb",
     "quoted lines": "a\n'{}'\nb", "an annotation": "{} [input]", "quotes and an annotation": '"{}" [output]',
-    "a URL": "file://{}", "a short URL": "file:{}", "a URL in capitals": "FILE://{}", "a URL of here": "file://localhost{}",
-    "a URL in quotes": '"file://{}"', "dots": "/./{}", "slashes": "//{}", "up": "/x/../{}", "long": "/." * 3000 + "{}",
+    "a URL": "file://{}", "a short URL": "file:{}", "a URL in capitals": "FILE://{}",
+    "a URL of here": "file://localhost{}", "a URL in quotes": '"file://{}"',
+    "dots": "/./{}", "slashes": "//{}", "up": "/x/../{}", "long": "/." * 3000 + "{}",
     "a long text": "a cat. " * 1000 + "\n{}\n" + "a dog. " * 1000,
 }
 

@@ -67,9 +67,7 @@ class Asking:
     clock: records how long each expert took. Or None: then time is measured only if experts are in different places.
     """
 
-    def __init__(
-        self, runs: Sequence[ExpertRun], shared: Shared | None = None, clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, runs: Sequence[ExpertRun], shared: Shared | None = None, clock: Clock | None = None) -> None:
         self.runs = runs
         self._lane_of = [lane_of(run.expert) for run in runs]
         apart = len(set(self._lane_of)) > 1
@@ -101,9 +99,7 @@ class Asking:
         self._shared = None
         return Answers(denoised, {i: answers[asker[self._first_equal[i]]] for i in asked.nulls})
 
-    def _calls(
-        self, conditions: Collection[int], nulls: Collection[int], queries: Sequence[Query],
-    ) -> Iterator[Call]:
+    def _calls(self, conditions: Collection[int], nulls: Collection[int], queries: Sequence[Query]) -> Iterator[Call]:
         for members in self._groups:
             first = members[0]
             call = Call(members, [i for i in members if i in conditions], [i for i in members if i in nulls],

@@ -39,8 +39,9 @@ def devices() -> list[str]:
 
 def _host_devices() -> list[torch.device]:
     """Newer hosts count them; of older ones, all cards of the kind on which it works."""
-    if hasattr(comfy.model_management, "get_all_torch_devices"):
-        return comfy.model_management.get_all_torch_devices()
+    ask = getattr(comfy.model_management, "get_all_torch_devices", None)
+    if ask is not None:
+        return ask()
     device = comfy.model_management.get_torch_device()
     if device.type not in COUNTED:
         return [device]
