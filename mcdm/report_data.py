@@ -34,7 +34,7 @@ class ReportedExpert(NamedTuple):
         """Its numbers for the page. name: what it is called there."""
         bands = "" if self.bands == EVERY else f" in bands {' '.join(f'{f:g}' for f in self.bands)}"
         return (f"{name}: weight {self.weight:g}{bands}, reliability {self.reliability:.3g}, share {self.share:.3g}, "
-                f"{self.place}, {self.seconds:.2g} s a step")
+                f"{self.place}, {self.seconds:.2g} s per step")
 
 
 class DisagreementMap(NamedTuple):

@@ -41,7 +41,7 @@ def _since(opposed: Sequence[float], figures: Figures) -> float:
 
 
 def sentence(figures: Figures, names: Sequence[str]) -> str:
-    """What the report says in words, for people."""
+    """The verdict of the report, in words."""
     found = contradictions(figures)
     if found:
         return _warning(found, names)

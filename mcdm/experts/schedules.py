@@ -47,7 +47,7 @@ class DiscreteSampling(comfy.model_sampling.ModelSamplingDiscrete):
     """betas: [T] float64, given by the subclass that `sampling` makes."""
     betas: Tensor
     settings: dict[str, Any] = {}  # the schedule in the host's words, from which its sampling overrides build theirs
-    time_scale = 1.0  # the network's t is so many times the step
+    time_scale = 1.0  # the network's t is this many times the step
 
     def __init__(self, model_config: Any = None, zsnr: bool | None = None) -> None:
         torch.nn.Module.__init__(self)

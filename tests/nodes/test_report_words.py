@@ -33,7 +33,7 @@ def test_it_says_reliabilities_and_shares(comfy, meaning, numbers, reliabilities
     assert [e["share"] for e in found["experts"]] == pytest.approx(shares)
     clock = comfy.module("mcdm.host.experts.lanes").Clock()
     first, _ = comfy.module("mcdm.reports.report_run").reported(mix(comfy, asked, numbers, meaning=meaning), clock)
-    words = f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g}, here, 0 s a step"
+    words = f"e1: weight 2, reliability {reliabilities[0]:g}, share {shares[0]:g}, here, 0 s per step"
     assert first.in_words("e1") == words
 
 

@@ -96,7 +96,7 @@ class Attention(nn.Module):
         return x + self.proj_out(h.transpose(1, 2)).view_as(x)  # h: [B, HW, C]
 
     def _split(self, h: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """[B, parts * C, L] to so many parts [B, heads, L, C/heads]."""
+        """[B, parts * C, L] to `parts` parts [B, heads, L, C/heads]."""
         h = h.unflatten(1, (parts, self.heads, -1) if self.new_order else (self.heads, parts, -1))
         if self.new_order:
             h = h.transpose(1, 2)

@@ -111,8 +111,7 @@ class Loader:
         return True
 
     def close(self) -> None:
-        """Lets go of the host's executor, which holds this loader: else both would stay until Python looks for circles.
-        """
+        """Drops the host's executor, which holds this loader: else both would stay until Python collects cycles."""
         self._load = None
 
     def _asked(self, plan: Asked) -> set[int]:
