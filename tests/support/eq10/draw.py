@@ -33,7 +33,7 @@ def candidate(luck: random.Random, seed: int) -> Drawn:
     shapes = shapes_of(luck, kind, batch)
     for member in members:
         decorate(luck, member, kind, batch)
-    if luck.random() < 0.06:
+    if luck.random() < (0.06 if len(members) > 1 else 0.3):
         even_masks(luck, members, shapes[0][-2:], members[0].network.space.cell)
     if luck.random() < 0.25:
         for member in members:
