@@ -41,9 +41,12 @@ def fits_empty_latents() -> bool:
 
 # Selectors, of the older page (frontend 1.32) and the newer ones (1.49, 1.58): of a page each finds what it has.
 # What went wrong is told by toasts, dialogs, and on newer pages by one overlay.
-COMPLAINTS = ".p-dialog, .p-toast-message, [data-testid=error-overlay]"
+TOAST = ".p-toast-message, [data-testid=toast]"
+COMPLAINTS = f".p-dialog, {TOAST}, [data-testid=error-overlay]"
 # The library of nodes was rewritten. Its leaves show a node each.
 LIBRARY_LEAF = ".side-bar-panel .tree-leaf, .side-bar-panel [role=treeitem]:not([aria-expanded])"
+# The first release whose app mode shows what a file chooses for it, as far as this was tried.
+APP_MODE = (1, 58)
 # So was the search that a double click on the canvas opens.
 SEARCH_FIELD = ".comfy-vue-node-search-container input, input[aria-controls=results-list]"
 SEARCH_RESULT = ".p-autocomplete-option, #results-list [role=option]"

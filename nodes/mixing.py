@@ -74,7 +74,7 @@ class ConditionExpert(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: Any = None) -> bool | str:
+    def validate_inputs(cls, null_condition: Any = None) -> bool | str:
         return missing_null(getattr(cls.hidden, "unique_id", None))
 
     @classmethod

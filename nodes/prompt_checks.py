@@ -35,6 +35,9 @@ def listen() -> None:
 def _keep(request: dict[str, Any]) -> dict[str, Any]:
     prompt = request.get("prompt")
     _queued.set(prompt if isinstance(prompt, dict) else {})
+    for key, call in _queued.get().items():
+        if isinstance(call, dict) and call.get("class_type") == "ConditionExpert" and missing_null(key) is not True:
+            call["inputs"].setdefault("null_condition", None)   # the host names only parameters that are queued
     return request
 
 

@@ -36,7 +36,7 @@ def refused(host, graph):
 @pytest.mark.parametrize("numbers", [{"reliabilities": ""}, {"reliabilities": "1 1"}, {"reliabilities": "0.5 0.5",
                                                                                      "meaning": "shares"}])
 def test_a_missing_null_is_told_once_at_its_expert(host, stand_ins, numbers):
-    assert refused(host, without_null(SECOND, **numbers)) == [(SECOND, "model")]
+    assert refused(host, without_null(SECOND, **numbers)) == [(SECOND, "null_condition")]
 
 
 def test_it_is_seen_behind_patches_and_in_a_chain(host, stand_ins):
@@ -46,7 +46,7 @@ def test_it_is_seen_behind_patches_and_in_a_chain(host, stand_ins):
     graph["inner"] = node("ReliabilityMixer", expert_1=[FIRST, 0])
     graph[MIXER]["inputs"] |= {"expert_1": [SECOND, 0], "mixture": ["inner", 0], "reliabilities": "1 1"}
     del graph[MIXER]["inputs"]["expert_2"]
-    assert refused(host, graph) == [(FIRST, "model")]
+    assert refused(host, graph) == [(FIRST, "null_condition")]
 
 
 @pytest.mark.parametrize("case", ["reliability 0", "weights 1", "by a wire"])

@@ -1,11 +1,11 @@
-"""What a node of the pack says when it fails: in the page once, and on the node until the next run."""
+"""What a node of the pack says when it fails: once, beside the node or its subgraph, until the next run."""
 from __future__ import annotations
 
 import pytest
 
-from unite_and_conquer.devtools.browser import Page, opened
+from unite_and_conquer.devtools.browser import TEXT, Page, opened
 from unite_and_conquer.devtools.prompts import drawing
-from unite_and_conquer.devtools.versions import COMPLAINTS
+from unite_and_conquer.devtools.versions import COMPLAINTS, TOAST
 
 SENTENCE = "Expert 'hair' works only at 64 x 64, but the latent is 32 x 32; use EmptyExpertLatent with that size."
 SEND = """async ([kind, type, sentence]) => {
@@ -15,9 +15,19 @@ SEND = """async ([kind, type, sentence]) => {
         exception_type: "ValueError", exception_message: sentence + "\\n", current_inputs: {}, timestamp: 0};
     api.dispatchEvent(new CustomEvent(kind, {detail}));
 }"""
-SAVED = """() => {
-    const node = app.graph.nodes.find(node => node.type === "MCDMSampler");
-    return [node.serialize().widgets_values, node.size[1]];
+SAVED = """() => app.graph.nodes.map(node => [node.serialize().widgets_values, node.size[1]])"""
+WORDS = """words => {
+    const subgraph = app.graph.nodes.find(node => node.title === "Words expert");
+    const inner = subgraph.subgraph.nodes.find(node => node.type === "TextCondition");
+    for (const widget of [...subgraph.widgets, ...inner.widgets])       // older pages read the inner one
+        if (widget.name === "text") widget.value = words;
+    for (const node of app.graph.nodes)
+        for (const widget of node.widgets ?? []) if (widget.name === "steps") widget.value = 1;
+}"""
+NOTE_BOX = """note => {
+    const {ds, canvas} = app.canvas, at = canvas.getBoundingClientRect(), box = note.getBoundingClientRect();
+    return [(box.left - at.left) / ds.scale - ds.offset[0], (box.top - at.top) / ds.scale - ds.offset[1],
+        (box.right - at.left) / ds.scale - ds.offset[0], (box.bottom - at.top) / ds.scale - ds.offset[1]];
 }"""
 
 
@@ -27,27 +37,84 @@ def page(host, browser, request):
         yield page
 
 
-def test_the_node_says_it_until_the_next_run(page):
+def toasts(page, sentence):
+    """How many toasts say a sentence, once they have had the time to open."""
+    page.page.wait_for_timeout(900)
+    return sum(sentence in text for text in page.page.locator(TOAST).filter(visible=True).all_inner_texts())
+
+
+def reach_into_each_other(a, b):
+    return all(min(a[i + 2], b[i + 2]) - max(a[i], b[i]) > 2 for i in (0, 1))
+
+
+def test_it_is_said_beside_the_node_where_nothing_else_is(page):
     page.load(drawing("face_from_three_experts"))
-    values, height = page.page.evaluate(SAVED)
+    page.boxes()
+    saved = page.page.evaluate(SAVED)
     note = page.page.locator(".mcdm-error")
     page.page.evaluate(SEND, ["execution_error", "MCDMSampler", SENTENCE])
     note.wait_for()
+    page.page.wait_for_timeout(200)
     assert note.inner_text() == SENTENCE
-    assert note.evaluate("note => note.scrollHeight <= note.clientHeight + 1"), "all of it is seen"
-    page.page.wait_for_timeout(700)
-    said = page.page.locator(COMPLAINTS).filter(visible=True).all_inner_texts()
-    assert sum(SENTENCE in text for text in said) == 1, "by the host's dialog or by a toast, not by both"
+    box = note.evaluate(NOTE_BOX)
+    assert [title for _, title, node in page.boxes()["nodes"] if reach_into_each_other(node, box)] == []
+    sampler, = (node for _, title, node in page.boxes()["nodes"] if title == "MCDM Sampler")
+    assert reach_into_each_other([sampler[0] - 20, sampler[1] - 20, sampler[2] + 20, sampler[3] + 20], box), "beside it"
+    assert page.page.evaluate(SAVED) == saved, "the node itself has not changed"
+    assert toasts(page, SENTENCE) == 0, "it is in view"
+
+
+def test_it_is_gone_when_a_run_starts_or_a_file_is_opened(page):
+    note = page.page.locator(".mcdm-error")
+    page.load(drawing("face_from_three_experts"))
+    page.page.evaluate(SEND, ["execution_error", "MCDMSampler", SENTENCE])
+    note.wait_for()
     page.page.evaluate(SEND, ["execution_error", "MCDMSampler", "Another."])
     page.page.wait_for_function("() => document.querySelector('.mcdm-error')?.innerText === 'Another.'")
     assert note.count() == 1
-    now, taller = page.page.evaluate(SAVED)
-    assert now == values
-    assert page.vue or taller > height
     page.page.evaluate(SEND, ["execution_start", "MCDMSampler", ""])
-    page.page.wait_for_function("() => !document.querySelector('.mcdm-error')")
-    assert page.page.evaluate(SAVED)[0] == values
+    note.wait_for(state="detached")
+    page.page.evaluate(SEND, ["execution_error", "MCDMSampler", SENTENCE])
+    note.wait_for()
     page.load(drawing("face_from_three_experts"))
+    assert note.count() == 0
     page.page.evaluate(SEND, ["execution_error", "VAEDecode", SENTENCE])
     page.page.wait_for_timeout(700)
-    assert page.page.locator(".mcdm-error").count() == 0, "other nodes are the host's"
+    assert note.count() == 0, "other nodes are the host's"
+
+
+def test_a_toast_says_it_where_the_node_is_not_in_view_until_the_next_run(page):
+    page.load(drawing("face_from_three_experts"))
+    page.page.evaluate("() => { app.canvas.ds.offset = [9000, 9000]; app.canvas.setDirty(true, true); }")
+    page.page.wait_for_timeout(300)
+    page.page.evaluate(SEND, ["execution_error", "MCDMSampler", SENTENCE])
+    page.page.wait_for_timeout(900)
+    said = page.page.locator(COMPLAINTS).filter(visible=True).all_inner_texts()
+    assert sum(SENTENCE in text for text in said) == 1, "by the host or by a toast"
+    page.page.evaluate(SEND, ["execution_start", "MCDMSampler", ""])
+    assert toasts(page, SENTENCE) == 0
+
+
+def test_what_the_pad_says_already_is_not_said_again(page):
+    page.load(drawing("face_from_three_experts"))
+    page.page.evaluate(f"() => {{ {TEXT}.value = '1, x, 1'; }}")
+    page.page.locator(".mcdm-pad-wrong").wait_for()
+    page.page.evaluate(SEND, ["execution_error", "ReliabilityMixer", "Reliabilities '1, x, 1': 'x' is not ..."])
+    page.page.wait_for_timeout(700)
+    assert page.page.locator(".mcdm-error").count() == 0
+
+
+@pytest.mark.parametrize("words, kind, sentence", [
+    ("unicorn", "error", "The text expert knows none of the words in 'unicorn"),
+    ("purple hair", "said", "understood: pink hair"),
+])
+def test_a_subgraph_says_what_its_nodes_say(page, words, kind, sentence):
+    page.load(drawing("start_here"))
+    page.page.evaluate(WORDS, f"{words}, {'glasses' if page.vue else 'beard'}" if kind == "said" else words)
+    page.page.get_by_test_id("queue-button").click()
+    note = page.page.locator(f".mcdm-{kind}")
+    note.wait_for()
+    assert note.inner_text().startswith(sentence)
+    page.page.wait_for_timeout(200)
+    box = note.evaluate(NOTE_BOX)
+    assert [title for _, title, node in page.boxes()["nodes"] if reach_into_each_other(node, box)] == []

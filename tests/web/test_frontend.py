@@ -1,14 +1,16 @@
 """The pack in the real web page: headless Chromium with the frontend that the host serves."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from support.stand_ins import SIDES
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.paths import PACK, WORKFLOWS
-from unite_and_conquer.devtools.versions import COMPLAINTS, LIBRARY_LEAF
+from unite_and_conquer.devtools.versions import APP_MODE, COMPLAINTS, LIBRARY_LEAF
 
 
 def test_the_page_starts_without_an_error_of_the_pack(page):
@@ -105,6 +107,41 @@ def test_text_condition_says_what_it_understood(page):
     page.page.get_by_test_id("queue-button").click()
     page.page.wait_for_function("""words => app.graph.getNodeById(words).widgets.some(
         widget => String(widget.value).includes("not known: purple elephant"))""", arg=words)
+
+
+@pytest.mark.parametrize("name", ["start_here", "sdxl_photo_and_anime_by_region"])
+def test_app_mode_opens_with_words_pictures_and_pad(page, name):
+    """Whatever the file names is there; where the page has an app mode, it shows that, and the pad within."""
+    page.load(prompts.drawing(name))
+    chosen = prompts.drawing(name)["extra"]["linearData"]
+    found = page.page.evaluate("""({inputs}) => inputs.filter(([id, name]) =>
+        app.graph.getNodeById(id)?.widgets?.some(widget => widget.name === name))""", chosen)
+    assert found == chosen["inputs"] and {"text", "image", "reliability_pad"} <= {widget for _, widget in found}
+    toggle, version = "Comfy.ToggleLinear", page.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '1.32'")
+    if tuple(map(int, version.split(".")[:2])) < APP_MODE:
+        return
+    page.page.evaluate("name => app.extensionManager.command.execute(name)", toggle)
+    panel = page.page.locator("[data-testid=linear-widgets], [data-testid=linear-run-button]").first
+    panel.wait_for()
+    expect(page.page.locator(".mcdm-pad").filter(visible=True)).to_have_count(1)
+    page.page.keyboard.press("Escape")
+    page.page.evaluate("name => app.extensionManager.command.execute(name)", toggle)
+
+
+def test_the_pad_knows_automatic_masks(page):
+    """With them no share burns: nothing is hatched or red, until they are bypassed."""
+    page.load(prompts.drawing("face_automatic_masks"))
+    foot = page.page.locator(".mcdm-pad-foot > span")
+    expect(foot).to_have_text("Automatic masks: what counts differs from place to place")
+    outside, red = page.page.locator(".mcdm-pad-outside"), re.compile("mcdm-pad-beyond")
+    expect(foot).not_to_have_class(red)
+    expect(outside).to_have_attribute("d", "")
+    page.page.evaluate("""() => {
+        app.graph.nodes.find(node => node.type === "AutomaticMasks").mode = 4;
+        app.canvas.setDirty(true, true);
+    }""")
+    expect(foot).to_have_class(red)
+    expect(outside).not_to_have_attribute("d", "")
 
 
 def test_the_node_library_shows_every_node(page, pack_nodes):

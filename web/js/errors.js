@@ -1,67 +1,62 @@
-/** The sentence of a failed node of the pack: on the node until the next run, as a toast where nothing else says it. */
+/**
+ * The sentence of a failed node of the pack, once: on its pad if that says it, else beside the node, or beside the
+ * subgraph that the node is in; as a toast where neither is in view. All gone when a run starts or a file is loaded.
+ */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
-import { addStylesheet, make } from "./dom.js";
-import { nodeOf } from "./host.js";
+import { note, removeNotes } from "./floating.js";
+import { inView, nodeOf, shownAt, toast } from "./host.js";
 
 /** The pack's python_module, from /extensions/PACK/js/errors.js. */
 const PACK = `custom_nodes.${decodeURIComponent(new URL(import.meta.url).pathname.split("/").at(-3))}`;
-const DIALOG_OPENS = 500, TOAST_STAYS = 20000;                          // milliseconds
-const FRAME = 12, LINE = 15, CHARACTER = 6.5, MAX_LINES = 12;           // pixels, as errors.css has them
+const DIALOG_OPENS = 500;                                               // milliseconds
 
-const notes = new Map();                                                // node -> the widget that is its note
+const toasts = [];                                                      // functions that take them away
+let current = 0;                                                        // counts runs and files
 
-function addNote(node, message) {
-    const element = make("div", {class: "mcdm-error", role: "alert"}, message);
-    const widget = node.addDOMWidget("mcdm_error", "mcdm_error", element, {
-        serialize: false,
-        hideOnZoom: false,
-        getMinHeight() {
-            const lines = Math.ceil(element.textContent.length * CHARACTER / Math.max(60, node.size[0] - 50));
-            return FRAME + LINE * Math.min(MAX_LINES, lines) + 2 * widget.margin;
-        },
-    });
-    widget.serialize = false;
-    notes.set(node, widget);
-    const [width, height] = node.size;
-    node.setSize([width, Math.max(height, node.computeSize()[1])]);
-    node.setDirtyCanvas(true, true);
+function hostSays(message) {
+    const said = [...document.querySelectorAll(".p-dialog, [role=dialog], [data-testid=error-overlay]")];
+    return said.some(element => element.textContent.includes(message));
 }
 
-/** Takes a node's note away, and gives back the height that it took. */
-function removeNote(node) {
-    const widget = notes.get(node);
-    if (!widget) return;
-    notes.delete(node);
-    const [width, height] = node.size;
-    node.removeWidget(widget);
-    node.setSize([width, Math.max(node.computeSize()[1], height - (widget.computedHeight ?? 0))]);
-    node.setDirtyCanvas(true, true);
+function padSays(node) {
+    return node.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
 }
 
-function dialogSays(message) {
-    const dialogs = [...document.querySelectorAll(".p-dialog, [role=dialog]")];
-    return dialogs.some(dialog => dialog.textContent.includes(message));
+function isOurs(node) {
+    return node?.constructor.nodeData?.python_module === PACK;
 }
 
 function show({node_id: id, exception_message: said}) {
-    const node = nodeOf(id), message = said?.trim();
-    if (!message || node?.constructor.nodeData?.python_module !== PACK) return;
-    const note = notes.get(node);
-    if (note) note.element.textContent = message;
-    else addNote(node, message);
+    const node = nodeOf(id), message = said?.trim(), now = current;
+    if (!message || !isOurs(node) || (padSays(node) && shownAt(id) === node)) return;
+    removeNotes(["said"], id);
+    note("error", id, message);
     setTimeout(() => {
-        if (dialogSays(message)) return;
-        const toast = {severity: "error", summary: node.title, detail: message, life: TOAST_STAYS};
-        app.extensionManager.toast?.add(toast);
+        if (now !== current || inView(shownAt(id)) || hostSays(message)) return;
+        toasts.push(toast(node.title, message));
     }, DIALOG_OPENS);
+}
+
+/** What a condition node understood is on the node itself; where that is within a subgraph, beside the subgraph. */
+function tell({node: id, display_node: shown, output}) {
+    const node = nodeOf(shown ?? id), [text] = output?.text ?? [];
+    if (text && isOurs(node) && shownAt(shown ?? id) !== node) note("said", shown ?? id, text);
+}
+
+function clear(kinds) {
+    current++;
+    removeNotes(kinds);
+    for (const takeAway of toasts.splice(0)) takeAway();
 }
 
 app.registerExtension({
     name: "mcdm.errors",
     setup() {
-        addStylesheet("errors.css");
         api.addEventListener("execution_error", ({detail}) => show(detail));
-        api.addEventListener("execution_start", () => [...notes.keys()].forEach(removeNote));
+        api.addEventListener("executed", ({detail}) => tell(detail));
+        // What was understood is not told again by a run that finds it in the cache: it stays.
+        api.addEventListener("execution_start", () => clear(["error"]));
     },
+    afterConfigureGraph: () => clear(["error", "said"]),
 });

@@ -94,6 +94,17 @@ function mixtureOf(node, path = [], depth = 0) {
     return {name: say`mixture of ${known ? count : "?"}`, color: MIXTURE_COLOR, key: keyOf(at), weight, count};
 }
 
+/** Whether what a node makes goes to a node of that class, through whatever hands it on. */
+export function goesTo(node, comfyClass, depth = 0) {
+    const links = (node.outputs ?? []).flatMap(output => output.links ?? []);
+    return depth < 20 && links.some(id => {
+        const next = node.graph?.getNodeById(node.graph.getLink(id)?.target_id);
+        if (!next || next.mode === 2 || next.mode === 4) return false;
+        const handsOn = next.outputs?.some(output => output.type === "MCDM_MIXTURE");
+        return next.comfyClass === comfyClass || (handsOn && goesTo(next, comfyClass, depth + 1));
+    });
+}
+
 /** The experts of a mixer, and last, where one arrives, the mixture. */
 export function parts(node) {
     return [...experts(node), mixtureOf(node)].filter(Boolean);

@@ -1,6 +1,8 @@
 /** What the pack asks of the host's page, and how it listens to it. */
 import { app } from "../../../scripts/app.js";
 
+const TOAST_STAYS = 20000;                                              // milliseconds
+
 /** Whether the newer canvas ("Vue nodes") draws the nodes. */
 export function vueNodes() {
     return Boolean(globalThis.LiteGraph?.vueNodesMode);
@@ -33,6 +35,45 @@ export function nodeOf(id) {
     let graph = app.rootGraph ?? app.graph;
     for (const step of path) graph = graph?.getNodeById(step)?.subgraph;
     return graph?.getNodeById(last);
+}
+
+/** Shows an error as a toast; the function that is returned takes it away again. */
+export function toast(summary, detail) {
+    const {toast} = app.extensionManager;
+    if (toast.dismiss) {
+        const id = toast.error(summary, {description: detail, duration: TOAST_STAYS});
+        return () => toast.dismiss(id);
+    }
+    const message = {severity: "error", summary, detail, life: TOAST_STAYS};    // of older frontends
+    toast.add(message);
+    return () => toast.remove(message);
+}
+
+/** The node of an execution id, or the subgraph's node that it is in: whichever the graph that is shown has. */
+export function shownAt(id) {
+    let graph = app.rootGraph ?? app.graph;
+    for (const step of String(id).split(":")) {
+        const node = graph?.getNodeById(step);
+        if (graph === app.canvas.graph) return node ?? undefined;
+        graph = node?.subgraph;
+    }
+}
+
+/** [left, top, width, height] of a node on the canvas, its title included. */
+export function boxOf(node) {
+    const element = vueNodes() && document.querySelector(`[data-node-id="${node.id}"]`);
+    if (!element) return [...node.boundingRect];
+    const {ds, canvas} = app.canvas, origin = canvas.getBoundingClientRect(), box = element.getBoundingClientRect();
+    return [(box.left - origin.left) / ds.scale - ds.offset[0], (box.top - origin.top) / ds.scale - ds.offset[1],
+        box.width / ds.scale, box.height / ds.scale];
+}
+
+/** Whether some of a node is seen in the window. */
+export function inView(node) {
+    if (!node) return false;
+    const {ds, canvas} = app.canvas, [left, top, width, height] = boxOf(node);
+    const x = (left + ds.offset[0]) * ds.scale, y = (top + ds.offset[1]) * ds.scale;
+    return x < canvas.clientWidth && y < canvas.clientHeight && x + width * ds.scale > 0 && y + height * ds.scale > 0;
 }
 
 /**

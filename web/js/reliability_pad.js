@@ -8,6 +8,7 @@ import { addStylesheet } from "./dom.js";
 import { chain, mount, onValue } from "./host.js";
 import { Mix } from "./pad/mix.js";
 import { MARGIN, Pad } from "./pad/pad.js";
+import { TERMS } from "./pad/terms.js";
 
 const pads = new Set();                                                 // of the nodes that are in a graph
 
@@ -15,7 +16,10 @@ const pads = new Set();                                                 // of th
 function add(node, text, meaning) {
     const mix = new Mix(node, text, meaning);
     const pad = new Pad(mix);
-    const refresh = () => mix.refresh();
+    const refresh = () => {
+        mix.refresh();
+        widget.label = TERMS[mix.meaning].group();                      // what app mode calls it
+    };
     const widget = node.addDOMWidget("reliability_pad", "mcdm_reliability_pad", pad.element, {
         serialize: false,
         margin: MARGIN,

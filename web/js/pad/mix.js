@@ -1,5 +1,5 @@
 /** The numbers of one mixer: who is wired to it, what its text says, and the one way in which the pad sets it. */
-import { parts } from "../experts.js";
+import { goesTo, parts } from "../experts.js";
 import { markUndoStep } from "../host.js";
 import { widgetValue } from "../wires.js";
 import { say } from "../words.js";
@@ -31,6 +31,7 @@ export class Mix {
     error = undefined;      // why the text cannot be read
     passed = [];            // slots whose numbers are passed over
     linked = false;         // whether the text comes in by a wire
+    masked = false;         // whether automatic masks follow, by which the numbers differ from place to place
     wiring = "";            // all that a control is built of: changes with experts and their names
     onChange = () => {};
 
@@ -70,7 +71,8 @@ export class Mix {
     refresh() {
         const list = parts(this.node), text = this.text, linked = this.#isLinked(this.widget);
         const meaning = widgetValue(this.node, "meaning") === SHARES ? SHARES : RELIABILITIES;
-        const seen = JSON.stringify([list, linked, meaning, text]);
+        const masked = goesTo(this.node, "AutomaticMasks");
+        const seen = JSON.stringify([list, linked, masked, meaning, text]);
         if (seen === this.#seen) return;
         this.#seen = seen;
         const {numbers, error, all, passed = []} = list.length ? parse(text, list, meaning) : {};
@@ -80,7 +82,7 @@ export class Mix {
         this.experts = labelled(list);
         this.wiring = JSON.stringify([list.map(({weight, ...expert}) => expert), linked, meaning]);
         this.#all = all;
-        Object.assign(this, {error, linked, meaning, passed, weights: weightsOf(list)});
+        Object.assign(this, {error, linked, masked, meaning, passed, weights: weightsOf(list)});
         this.#weigh();
         this.onChange();
     }
@@ -92,7 +94,7 @@ export class Mix {
         if (!weights?.length) return;
         this.reliabilities = meaning === SHARES ? reliabilitiesOf(weights, numbers) : numbers;
         this.shares = sharesOf(weights, this.reliabilities);
-        this.limits = limits(meaning, weights);
+        this.limits = this.masked ? undefined : limits(meaning, weights);
     }
 
     /** What the user sets, into the text at once. */

@@ -7,7 +7,8 @@ import { TERMS, listed } from "./terms.js";
 const SLACK = 0.0005;
 
 /** What is wrong with the shares that come out, in words. */
-function trouble({experts, meaning, numbers, shares}) {
+function trouble({experts, masked, meaning, numbers, shares}) {
+    if (masked) return [];
     const names = isOne => experts.filter((_, i) => isOne(shares[i], i)).map(expert => expert.label).join(", ");
     if (meaning === SHARES) {
         const missed = names((share, i) => Math.abs(share - numbers[i]) > SLACK);
@@ -29,7 +30,9 @@ export function smallPrint(mix) {
         show() {
             const terms = TERMS[mix.meaning];
             const wrong = (mix.shares && trouble(mix)) || [];
-            text.textContent = terms.print(mix) ?? say`The weights come in through wires`;
+            text.textContent = mix.masked
+                ? say`Automatic masks: what counts differs from place to place`
+                : terms.print(mix) ?? say`The weights come in through wires`;
             text.title = [text.textContent, ...wrong, mix.limits && terms.hatched()].filter(Boolean).join("\n");
             text.classList.toggle("mcdm-pad-beyond", wrong.length > 0);
             turn.textContent = terms.turn();

@@ -1,0 +1,80 @@
+/** Notes that stand beside a node, where nothing else is, in whichever graph is shown: they change no node. */
+import { app } from "../../../scripts/app.js";
+import { addStylesheet, make } from "./dom.js";
+import { boxOf, shownAt } from "./host.js";
+
+const GAP = 8, NARROWEST = 220;                                         // in the units of the canvas
+
+const notes = new Map();                                                // "kind id" -> {kind, id, element}
+
+addStylesheet("floating.css");
+
+/** Boxes are [left, top, width, height]. */
+function meet(a, b) {
+    return [0, 1].every(i => Math.min(a[i] + a[i + 2], b[i] + b[i + 2]) > Math.max(a[i], b[i]));
+}
+
+/** Moves a box away from [left, top] along one axis, over everything that is in its way. */
+function slide(place, axis, forwards, taken) {
+    const moved = [...place];
+    for (let steps = 0; steps <= taken.length; steps++) {
+        const other = taken.find(box => meet(moved, box));
+        if (!other) return moved;
+        moved[axis] = forwards ? other[axis] + other[axis + 2] + GAP : other[axis] - moved[axis + 2] - GAP;
+    }
+    return moved;
+}
+
+/** The free place that is nearest to a box, below, beside or above it. */
+function placeFor([left, top, width, height], [ownWidth, ownHeight], taken) {
+    const sides = [
+        [left, top + height + GAP, 1, true], [left + width + GAP, top, 0, true],
+        [left - ownWidth - GAP, top, 0, false], [left, top - ownHeight - GAP, 1, false],
+    ];
+    const places = sides.map(([x, y, axis, forwards]) => {
+        const place = slide([x, y, ownWidth, ownHeight], axis, forwards, taken);
+        return {place, away: Math.abs(place[0] - x) + Math.abs(place[1] - y)};
+    });
+    return places.reduce((best, other) => (other.away < best.away ? other : best)).place;
+}
+
+/** Puts every note where its node is now; those of nodes that are not shown are hidden. */
+function place() {
+    const {canvas, ds} = app.canvas, {left, top} = canvas.getBoundingClientRect();
+    const taken = app.canvas.graph.nodes.map(boxOf);
+    for (const {id, element} of notes.values()) {
+        const node = shownAt(id);
+        element.hidden = !node;
+        if (!node) continue;
+        const box = boxOf(node);
+        element.style.width = `${Math.max(NARROWEST, box[2])}px`;
+        const at = placeFor(box, [Math.max(NARROWEST, box[2]), element.offsetHeight], taken);
+        taken.push(at);
+        const x = left + (at[0] + ds.offset[0]) * ds.scale, y = top + (at[1] + ds.offset[1]) * ds.scale;
+        element.style.transform = `translate(${x}px, ${y}px) scale(${ds.scale})`;
+    }
+    if (notes.size) requestAnimationFrame(place);
+}
+
+/** Shows a sentence beside a node, the one note of its kind there. id: an execution id, as host.js reads them. */
+export function note(kind, id, message) {
+    const key = `${kind} ${id}`, known = notes.get(key);
+    if (known) {
+        known.element.textContent = message;
+        return;
+    }
+    const role = kind === "error" ? "alert" : "status";
+    const element = make("div", {class: `mcdm-floating mcdm-${kind}`, role}, message);
+    app.canvas.canvas.parentElement.append(element);
+    notes.set(key, {kind, id, element});
+    if (notes.size === 1) requestAnimationFrame(place);
+}
+
+/** Takes away all notes of the kinds, or those of one node. */
+export function removeNotes(kinds, id) {
+    for (const [key, {kind, id: own, element}] of [...notes]) {
+        if (!kinds.includes(kind) || (id !== undefined && id !== own)) continue;
+        element.remove();
+        notes.delete(key);
+    }
+}
