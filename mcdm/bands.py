@@ -72,10 +72,13 @@ def spread(
     lead: see `masks`.
     """
     height, width = field.shape[-2:]
-    spectrum = torch.zeros((), device=field.device)
+    parts = []
     for mask, c in zip(masks(height, width, field.device, lead), coefficients, strict=True):
         if isinstance(c, torch.Tensor) or c != 0:
-            spectrum = spectrum + mask * torch.fft.rfft2((c * field).float())
+            parts.append(mask * torch.fft.rfft2((c * field).float()))
+    if not parts:
+        return torch.zeros_like(field)
+    spectrum = functools.reduce(torch.add, parts)
     return torch.fft.irfft2(spectrum, s=(height, width)).to(field.dtype)
 
 

@@ -62,7 +62,7 @@ class Reasons:
             or not conditions
             or any(self.runs[i].wants_null for i in conditions)
             or any(self._null_blend_counts(c) for c in self.grids)
-            or (self.guided and self.mixture.options.apg is not None)
+            or (self.guided and self._cures_measure_from_it())
             or any(self._functions_measure_from_it(i) for i in conditions)
         )
 
@@ -75,6 +75,12 @@ class Reasons:
             return not fusion.vanishes(c.null)
         masked = any(isinstance(m, torch.Tensor) for m in c.masks)
         return masked or any(m and not math.isclose(w, 1.0) for m, w in zip(c.masks, self.weights, strict=True))
+
+    def _cures_measure_from_it(self) -> bool:
+        """CFG-Zero* leaves weights of 1 as they are, but under masks the scale is W / M."""
+        options = self.mixture.options
+        masked = any(isinstance(m, torch.Tensor) for m in self.grids[0].masks)
+        return options.apg is not None or (options.cfg_zero and masked)
 
     def _functions_measure_from_it(self, i: int) -> bool:
         return self._has_functions(i) and not math.isclose(self.weights[i], 1.0)
