@@ -103,6 +103,21 @@ def test_without_the_lead_the_foreign_group_draws():
     assert (bridges.fuse(None, reference, [part]) - reference).abs().max() < 1e-12
 
 
+def test_each_picture_of_a_batch_is_fused_by_itself():
+    """Through a bridge that goes both ways at once, and loses much."""
+    keep = orthogonal(26)[:12]
+    shape = 5, *SHAPE[1:]
+    own = noise(27, shape)
+    reference = noise(28, shape)
+    theirs = noise(29, (5, 12))
+    ways = linear(keep), linear(keep.T)
+    whole = bridges.fuse(own, reference, [bridges.ForeignPart(*ways, theirs, 0.7, 0.7)])
+    for i in range(5):
+        row = slice(i, i + 1)
+        alone = bridges.fuse(own[row], reference[row], [bridges.ForeignPart(*ways, theirs[row], 0.7, 0.7)])
+        assert (whole[row] - alone).abs().max() < 1e-12
+
+
 def test_gaussian_experts_in_two_spaces_meet_their_closed_form():
     """Each expert knows a Gaussian of deviation s; fused, its mean is that of eq. 10, and the flow has a solution:
 
