@@ -183,7 +183,7 @@ def test_the_name_of_a_released_file_tells_them_apart(comfy, tmp_path, monkeypat
         ({"learn_sigma": False}, "learn_sigma"),
         ({"diffusion_steps": 500, "rescale_timesteps": None}, "rescale_timesteps"),
         ({"family": "unheard"}, "is not one of"),
-        ({"family": "unet2d"}, "are not; correct"),
+        ({"family": "unet2d"}, "do not belong to it; correct"),
         ({"prediction": "velocity"}, "must be eps"),
     ],
 )

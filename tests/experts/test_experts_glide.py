@@ -208,5 +208,5 @@ def test_weight_patches_by_the_reference_s_keys(comfy):
 
 
 def test_a_wrong_family_is_refused(comfy):
-    with pytest.raises(ValueError, match="said to be of the family adm"):
+    with pytest.raises(ValueError, match="declared as the family adm"):
         load(comfy, vectors.place("glide_base", folder(comfy), family="adm"))

@@ -114,7 +114,7 @@ def test_the_gate_names_families_that_would_fit(comfy):
     with pytest.raises(ValueError, match="SD3.*Flux") as error:
         measure.mixture(comfy, [lead, other], lead.family.shape)
     sentence = str(error.value)
-    named = sentence.split("for example ")[1].rstrip(".").split(", ")
+    named = sentence.split("for example, ")[1].rstrip(".").split(", ")
     assert len(named) == 5
     assert named[0] == "Flux" and {"Chroma", "ZImage"} < set(named)
     assert set(named) <= set(families.spaces(comfy.module("mcdm.host.models").same_space)["Flux"])

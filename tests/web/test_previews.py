@@ -142,7 +142,7 @@ def observation(comfy, count=2, shape=(1, 4, 8, 8)):
     torch.manual_seed(count)
     denoised = {i: torch.randn(shape) for i in range(count)}
     pulls = {i: (1.0 + i, d) for i, d in denoised.items()}
-    return comfy.module("mcdm.host.sampling.guider").Observation(
+    return comfy.module("mcdm.observation").Observation(
         sigma=1.0, denoised=denoised, contributions=pulls, null=torch.zeros(shape), fused=torch.ones(shape))
 
 
