@@ -163,7 +163,10 @@ def test_the_template_browser_shows_them(page):
     browser.get_by_text(PACK, exact=True).click()
     for title in prompts.TITLES.values():     # a picture is fetched when its card comes into view
         card = browser.get_by_test_id(f"template-workflow-{title}")
+        if not card.count():                  # more come when the end of those that are there is seen
+            page.page.mouse.wheel(0, 10000)
         card.scroll_into_view_if_needed()
+        card.hover()
         card.locator("img").wait_for()
         page.page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
     browser.get_by_placeholder("Search").first.fill("start here")
