@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -25,8 +24,6 @@ from .fuse import Fusion
 from .fuse_across import BridgedFusion
 from .plan import Divider, Plan, Planner
 from .watch import Observer, Watch
-
-logger = logging.getLogger("mcdm")
 
 
 class Estimate(NamedTuple):

@@ -48,6 +48,10 @@ class Fusion:
     @functools.cached_property
     def contributions(self) -> Contributions:
         """(w_i m_i, D_i) of each condition that counts. In frequency bands: (w_i, D_i with masks and bands in it)."""
+        return self.own_contributions()
+
+    def own_contributions(self) -> dict[int, tuple[Coefficient, torch.Tensor]]:
+        """The same, each in its expert's latent space."""
         return {i: self.in_bands(i) if self.factors else (self.weight(i), self.estimate(i))
                 for i in self.plan.conditions}
 

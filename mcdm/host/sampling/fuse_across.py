@@ -38,7 +38,7 @@ class BridgedFusion(Fusion):
 
     @functools.cached_property
     def contributions(self) -> Contributions:
-        return Weighted(self)
+        return Weighted(self.spaces, self.own_contributions())
 
     def cells_of(self, i: int) -> Coefficients:
         return self.plan.grids[self.spaces.spaces[i]]
@@ -115,19 +115,19 @@ class BridgedFusion(Fusion):
     def _null(self, j: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
         """(1 - W) a_j of each band, in the cells of a group."""
         a = self.plan.grids[cells].reliabilities[j]
-        found: list[Coefficient] = []
-        for c in self._bands[cells]:
-            found.append((1.0 - sum(c.weights[i] for i in conditions)) * a)
-        return found
+        return [self._rest(c, conditions) * a for c in self._bands[cells]]
+
+    def _rest(self, c: Coefficients, conditions: Sequence[int]) -> Coefficient:
+        """1 - W of a band."""
+        return 1.0 - sum(c.weights[i] for i in conditions)
 
     def _coefficient(self, s: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
         """g_s of each band, in the cells of a group."""
         own, nulls = list(self._of(s, conditions)), list(self._of(s, self.plan.nulls))
         found: list[Coefficient] = []
         for c in self._bands[cells]:
-            null = 1.0 - sum(c.weights[i] for i in conditions)
             reliability = sum(self.plan.grids[cells].reliabilities[j] for j in nulls)
-            found.append(sum(c.weights[i] for i in own) + null * reliability)
+            found.append(sum(c.weights[i] for i in own) + self._rest(c, conditions) * reliability)
         return found
 
 
@@ -157,10 +157,8 @@ class FromTheLead(Mapping[int, Any]):
 class Weighted(FromTheLead):
     """The contributions of an evaluation, in the lead's space."""
 
-    def __init__(self, fused: BridgedFusion) -> None:
-        own = {i: fused.in_bands(i) if fused.factors else (fused.weight(i), fused.estimate(i))
-               for i in fused.plan.conditions}
-        super().__init__(fused.spaces, {i: estimate for i, (_, estimate) in own.items()})
+    def __init__(self, spaces: SeveralSpaces, own: Contributions) -> None:
+        super().__init__(spaces, {i: estimate for i, (_, estimate) in own.items()})
         self.weights = {i: weight for i, (weight, _) in own.items()}
 
     def __getitem__(self, i: int) -> Any:

@@ -20,6 +20,13 @@ from .start import Shapes, Start
 Masks = tuple[Coefficient, ...]                 # of each expert, in the cells of one latent
 
 
+def split(packed: torch.Tensor, shapes: Shapes) -> list[torch.Tensor]:
+    """Latents that are packed as [B, 1, n], each in its shape [B, C, ...]; their batch is that of `packed`."""
+    cells = [torch.Size(shape[1:]) for shape in shapes]
+    parts = packed.split([cell.numel() for cell in cells], dim=-1)
+    return [part.reshape(len(part), *cell) for part, cell in zip(parts, cells, strict=True)]
+
+
 class OneSpace:
     """The latent of experts of one space, as the sampler has it.
 
@@ -54,9 +61,7 @@ class OneSpace:
         """The parts of a nested latent [B, 1, n]; any other latent as its one part."""
         if self.parts is None:
             return [image]
-        cells = [torch.Size(shape[1:]) for shape in self.parts]
-        packed = image.split([shape.numel() for shape in cells], dim=-1)
-        return [part.reshape(len(part), *shape) for part, shape in zip(packed, cells, strict=True)]
+        return split(image, self.parts)
 
     def joined(self, fields: Sequence[torch.Tensor]) -> torch.Tensor:
         """A number for each cell of each part, [B, 1, ...], for the latent as it is."""

@@ -16,7 +16,7 @@ from ..protocols import BaseModel, Guided, Options, Sampler
 from .codecs import Latents, resized
 from .groups import Group
 from .inpainting import latent_in
-from .layout import OneSpace
+from .layout import OneSpace, split
 from .start import Start
 
 
@@ -89,8 +89,7 @@ class SeveralSpaces(OneSpace):
         return torch.cat([block.reshape(len(block), 1, -1) for block in blocks], dim=-1)
 
     def unpack(self, image: torch.Tensor) -> list[torch.Tensor]:
-        parts = image.split([shape[1:].numel() for shape in self.shapes], dim=-1)
-        return [part.reshape(len(part), *shape[1:]) for part, shape in zip(parts, self.shapes, strict=True)]
+        return split(image, self.shapes)
 
     def targets(self, estimate: torch.Tensor, level: float) -> torch.Tensor:
         """An estimate D of the lead's space and B(1->s)(D), packed; nothing where group s is never asked again."""
