@@ -107,6 +107,41 @@ def test_the_null_is_needed_where_the_weights_do_not_sum_to_one(weights, masks, 
     assert fusion.vanishes(fusion.coefficients(weights, [1 / n] * n, masks).null) is not needed
 
 
+@given(st.integers(1, 4), st.booleans(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_without_guidance_the_weights_sum_to_one_where_they_can(n, masked, data):
+    """In float64: divided by their sum, but for sums that are negative or less than the rounding of the weights."""
+    weights = data.draw(st.lists(FINITE, min_size=n, max_size=n))
+    dice = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
+    masks = [torch.rand(1, 1, 1, 8, generator=dice) if masked else 1.0 for _ in range(n)]
+    c = fusion.without_guidance(fusion.coefficients(weights, [1 / n] * n, masks))
+    for cell in range(8):
+        w = [weight * float(mask[..., cell] if masked else 1.0) for weight, mask in zip(weights, masks, strict=True)]
+        total, size = math.fsum(w), math.fsum(map(abs, w))
+        if abs(total - 0.1 * size) < 1e-3 or abs(total) < 1e-3:
+            continue                    # so near the border that rounding decides
+        expected = [x / total for x in w] if total > 0.1 * size else w
+        given_ = [float(x[..., cell]) if isinstance(x, torch.Tensor) else x for x in c.weights]
+        assert given_ == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.3, 1.0])
+def test_cfg_rescale_is_equations_15_and_16(phi):
+    dice = torch.Generator().manual_seed(1)
+    fused, *conditions = (torch.randn(2, 3, 4, 4, generator=dice) * size for size in (5.0, 1.0, 2.0))
+    found = fusion.rescale(fused, conditions, phi)
+    for row in range(2):
+        mean = (conditions[0][row].double() + conditions[1][row].double()) / 2
+        own = fused[row].double()
+        expected = own * (phi * mean.std() / own.std() + 1 - phi)
+        assert torch.allclose(found[row].double(), expected, rtol=1e-5)
+
+
+def test_without_a_null_the_weighted_sum_remains():
+    a, b = torch.tensor([[1.0, 2.0]]), torch.tensor([[5.0, 7.0]])
+    assert torch.equal(fusion.fuse(None, [a, b], [0.25, 0.75]), torch.tensor([[4.0, 5.75]]))
+
+
 def test_a_mask_is_averaged_over_latent_cells_and_clamped():
     mask = torch.zeros(16, 16)
     mask[:8, :4] = 3.0

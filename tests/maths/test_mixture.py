@@ -1,5 +1,6 @@
 """mcdm/mixture.py: what is refused, and in which words."""
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unite_and_conquer.mcdm.mixture import Expert, Mixture
+from unite_and_conquer.mcdm.options import Options
 from unite_and_conquer.mcdm.parsing import parse_reliabilities
 
 
@@ -22,11 +24,44 @@ def expert(**changes):
     ({"start": -0.1}, "window"),
     ({"end": 1.5}, "window"),
     ({"mask": torch.tensor([[math.nan]])}, "mask"),
+    ({"scale": 0.0}, "scale"),
+    ({"scale": math.inf}, "scale"),
 ])
 def test_an_expert_that_makes_no_sense_is_named(changes, word):
     with pytest.raises(ValueError, match="Expert 'hair'") as error:
         expert(**changes)
     assert word in str(error.value)
+
+
+@pytest.mark.parametrize("changes", [{"start": 0.0, "end": 1.0}, {"start": 0.99}, {"end": 0.01}, {"scale": 1e-3}])
+def test_an_expert_at_the_borders_of_what_is_legal(changes):
+    assert expert(**changes)
+
+
+def test_a_mixture_that_makes_no_sense_is_refused():
+    with pytest.raises(ValueError, match="at least one expert"):
+        Mixture((), ())
+    with pytest.raises(ValueError, match="one of reliabilities, shares, not 'votes'"):
+        Mixture((expert(),), (1.0,), meaning="votes")
+
+
+def test_wires_name_their_networks():
+    """In their order, with the VAEs of experts of other latent spaces, if the host keeps these in a patcher."""
+    hair, words = expert(model="hair net"), expert(model="word net", vae=SimpleNamespace(patcher="word vae"))
+    assert expert(model="bare", vae=SimpleNamespace()).get_models() == ["bare"]
+    assert Mixture((hair, words), (1.0, 1.0)).get_models() == ["hair net", "word net", "word vae"]
+
+
+def test_slots_are_counted_from_one_unless_they_are_told():
+    assert Mixture((expert(), expert()), (1.0, 1.0)).slots == (1, 2)
+    assert Mixture((expert(), expert()), (1.0, 1.0), slots=(2, 5)).slots == (2, 5)
+
+
+def test_numbers_at_the_end_of_the_schedule_are_normalised_too():
+    mixture = Mixture((expert(), expert()), (1.0, 1.0), options=Options(numbers_end=(3.0, 1.0)))
+    assert mixture.options.numbers_end == (0.75, 0.25)
+    with pytest.raises(ValueError, match="[Rr]eliabilities"):
+        Mixture((expert(), expert()), (1.0, 1.0), options=Options(numbers_end=(3.0,)))
 
 
 def test_what_a_log_says_of_them_is_short():

@@ -2,6 +2,7 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,3 +63,24 @@ def test_a_flows_first_step_is_finite(sigma_data):
 
 def test_the_rounding_of_a_schedule_is_not_above_the_range():
     assert translate(15.0 * (1 + 1e-7), exploding(), exploding())[0] == 1.0
+
+
+@given(SIGMAS)
+def test_levels_and_sigmas(sigma):
+    """z = x0 + sigma n is (1 - t) x0 + t n, up to a factor, at t / (1 - t) = sigma."""
+    assert exploding().sigma(sigma) == exploding().level(sigma) == sigma
+    t = FLOW.level(sigma)
+    assert math.isclose(t / (1 - t), sigma, rel_tol=1e-6) and math.isclose(FLOW.sigma(t), sigma, rel_tol=1e-6)
+
+
+def test_pure_noise_of_a_flow_is_infinite():
+    assert FLOW.sigma(1.0) == math.inf
+
+
+@pytest.mark.parametrize("levels, frame", [(exploding(), lambda x, sigma: x / (1 + sigma)), (FLOW, lambda x, t: x)])
+@pytest.mark.parametrize("before, after", [(0.9, 0.4), (0.5, 0.0)])
+def test_at_rest_the_picture_of_the_flow_stays(levels, frame, before, after):
+    """A step of Euler's, x + (x - D) / level (after - before), with the estimate D of a picture at rest."""
+    x = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
+    moved = x + (x - levels.at_rest(x, before)) / before * (after - before)
+    assert torch.allclose(frame(moved, after), frame(x, before))

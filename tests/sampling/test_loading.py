@@ -133,6 +133,21 @@ def test_a_card_too_small_for_one_network(comfy, models, size):
     assert relative(samples, expected) <= 2e-5
 
 
+def test_two_experts_of_a_network_that_comes_later(comfy, models, size):
+    """They have one null, which the host divides into areas, as it does their conditions, once the network is there."""
+    def drawn(first, *later):
+        experts = [expert(comfy, first, 0, 3.0, end_percent=0.5)]
+        for x, model in zip((0, 32), later, strict=True):
+            area, = comfy.call("ConditioningSetArea", conditioning=conditioning(1), width=32, height=64, x=x, y=0,
+                               strength=1.0)
+            experts.append(expert(comfy, model, 1, 3.0, condition=area, start_percent=0.5))
+        return draw(comfy, mix(comfy, experts))
+    with card(room=1.1 * size):
+        samples = drawn(models[0], models[1], models[1])
+    with kept_books():
+        assert relative(samples, drawn(models[0], models[1], on_card(tiny_unet(1)))) <= 2e-5
+
+
 def test_an_expert_that_is_never_asked_is_not_loaded(comfy, models, size):
     """Of a picture that is denoised by the last third, the first window is not seen."""
     with card(room=3 * size) as books:

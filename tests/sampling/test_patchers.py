@@ -42,6 +42,13 @@ def test_a_lora_hook_on_a_model_that_swaps_weights(comfy, position):
     assert relative(answer, eq10(d, null, (2.0, 3.0), (0.25, 0.75))) <= 2e-5
 
 
+def test_a_model_that_swaps_weights_stays_as_it_is_without_hooks(comfy):
+    """Its delegate holds all weights at once, which is what its host avoids."""
+    models = [swapping(0), swapping(1)]
+    guider, = comfy.call("MCDMGuider", mixture=united(comfy, models))
+    assert [patcher.is_dynamic() for patcher in guider.patchers] == [True, True]
+
+
 def test_a_further_network_is_loaded_by_the_loaders_factory_where_there_is_one(comfy, monkeypatch):
     base = tiny_unet(0)
     other = with_lora(base, 5)
