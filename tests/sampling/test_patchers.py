@@ -128,3 +128,17 @@ def test_noise_levels_that_rise(comfy, eta, refused):
             draw()
     else:
         assert torch.isfinite(draw()).all() and not draw().is_complex()
+
+
+@pytest.mark.parametrize("change", ["none", "strength", "key", "tensor"])
+def test_equal_patches_share_a_network(comfy, change):
+    """Two MODELs of one checkpoint to which the same LoRA was applied apart, and such that differ in one thing."""
+    base = tiny_unet(0)
+    one, other = with_lora(base, 5), with_lora(base, 6 if change == "tensor" else 5)
+    if change == "strength":
+        other = with_lora(base, 5, 0.5)
+    if change == "key":
+        other.patches.popitem()
+    guider, = comfy.call("MCDMGuider", mixture=united(comfy, [one, other]))
+    first, second = (patcher.model for patcher in guider.patchers)
+    assert (first is second) == (change == "none")
