@@ -18,7 +18,7 @@ from support.mixtures import (
     stock_estimates,
     united,
 )
-from support.patches import chained, checkpoint, control, controlled, hooked, hung
+from support.patches import chained, checkpoint, control, controlled, hooked, hung, with_lora
 from support.tensors import relative
 from unite_and_conquer.devtools.tiny_sd15 import conditioning, tiny_unet
 
@@ -171,3 +171,30 @@ def test_a_control_net_of_a_flow_expert_sees_its_own_frame(comfy):
     d1, n1 = stock(flow, conditions[1], conditioning(101), 0.75 * X, 0.75)
     answer = ask(comfy, united(comfy, [lead, flow], conditions), 3.0 * X, 3.0)
     assert relative(answer, eq10((d0, d1), (n0, n1))) <= 1e-4
+
+
+@pytest.mark.parametrize("kind", [
+    "nothing", "model_sampling", "LoRA", "option", "wrapper", "object", "control", "hooks", "hooks of the null",
+])
+def test_answers_are_kept_only_where_nothing_may_keep_a_state(comfy, kind):
+    """Sheets ask one noise once for all their cells; networks with functions or ControlNets may answer otherwise."""
+    model, condition, null = tiny_unet(0), conditioning(0), conditioning(100)
+    if kind == "model_sampling":
+        model.add_object_patch("model_sampling", model.get_model_object("model_sampling"))
+    if kind == "LoRA":
+        model = with_lora(model, 5)
+    if kind == "option":
+        model.model_options["disable_cfg1_optimization"] = True
+    if kind == "wrapper":
+        model.add_wrapper("predict_noise", print)
+    if kind == "object":
+        model.add_object_patch("diffusion_model.out", model.get_model_object("diffusion_model.out"))
+    if kind == "control":
+        condition = controlled(condition, control())
+    if kind == "hooks":
+        condition = hooked(condition, 5)
+    if kind == "hooks of the null":
+        null = hooked(null, 5)
+    one = expert(comfy, model, 0, condition=condition, null_condition=null)
+    is_stateless = comfy.module("mcdm.host.experts.conds").is_stateless
+    assert is_stateless(one, one.model) == (kind in ("nothing", "model_sampling", "LoRA"))

@@ -217,11 +217,3 @@ def test_a_mask_follows_a_latent_that_grows_on_its_way(comfy, two_unets):
     guider = comfy.call("MCDMGuider", mixture=mixture)[0]
     guider.sample(small, small, host.KSAMPLER(growing), torch.tensor([1.0, 0.0]), disable_pbar=True, seed=0)
     assert relative(answers[1], ask(comfy, mixture, large, 1.0)) <= 2e-5
-
-
-def test_the_cell_of_the_upscaler_is_that_of_the_hosts_own_node(comfy):
-    from comfy.latent_formats import SD_X4
-    small, empty = torch.zeros(1, 64, 64, 3), torch.zeros(1, 1)
-    *_, enlarged = comfy.call("SD_4XUpscale_Conditioning", images=small, positive=[[empty, {}]],
-                              negative=[[empty, {}]], scale_ratio=4.0, noise_augmentation=0.0)
-    assert 256 // comfy.module("mcdm.host.models").cells(SD_X4()) == enlarged["samples"].shape[-1]
