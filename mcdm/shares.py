@@ -68,9 +68,8 @@ def _per_cell(
     divisor = torch.where(guided, excess, 1.0)
     positive = [((w - s) / divisor).clamp(min=0.0) for w, s in zip(weights, shares, strict=True)]
     total = torch.stack(torch.broadcast_tensors(*positive)).sum(0)
-    counts = guided & (total > 0)       # rounding may leave nothing where W is all but 1
-    divisor = torch.where(counts, total, 1.0)
-    return tuple(torch.where(counts, a / divisor, s) for a, s in zip(positive, shares, strict=True))
+    divisor = torch.where(guided, total, 1.0)
+    return tuple(torch.where(guided, a / divisor, s) for a, s in zip(positive, shares, strict=True))
 
 
 def complaint(

@@ -108,7 +108,8 @@ def test_experts_that_change_places_all_the_time(comfy, cards, queue, request):
         assert not isinstance(drawn, str), drawn
         assert torch.equal(drawn, picture), f"prompt {number} of the soak"
         gc.collect()
-        if not any("npu:1" in call["inputs"].values() for call in graph.values()):
+        of_the_pack = graph["sample"]["class_type"] == "MCDMSampler"        # only then does it look what may go
+        if of_the_pack and not any("npu:1" in call["inputs"].values() for call in graph.values()):
             assert cards.held(1) <= KEPT, f"something was left on the second card by prompt {number}"
     queue.executor.reset()
     management.unload_all_models()
