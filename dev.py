@@ -45,10 +45,12 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     subparsers = whole.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(function: Command, text: str, passes_on: bool = False) -> argparse.ArgumentParser:
+    def add(function: Command, text: str, passes_on: bool = False, helps: bool = True) -> argparse.ArgumentParser:
+        """helps: False where --help, too, is passed on, for what runs there to show its own options."""
         name = function.__name__
         usage = f"%(prog)s [{name} arguments]" if passes_on else None
-        sub = subparsers.add_parser(name, help=text, description=text, usage=usage, allow_abbrev=False)
+        sub = subparsers.add_parser(
+            name, help=text, description=text, usage=usage, allow_abbrev=False, add_help=helps)
         sub.set_defaults(function=function, passes_on=passes_on)
         return sub
 
@@ -77,15 +79,15 @@ def parser() -> argparse.ArgumentParser:
 
     add(commands.env, "print one JSON object with the paths of the interpreter, ComfyUI and the pack")
     add(commands.reproduce, "the paper's experiments, in small, into bench/paper/: --quick in 10 minutes, "
-        "else up to 2 hours", passes_on=True)
-    add(commands.bench, "run a benchmark: NAME [its arguments], a file of bench/", passes_on=True)
+        "else up to 2 hours", passes_on=True, helps=False)
+    add(commands.bench, "run a benchmark: NAME [its arguments], a file of bench/", passes_on=True, helps=False)
     pictures = add(commands.pictures, "draw the pictures of README, help pages, icon, and lay the workflows out: "
-                   "NAME, a file of devtools/pictures/", passes_on=True)
+                   "NAME, a file of devtools/pictures/", passes_on=True, helps=False)
     add(commands.compatibility, "measure every family of networks that ComfyUI knows and write docs/compatibility.md")
     add(commands.symbols, "list what the pack uses of ComfyUI, in docs/host.md")
     add(commands.train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] "
         "[--minutes 15 | --steps N] [--batch-size 16] [--words 100] [--no-mirror] [--name NAME] [--out FILE] "
-        "[--work FOLDER]; see docs/training.md", passes_on=True)
+        "[--work FOLDER]; see docs/training.md", passes_on=True, helps=False)
     for sub in (demo, test, serve, pictures):
         sub.add_argument("--comfyui", metavar="WHERE", help="run another ComfyUI: a folder, or newest, master or a "
                          "release such as 0.33.0, which git fetches into the cache folder")

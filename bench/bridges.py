@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.tiny_sd15 import conditioning, small_vae, tiny_unet
 
 HERE = Path(__file__).resolve().parent
@@ -68,7 +69,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def main(comfy: InProcess, _: Sequence[str]) -> None:
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    options("bench bridges", __doc__).parse_args(arguments)
     import comfy.latent_formats as formats
     torch.set_num_threads(1)
     models = [tiny_unet(seed, channels=64) for seed in (0, 1)]

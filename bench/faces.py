@@ -6,7 +6,6 @@ through the pack's nodes, and reads the pictures with a parser that is not a dif
 """
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.portraits import SAMPLER, SCHEDULER, STEPS, sample_faces
 from ..training.judges import faces as parser
 from ..training.judges.portraits import Conditions, held_out, score
@@ -61,9 +61,9 @@ def ceiling(net: parser.FaceParser, conditions: Conditions) -> dict[str, Any]:
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
-    options = argparse.ArgumentParser(prog="dev.py bench faces", description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--count", type=int, default=64, help="held-out conditions")
-    args = options.parse_args(arguments)
+    parser = options("bench faces", __doc__)
+    parser.add_argument("--count", type=int, default=64, help="held-out conditions")
+    args = parser.parse_args(arguments)
     scores, pictures, conditions = measure(comfy, args.count, SETTINGS)
     columns = {"hair IoU": 8, "skin IoU": 8, "edges F1": 8, "attributes": 10}           # name: width
     print(" " * 46, "  ".join(f"{name:>{width}}" for name, width in columns.items()))

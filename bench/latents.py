@@ -6,7 +6,6 @@ pixels, reads the pictures at half their size. Writes bench/latents.json and a s
 """
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.pictures.sheets import images, maps, sheet, texts
 from ..devtools.portraits import FINE, LATENT, SAMPLER, SCHEDULER, STEPS, sample_faces
 from ..training.datasets import faces
@@ -52,9 +52,9 @@ def restored(comfy: InProcess, count: int) -> float:
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
-    options = argparse.ArgumentParser(prog="dev.py bench latents", description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--count", type=int, default=64, help="held-out conditions")
-    args = options.parse_args(arguments)
+    asked = options("bench latents", __doc__)
+    asked.add_argument("--count", type=int, default=64, help="held-out conditions")
+    args = asked.parse_args(arguments)
     net, conditions = parser.load_parser(parser.FILE), held_out(args.count)
     figures: dict[str, Any] = {}
     columns = {"hair map": maps(conditions.regions[:ROWS], "hair"), "skin map": maps(conditions.regions[:ROWS], "skin"),

@@ -22,6 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -160,7 +161,7 @@ def measure(megabytes: int, runs: int) -> Mapping[str, Any]:
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="dev.py bench loading")
+    parser = options("bench loading", __doc__)
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--once", nargs=2, metavar=("LOADER", "FILE"), help=argparse.SUPPRESS)

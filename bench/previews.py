@@ -5,7 +5,6 @@ a whole prompt as the host counts them, and the median of the ratios of neighbou
 """
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 
 from ..devtools.host import Host
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.prompts import face
 
 HERE = Path(__file__).resolve().parent
@@ -51,10 +51,10 @@ def measure(host: Host, rounds: int, steps: int) -> dict[str, float]:
 
 
 def main(_: InProcess, arguments: Sequence[str]) -> None:
-    options = argparse.ArgumentParser(prog="dev.py bench previews", description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--rounds", type=int, default=15)
-    options.add_argument("--steps", type=int, default=50)
-    args = options.parse_args(arguments)
+    parser = options("bench previews", __doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=50)
+    args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host:
         found = measure(host, args.rounds, args.steps)
     print(f"{args.steps} steps, median of {args.rounds}: with previews {found['on']:.2f} s, "

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.paths import ROOT
 from ..devtools.tiny_sd15 import conditioning, tiny_unet
 
@@ -135,14 +136,14 @@ def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    options = argparse.ArgumentParser(prog="dev.py bench sampling", description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--mixmod", type=Path, help="a checkout of ComfyUI-MixMod, to be measured too")
-    options.add_argument("--rounds", type=int, default=7)
-    options.add_argument("--steps", type=int, default=4)
-    options.add_argument("--channels", type=int, default=192,
+    parser = options("bench sampling", __doc__)
+    parser.add_argument("--mixmod", type=Path, help="a checkout of ComfyUI-MixMod, to be measured too")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--channels", type=int, default=192,
                          help="of the network's first level; 192 makes 40 million parameters")
-    options.add_argument("--experts", type=int, nargs="+", default=[1, 2, 4, 8])
-    return options.parse_args(arguments)
+    parser.add_argument("--experts", type=int, nargs="+", default=[1, 2, 4, 8])
+    return parser.parse_args(arguments)
 
 
 def compare(contest: Contest, rounds: int) -> dict[str, Any]:

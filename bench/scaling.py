@@ -8,7 +8,6 @@ bench/scaling.json, with a table computed from these for 2 to 64 workers. Wants 
 """
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -25,6 +24,7 @@ from safetensors.torch import save_file
 from ..devtools.cluster import LocalCluster
 from ..devtools.host import comfy as comfy_of_the_tests
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.prompts import Prompt, node
 
 HERE = Path(__file__).resolve().parent
@@ -136,29 +136,29 @@ def simulated(forward: float, overhead: float, busy: float) -> list[dict[str, fl
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="dev.py bench scaling", description=__doc__)
+    parser = options("bench scaling", __doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--hidden", type=int, default=512, help="the width of the networks: 512 is 40 million weights")
     parser.add_argument("--out", type=Path, default=HERE / "scaling.json")
-    options = parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         names = ["first", "second"]
         for base in (comfy.base, Path(folder)):
-            weights = [write_network(base / "models" / "experts", name, options.hidden, i)
+            weights = [write_network(base / "models" / "experts", name, asked.hidden, i)
                        for i, name in enumerate(names)]
         with LocalCluster(comfy_of_the_tests(), Path(folder), WORKERS) as cluster:
             os.environ.update(cluster.environment)
-            found = measure(comfy, names, options.rounds, options.steps)
+            found = measure(comfy, names, asked.rounds, asked.steps)
             comfy.module("mcdm.workers.cluster").dismiss(set())
     here, alone = found["one here"], found["one on a worker"]
     added = alone.step - here.step
-    whole = {name: options.steps * times.step + times.rest for name, times in found.items()}
+    whole = {name: asked.steps * times.step + times.rest for name, times in found.items()}
     apart = "one on cpu", "both on workers"
     result = {
-        "weights": weights[0], "rounds": options.rounds, "steps": options.steps,
+        "weights": weights[0], "rounds": asked.rounds, "steps": asked.steps,
         "seconds_a_step": {name: times.step for name, times in found.items()},
         "seconds_beside_the_steps": {name: times.rest for name, times in found.items()},
         "step_of_both_here": {name: found[name].step / found["both here"].step for name in apart},
@@ -166,7 +166,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         "worker_adds": {"to a step": added, "to a run": alone.rest - here.rest},
         "simulated": simulated(here.step, max(0.0, added), alone.busy),
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    asked.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print(json.dumps(result, indent=1))
 
 

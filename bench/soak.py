@@ -9,7 +9,6 @@ bench/soak.json.
 """
 from __future__ import annotations
 
-import argparse
 import hashlib
 import importlib
 import json
@@ -25,6 +24,7 @@ from typing import Any
 
 from ..devtools.host import Host, error_of
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.paths import ROOT
 from ..devtools.prompts import Prompt, edited, face, names, prompt
 from ..devtools.server import Refused
@@ -104,7 +104,7 @@ def soak(host: Host, count: int, seed: int, sides: dict[str, int]) -> dict[str, 
 
 
 def main(_: InProcess, arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="dev.py bench soak")
+    parser = options("bench soak", __doc__)
     parser.add_argument("--prompts", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)

@@ -18,6 +18,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.paths import ROOT
 from ..devtools.tiny_sd15 import tiny_unet
 from ..mcdm.drawing.lettering import INK, PALE, PAPER, font
@@ -213,7 +214,8 @@ def heat_map(found: torch.Tensor, true: torch.Tensor, size: int) -> Image.Image:
     return Image.fromarray((255 - values * 225).byte().numpy()).resize((size, size), Image.Resampling.BILINEAR)
 
 
-def main(comfy: InProcess, _: Sequence[str]) -> None:
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    options("bench target", __doc__).parse_args(arguments)
     logging.getLogger("mcdm").setLevel(logging.WARNING)
     results: dict[str, Any] = {}
     shown = []

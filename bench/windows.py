@@ -15,6 +15,7 @@ import torch
 
 from ..devtools.card import card, on_card
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.tiny_sd15 import conditioning, tiny_unet
 
 HERE = Path(__file__).resolve().parent
@@ -49,7 +50,8 @@ def measure(comfy: InProcess, models: Sequence[Any], windows: Sequence[tuple[flo
     return found
 
 
-def main(comfy: InProcess, _: Sequence[str]) -> None:
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    options("bench windows", __doc__).parse_args(arguments)
     models = [on_card(tiny_unet(seed, channels=64)) for seed in (0, 1)]
     with torch.inference_mode():
         found = {name: measure(comfy, models[:len(windows)], windows) for name, windows in CASES.items()}

@@ -7,7 +7,6 @@ of either, by the list of processes. Writes bench/workers.json.
 """
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from unittest import mock
 from ..devtools.cluster import LocalCluster, processes_of, runtimes
 from ..devtools.host import Host, comfy, error_of
 from ..devtools.inprocess import InProcess
+from ..devtools.options import options
 from ..devtools.prompts import Prompt, face, placed
 
 HERE = Path(__file__).resolve().parent
@@ -118,7 +118,7 @@ def show(words: str) -> None:
 
 
 def main(_: InProcess, arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="dev.py bench workers", description=(__doc__ or "").split("\n")[0])
+    parser = options("bench workers", __doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--kills", type=int, default=20, metavar="RUNS", help="runs of which each third loses a worker")
     args = parser.parse_args(arguments)

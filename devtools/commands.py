@@ -13,6 +13,7 @@ from typing import Any
 
 from . import prompts
 from .cluster import LocalCluster, end, models_base, require_ray, start_worker, worker_environment
+from .options import programs
 from .paths import DEMO_OUTPUT, ROOT, WORKFLOWS, cache_root
 from .server import Server, link_pack
 from .setup import Comfy, find_comfy, nvidia_driver
@@ -211,10 +212,12 @@ def symbols(_options: argparse.Namespace, _: list[str]) -> int:
 
 def run_one_of(folder: str, arguments: list[str]) -> int:
     """Runs the module of `folder` that the first argument names inside ComfyUI: one of those that have a main."""
-    paths = (ROOT / folder).glob("*.py")
-    names = sorted(path.stem for path in paths if "\ndef main(" in path.read_text("utf-8"))
-    if not arguments or arguments[0] not in names:
-        raise Trouble(f"Name one of {', '.join(names)}.")
+    found = programs(ROOT / folder)
+    if arguments[:1] in (["-h"], ["--help"]):
+        tell("\n".join(f"{name:11} {text}" for name, text in found.items()))
+        return 0
+    if not arguments or arguments[0] not in found:
+        raise Trouble(f"Name one of {', '.join(found)}; --help after a name shows its options.")
     return run_inside(f"{folder.replace('/', '.')}.{arguments[0]}", arguments[1:])
 
 
@@ -240,7 +243,9 @@ def train(_: argparse.Namespace, arguments: list[str]) -> int:
                   "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the training's: it saves its state before it ends
     command: list[str | Path] = [python, *launch, ROOT / "training" / "__main__.py", *arguments]
-    return subprocess.run(command, env=environment).returncode
+    process = subprocess.Popen(command, env=environment)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())       # so is this, which goes to dev.py alone
+    return process.wait()
 
 
 def gpu_count(python: Path) -> int:

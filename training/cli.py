@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -69,10 +70,11 @@ def train_folder(arguments: Sequence[str]) -> None:
     check_writable(out.parent, "--out")
     check_writable(work, "--work")
     began = time.monotonic()
-    steps = loop.train(loop.Plan(
+    steps, now = loop.train(loop.Plan(
         label=name, datasets=[dataset], metadata=metadata, out=out, work=work, batch_size=args.batch_size,
         steps=args.steps, seconds=60 * 0.97 * args.minutes, start=start, data=dataset.digest()))
-    say(f"{steps} steps, {(time.monotonic() - began) / 60:.1f} minutes in this run.")
+    before = f" after {steps - now} before it" if steps > now else ""
+    say(f"{now} steps in {(time.monotonic() - began) / 60:.1f} minutes of this run{before}.")
     labels = few(json.loads(metadata.get("vocabulary", "[]")), 8)
     say(NEXT.format(file=out, name=out.name, node=NODES[modality].format(labels)), sys.stdout)
 
@@ -100,12 +102,14 @@ def folder_parser() -> argparse.ArgumentParser:
 
 def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
     """A type for argparse: a finite number above zero."""
+    what = "a whole number" if kind is int else "a number"
+
     def number(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError
-        return value
-    number.__name__ = f"positive {kind.__name__}"               # which argparse shows
+        with contextlib.suppress(ValueError):
+            value = kind(text)
+            if 0 < value < float("inf"):
+                return value
+        raise argparse.ArgumentTypeError(f"'{text}' should be {what} above 0")
     return number
 
 

@@ -59,8 +59,8 @@ class Plan:
         return json.dumps({**self.network(), **condition})
 
 
-def train(plan: Plan) -> int:
-    """Trains to the end of the plan and writes the expert's file. Returns the steps done.
+def train(plan: Plan) -> tuple[int, int]:
+    """Trains to the end of the plan and writes the expert's file. Returns the steps done, and those of this run alone.
 
     Goes on from the saved state where there is one. Raises SystemExit when asked to stop, once the state is saved.
     """
@@ -69,7 +69,7 @@ def train(plan: Plan) -> int:
     if training.leads:
         weights = {name: weight.cpu() for name, weight in training.average.state_dict().items()}
         write_expert(plan.out, weights | plan.extra, plan.metadata | {"steps": str(training.step)})
-    return training.step
+    return training.step, training.step - training.first
 
 
 class Training:

@@ -19,6 +19,7 @@ from comfy.utils import set_progress_bar_enabled
 
 from ...devtools import portraits
 from ...devtools.inprocess import InProcess
+from ...devtools.options import options
 from ...devtools.paths import ROOT
 from . import writing
 from .crossfade import crossfade, table_3_in_shares
@@ -77,16 +78,15 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    description = (__doc__ or "").split("\n")[0]
-    options = argparse.ArgumentParser(prog="dev.py reproduce", description=description, allow_abbrev=False)
-    options.add_argument("--quick", action="store_true", help="few pictures: under 10 minutes instead of under 2 hours")
-    options.add_argument("--pairs", type=int, help="class and text pairs of table 3 (default 150, quick 12)")
-    options.add_argument("--only", choices=list(OF), help="of one dataset; the other's results stay as they are")
-    options.add_argument("--fresh", action="store_true", help="draw everything anew")
+    parser = options("reproduce", __doc__)
+    parser.add_argument("--quick", action="store_true", help="few pictures: under 10 minutes instead of under 2 hours")
+    parser.add_argument("--pairs", type=int, help="class and text pairs of table 3 (default 150, quick 12)")
+    parser.add_argument("--only", choices=list(OF), help="of one dataset; the other's results stay as they are")
+    parser.add_argument("--fresh", action="store_true", help="draw everything anew")
     cores = min(8, os.cpu_count() or 1)
-    options.add_argument("--workers", type=int, default=cores, help="processes (default: one per core)")
-    options.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
-    return options.parse_args(arguments)
+    parser.add_argument("--workers", type=int, default=cores, help="processes (default: one per core)")
+    parser.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
 
 
 def start_workers(count: int, arguments: Sequence[str]) -> list[subprocess.Popen]:

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..host import Host
 from ..inprocess import InProcess
+from ..options import chosen
 from ..paths import ROOT, WORKFLOWS
 from ..prompts import TITLES, Prompt, drawing, names, node, prompt
 
@@ -232,12 +233,11 @@ def thumbnail(graph: Prompt, picture: Image.Image, below: dict[str, Any] | None)
     return page
 
 
-def main(_: InProcess, chosen: Sequence[str]) -> None:
-    if unknown := set(chosen) - set(names()):
-        raise SystemExit(f"There is no workflow {', '.join(sorted(unknown))}, but {', '.join(names())}.")
+def main(_: InProcess, arguments: Sequence[str]) -> None:
+    wanted = chosen("pictures gallery", __doc__, arguments, "workflow", names())
     shown = ideas()
     with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host:
-        for name in chosen or names():
+        for name in wanted or names():
             graph = shown.get(name) or prompt(name)
             picture = first_batch(host, host.run(graph, 600))
             path = WORKFLOWS / f"{TITLES[name]}.jpg"

@@ -19,6 +19,7 @@ from ...training.datasets import faces
 from ..browser import launched, opened
 from ..host import Host
 from ..inprocess import InProcess
+from ..options import chosen
 from ..paths import ROOT, WORKFLOWS
 from ..prompts import Prompt, edited, node, prompt
 from .layout import Cell, below, row, write
@@ -343,9 +344,8 @@ PICTURES: dict[str, Callable[[Stage], Image.Image]] = {
 }
 
 
-def main(comfy: InProcess, names: Sequence[str]) -> None:
-    if unknown := set(names) - set(PICTURES):
-        raise SystemExit(f"There is no picture {', '.join(sorted(unknown))}, but {', '.join(PICTURES)}.")
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    names = chosen("pictures help_pages", __doc__, arguments, "picture", list(PICTURES))
     quiet = {"NodeBadge.NodeSourceBadgeMode": "None"}           # the host would write the pack's name above each node
     with (
         tempfile.TemporaryDirectory() as base, Host(Path(base)) as host,

@@ -11,6 +11,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from ...training.judges.portraits import held_out
 from ..inprocess import InProcess
+from ..options import options
 from ..paths import ROOT
 from ..portraits import sample_faces
 from .sheets import image
@@ -69,7 +70,8 @@ def banner(alone: Sequence[Image.Image], united: Image.Image) -> Image.Image:
     return page
 
 
-def main(comfy: InProcess, _: Sequence[str]) -> None:
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    options("pictures icon", __doc__).parse_args(arguments)
     conditions = held_out(24).pick([6])
     *alone, united = (image(sample_faces(comfy, conditions, weights, seed=3)[0]) for weights in SETTINGS)
     icon().save(FIGURES / "icon.png", optimize=True)

@@ -13,6 +13,7 @@ from PIL import Image
 from ...training.datasets import faces
 from ...training.judges.portraits import Conditions, held_out
 from ..inprocess import InProcess
+from ..options import options
 from ..paths import ROOT, WORKFLOWS
 from ..portraits import sample_faces
 from .sheets import images, maps, sheet, texts
@@ -97,7 +98,8 @@ def contradiction(comfy: InProcess, conditions: Conditions) -> None:
     sheet([""] * len(conditions.words), columns, FIGURES / "contradiction.jpg")
 
 
-def main(comfy: InProcess, _: Sequence[str]) -> None:
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    options("pictures readme", __doc__).parse_args(arguments)
     example_inputs()
     conditions = held_out(24)
     effect(comfy, conditions.pick([1, 4, 6, 11, 15]))

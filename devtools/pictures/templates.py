@@ -16,6 +16,7 @@ from typing import Any
 from ..browser import WINDOW, Page, launched, opened
 from ..host import Host
 from ..inprocess import InProcess
+from ..options import chosen
 from ..paths import WORKFLOWS
 from ..prompts import TITLES, drawing, names
 
@@ -111,9 +112,10 @@ def measured(page: Page, workflow: dict[str, Any]) -> dict[int, Box]:
     return sizes
 
 
-def main(_: InProcess, chosen: Sequence[str]) -> None:
+def main(_: InProcess, arguments: Sequence[str]) -> None:
+    asked = chosen("pictures templates", __doc__, arguments, "workflow", names())
     sizes: dict[str, dict[int, Box]] = {}
-    workflows = {name: drawing(name) for name in chosen or names()}
+    workflows = {name: drawing(name) for name in asked or names()}
     with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host, launched() as browser:
         for vue in (False, True):
             with opened(browser, host, Page, vue=vue) as page:

@@ -155,7 +155,23 @@ def test_comfyui_path_that_is_none_is_named(monkeypatch, tmp_path):
         setup.own_comfy()
 
 
-@pytest.mark.parametrize("arguments", [["demo", "no-such-workflow"], ["demo", "--no-such-option"], ["env", "more"], []])
+@pytest.mark.parametrize("arguments, told", [
+    (["bench", "--help"], "sampling    The cost of fusion beside its networks\n"),
+    (["bench", "windows", "--help"], "usage: dev.py bench windows [-h]"),
+    (["bench", "workers", "--help"], "--kills RUNS"),
+    (["pictures", "gallery", "--help"], "face_from_three_experts"),
+    (["train", "--help"], "--no-mirror"),
+    (["train", "hair", "--help"], "usage: dev.py train hair"),
+])
+def test_help_is_that_of_what_is_named(arguments, told):
+    result = subprocess.run([sys.executable, ROOT / "dev.py", *arguments], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert told in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    ["demo", "no-such-workflow"], ["demo", "--no-such-option"], ["env", "more"], ["bench", "nothing"], ["bench"], [],
+])
 def test_wrong_arguments_are_refused(arguments):
     result = subprocess.run([sys.executable, ROOT / "dev.py", *arguments], capture_output=True, text=True)
     assert result.returncode != 0

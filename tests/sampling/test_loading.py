@@ -66,6 +66,14 @@ def test_windows_that_meet_need_the_room_of_one_network(comfy, models, size, ord
     assert alone.peak == books.peak
 
 
+def test_a_window_of_the_first_step_alone(comfy, models, size):
+    """Its network is loaded first, and gone after that step."""
+    border = 1.5 / STEPS
+    with card(room=1.1 * size) as books:
+        draw(comfy, in_windows(comfy, models, (0.0, border), (border, 1.0)), scheduler="sgm_uniform")
+    assert books.loads == [model.model for model in models] and books.peak == size
+
+
 def test_a_card_with_room_keeps_both(comfy, models, size):
     """As today: the next picture then loads nothing."""
     mixture = in_windows(comfy, models, (0.0, 0.5), (0.5, 1.0))

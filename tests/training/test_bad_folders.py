@@ -155,7 +155,10 @@ def test_a_few_bad_ones_are_named_and_left_out(tmp_path, capsys, modality, spoil
 def test_numbers_that_cannot_be_are_refused(tmp_path, capsys, words):
     with pytest.raises(SystemExit):
         cli.main([str(tmp_path), *words])
-    assert f"argument {words[0]}: invalid" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    refusals = {"--minutes": f"'{words[1]}' should be a number above 0", "--modality": "invalid choice: 'sound'"}
+    refusal = refusals.get(words[0], f"'{words[1]}' should be a whole number above 0")
+    assert f"argument {words[0]}: {refusal}" in told
 
 
 def test_what_cannot_be_the_start_is_refused(tmp_path):

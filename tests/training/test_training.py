@@ -1,7 +1,12 @@
 """`dev.py train FOLDER`: the files that come out in the host, the learning rate, a start, and the command."""
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,13 +121,13 @@ def test_the_command_runs_in_the_users_folder_on_every_gpu(tmp_path, monkeypatch
 
     def noted(command, **more):
         calls.append((command, more))
-        return commands.subprocess.CompletedProcess(command, 7)
+        return SimpleNamespace(wait=lambda: 7)
     monkeypatch.setattr(commands, "with_tools", lambda: ("python", {"MCDM_COMFYUI": "there"}))
     monkeypatch.setattr(commands, "find_comfy", lambda: Comfy(Path("python"), tmp_path / "ComfyUI", own=own))
     monkeypatch.setattr(commands, "gpu_count", lambda _: gpus)
     monkeypatch.setenv("MCDM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(commands.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(commands.subprocess, "run", noted)
+    monkeypatch.setattr(commands.subprocess, "Popen", noted)
     assert dev.main(["train", *words]) == 7
     (command, more), = calls
     script = ROOT / "training" / "__main__.py"
@@ -136,3 +141,19 @@ def test_the_command_runs_in_the_users_folder_on_every_gpu(tmp_path, monkeypatch
         assert (parsed.training_script, parsed.training_script_args) == (str(script), words)
     models = tmp_path / "ComfyUI" / "models" if own else tmp_path / "cache" / "serve" / "models"
     assert more["env"]["MCDM_EXPERTS"] == str(models / "experts")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_training_that_is_ended_keeps_its_state(tmp_path):
+    """By `kill`, which reaches dev.py alone; Ctrl-C reaches all processes of the terminal."""
+    where, work = folder(tmp_path / "drawings", "class"), tmp_path / "work"
+    words = ["--steps", "1000000", "--batch-size", "2", "--start", "none", "--work", work, "--out", tmp_path]
+    with open(tmp_path / "told", "w+") as told:
+        process = subprocess.Popen([sys.executable, ROOT / "dev.py", "train", where, *words], stderr=told)
+        ends = time.monotonic() + 180
+        while "it/s]" not in (tmp_path / "told").read_text() and time.monotonic() < ends:
+            time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 1
+    assert "the same command goes on from there" in (tmp_path / "told").read_text()
+    assert (work / "state.pt").is_file()
