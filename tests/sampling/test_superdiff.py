@@ -54,3 +54,15 @@ def test_both_makes_log_densities_equal(comfy, densities, count):
     for s in (x, mean):
         apart.append(max((log_q(s, *g) - log_q(s, *gaussians[0])).abs().mean() for g in gaussians))
     assert apart[0] < 0.25 * apart[1]
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 3.0), (1.0, 2.0, 0.5)])
+def test_both_keeps_its_own_log_densities_equal_whatever_the_weights(comfy, densities, weights):
+    """By its own account, which the step that follows brings to zero: no other step does."""
+    gaussians = [of_one_cell(1.0, 0.25), ([-0.5, 1.5, 0.5, -1.0], [1.0, 0.5, 1.0, 0.5]), of_one_cell(-1.0, 0.6)]
+    wired = mixture(comfy, model(), list(zip(gaussians, weights, strict=False)), NULL)
+    drawn(comfy, wired, 50, 20, method="SuperDiff AND")
+    first, *others = densities().values()
+    assert len(others) == len(weights) - 1
+    for other in others:
+        assert (other - first).abs().max() <= 1e-6 * first.abs().max()
