@@ -100,8 +100,8 @@ COPIES = """async ([maker, shown, sentence]) => {
     const idOf = type => String(app.graph.nodes.find(node => node.type === type).id), loop = idOf(maker);
     const entry = (id, type, state) =>
         [id, {node_id: id, display_node_id: idOf(type), parent_node_id: null, real_node_id: loop, state}];
-    const copies = [entry(`${loop}.0.0.0_7`, "EmptyExpertLatent", "finished"), entry(`${loop}.0.0.0_5`, shown, "running")];
-    const nodes = Object.fromEntries([...copies, entry(loop, maker, "running")]);
+    const nodes = Object.fromEntries([entry(`${loop}.0.0.0_7`, "EmptyExpertLatent", "finished"),
+        entry(`${loop}.0.0.0_5`, shown, "running"), entry(loop, maker, "running")]);
     const error = {prompt_id: "p", node_id: loop, node_type: maker, exception_message: sentence};
     for (const [kind, detail] of [["progress_state", {prompt_id: "p", nodes}], ["execution_error", error]])
         api.dispatchEvent(new CustomEvent(kind, {detail}));
