@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import read_ahead
 from .paths import ROOT
 
 PAGE = ROOT / "docs" / "host.md"
@@ -164,7 +165,7 @@ def page() -> str:
             names = []
         shown = f"`{name}`" if use.needed else f"(`{name}`)"
         lines.append(f"| {shown} | {', '.join(names)} | {', '.join(use.files)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + read_ahead.section()
 
 
 def main(_: Any, _arguments: list[str]) -> None:

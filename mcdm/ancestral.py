@@ -12,6 +12,8 @@ import comfy.k_diffusion.sampling
 import comfy.model_sampling
 import torch
 
+from .noise_levels import NoiseLevels
+
 AlphaBeta = tuple[float, float]
 
 
@@ -23,10 +25,11 @@ def sample_ancestral(
     """Eq. 9 as a sampler of the host. noise_sampler(sigma, sigma_next): a step's noise, seeded Gaussian by default."""
     extra_args = extra_args or {}
     guider = model.inner_model
-    flow = isinstance(guider.inner_model.model_sampling, comfy.model_sampling.CONST)
+    sampling = guider.inner_model.model_sampling
+    frame = NoiseLevels(isinstance(sampling, comfy.model_sampling.CONST), scale=getattr(sampling, "noise_scale", 1.0))
     if noise_sampler is None:
         noise_sampler = comfy.k_diffusion.sampling.default_noise_sampler(x, seed=extra_args.get("seed"))
-    levels = [frame(s, flow) for s in sigmas.tolist()]
+    levels = [frame.place(sigma) for sigma in sigmas.tolist()]
     if eta > 0:
         check_falling(levels, "MCDM Ancestral", remedy=", or eta 0")
     rows = x.new_ones(x.shape[0])
@@ -39,11 +42,6 @@ def sample_ancestral(
         noise = noise_sampler(sigmas[i], sigmas[i + 1]) if noisy else None
         x = step(x, denoised, here, there, eta, variance, getattr(guider, "learned_variance", None), noise)
     return x
-
-
-def frame(level: float, flow: bool) -> AlphaBeta:
-    """The alpha and beta of a noise level."""
-    return (1.0 - level, level) if flow else (1.0, level)
 
 
 def check_falling(levels: list[AlphaBeta], sampler: str, remedy: str = "") -> None:

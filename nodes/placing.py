@@ -38,7 +38,7 @@ class PlaceExpert(io.ComfyNode):
             ],
             outputs=[ExpertWire.Output(display_name="expert", tooltip="The same expert, for a slot of Reliability "
                                                                       "Mixer.")],
-            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
+            hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
         )
 
     @classmethod
@@ -53,12 +53,13 @@ class PlaceExpert(io.ComfyNode):
     @classmethod
     def execute(cls, expert: Expert | None = None, place: str = HERE, timeout: float = TIMEOUT) -> io.NodeOutput:
         require(cls.validate_inputs(place, timeout))
-        hidden = cls.hidden
-        prompt: dict[str, Any] = hidden and hidden.prompt or {}
-        node = hidden.unique_id if prompt else ""
+        queued = cls.hidden and cls.hidden.dynprompt
+        prompt = {**queued.ephemeral_prompt, **queued.original_prompt} if queued else {}    # with what loops copy
+        node = cls.hidden.unique_id if prompt else ""
         _dismiss_others(prompt, node)
         if _is_worker(place):
-            return io.NodeOutput(_on_worker(place, timeout, prompt, node))
+            shown = queued.get_display_node_id(node) if queued else node
+            return io.NodeOutput(_on_worker(place, timeout, prompt, node, shown))
         if expert is None:
             raise ValueError("Place Expert has no expert; connect a Condition Expert.")
         if place == HERE:
@@ -74,12 +75,15 @@ def _dismiss_others(prompt: dict[str, Any], node: str) -> None:
         cluster.dismiss({cluster.Seat(str(card["inputs"].get("place")), key) for key, card in cards.items()})
 
 
-def _on_worker(worker: str, timeout: float, prompt: dict[str, Any], node: str) -> Expert:
+def _on_worker(worker: str, timeout: float, prompt: dict[str, Any], node: str, shown: str) -> Expert:
+    """shown: the node of which this one is a copy; all rounds of a loop share its process."""
+    from ..mcdm.workers.graph import source
     from ..mcdm.workers.remote import RemoteExpert
     if node not in prompt:
         raise ValueError("A worker needs the workflow that makes its expert, and this node is not in it.")
-    link = prompt[node]["inputs"].get("expert")
-    return RemoteExpert(prompt, link, cluster.Seat(worker, node), timeout).expert()
+    link = source(prompt, prompt[node]["inputs"].get("expert"))
+    same = prompt[shown]["class_type"] == prompt[node]["class_type"]
+    return RemoteExpert(prompt, link, cluster.Seat(worker, shown if same else node), timeout).expert()
 
 
 def _is_worker(place: str) -> bool:

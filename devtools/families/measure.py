@@ -27,9 +27,14 @@ class Built:
 
     @property
     def flow(self) -> bool:
-        """Whether it takes x = (1 - t) x0 + t n."""
+        """Whether it takes x = (1 - t) x0 + s t n."""
         import comfy.model_sampling
         return isinstance(self.model.get_model_object("model_sampling"), comfy.model_sampling.CONST)
+
+    @property
+    def scale(self) -> float:
+        """The s of a flow: 1 but in HiDream-O1."""
+        return getattr(self.model.get_model_object("model_sampling"), "noise_scale", 1.0)
 
 
 def built(family: Family, seed: int) -> Built:
@@ -110,7 +115,7 @@ def asked(guider: Any, x: torch.Tensor, level: float, noise: torch.Tensor | None
 
 def framed(one: Built, z: torch.Tensor) -> tuple[torch.Tensor, float]:
     """The point z = x0 + LEVEL n in the frame of one expert: x and its noise level (section 7.2)."""
-    return (z / (1 + LEVEL), LEVEL / (1 + LEVEL)) if one.flow else (z, LEVEL)
+    return (z / (1 + LEVEL / one.scale), LEVEL / (one.scale + LEVEL)) if one.flow else (z, LEVEL)
 
 
 def estimates(one: Built, shape: Shape, **kept: Any) -> tuple[torch.Tensor, torch.Tensor]:

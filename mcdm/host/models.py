@@ -119,6 +119,7 @@ def noise_levels_of(model: Model) -> NoiseLevels:
         sigma_min=float(sampling.sigma_min),
         sigma_max=float(sampling.sigma_max),
         sigma_data=float(getattr(sampling, "sigma_data", 1.0)),
+        scale=float(getattr(sampling, "noise_scale", 1.0)),      # of newer hosts
     )
 
 

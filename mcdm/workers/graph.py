@@ -13,9 +13,15 @@ import folder_paths
 
 Graph = dict[str, dict[str, Any]]           # {node id: {"class_type", "inputs"}}, the host's API format
 
+# The node of one round of the host's loops, and the inputs that its outputs hand on.
+ROUND, HANDED_ON = "LoopIteration", ("iteration_index", "is_first", "is_last", "list_item", "current_iteration_value")
+
 
 def upstream(prompt: Mapping[str, Any], node_id: str) -> Graph:
-    """The nodes of a prompt that a node needs, itself included, without what the host has written into them."""
+    """The nodes of a prompt that a node needs, itself included, without what the host has written into them.
+
+    The rounds of loops are left out, for they wait for the rounds before.
+    """
     graph: Graph = {}
     waiting = [node_id]
     while waiting:
@@ -23,9 +29,23 @@ def upstream(prompt: Mapping[str, Any], node_id: str) -> Graph:
         if number in graph:
             continue
         node = prompt[number]
-        graph[number] = {"class_type": node["class_type"], "inputs": dict(node["inputs"])}
-        waiting += [str(value[0]) for value in node["inputs"].values() if is_link(value)]
+        inputs = {name: source(prompt, value) for name, value in node["inputs"].items()}
+        graph[number] = {"class_type": node["class_type"], "inputs": inputs}
+        waiting += [str(value[0]) for value in inputs.values() if is_link(value)]
     return graph
+
+
+def source(prompt: Mapping[str, Any], value: Any) -> Any:
+    """The value of an input; where a wire comes from the round of a loop, what that hands on.
+
+    Raises ValueError for an item of a loop's list that is no plain value.
+    """
+    while is_link(value) and prompt[value[0]]["class_type"] == ROUND:
+        value = prompt[value[0]]["inputs"].get(HANDED_ON[value[1]])
+        if not (is_link(value) or value is None or isinstance(value, (str, int, float))):
+            raise ValueError(f"A worker's expert takes texts and numbers from the list of a loop, not a "
+                             f"{type(value).__name__}; make it in the loop, or place the expert here.")
+    return value
 
 
 def is_link(value: Any) -> bool:

@@ -5,6 +5,7 @@ sampling begins and ends. So the guider, and even a stock KSampler, treats it as
 """
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from .graph import input_files, is_link, upstream
 from .wire import pack, unpack
 
 LOADING = 10.0      # so many times longer than a step may loading take
+
+_served: weakref.WeakValueDictionary[Seat, RemoteExpert] = weakref.WeakValueDictionary()    # by each runtime, now
 
 
 class StandIn(torch.nn.Module):
@@ -124,6 +127,10 @@ class RemoteExpert:
 
     def _begin(self, sigmas: torch.Tensor) -> None:
         """Whatever has happened to the runtime since: it has the expert afterwards, and is ready for a step."""
+        if _served.setdefault(self.seat, self) is not self:
+            raise ValueError(f"Place Expert {self.seat.node} has brought two experts into one mixture, from two rounds "
+                             f"of a loop, and its process on worker '{self.seat.worker}' serves one at a time; place "
+                             "them by two nodes.")
         self._prepare()
         told = self.told
         self._call("loading its model", "begin", {
@@ -137,6 +144,8 @@ class RemoteExpert:
     def _close(self, _: Any) -> None:
         if self._begun:
             cluster.tell(self.seat, "end")
+        if _served.get(self.seat) is self:
+            del _served[self.seat]
         self.told, self._begun = {}, False
 
     # -- within --------------------------------------------------------------------------------------------------------

@@ -40,6 +40,26 @@ def test_two_flows_share_one_frame(t):
     assert translate(t, FLOW, FLOW) == (1.0, t)
 
 
+@given(st.floats(0.01, 0.99), st.floats(0.25, 16), st.floats(0.25, 16), st.floats(-3, 3), st.floats(-3, 3))
+def test_flows_whose_noise_has_a_scale_are_asked_at_the_same_ratio(t, s, own, x0, n):
+    """x = (1 - t) x0 + s t n, as HiDream-O1 (s = 8) takes it: z = x0 + sigma n at sigma = s t / (1 - t)."""
+    lead, flow = NoiseLevels(True, scale=s), NoiseLevels(True, scale=own)
+    sigma, x = s * t / (1 - t), (1 - t) * x0 + s * t * n
+    for levels, image, level in ((lead, x, t), (exploding(high=1e6), x0 + sigma * n, sigma)):
+        gain, own_t = translate(level, levels, flow)
+        assert math.isclose(own * own_t / (1 - own_t), sigma, rel_tol=1e-9)
+        assert math.isclose(gain * image, (1 - own_t) * x0 + own * own_t * n, rel_tol=1e-9, abs_tol=1e-12)
+    gain, level = translate(t, lead, exploding(low=0, high=1e6))
+    assert math.isclose(level, sigma, rel_tol=1e-9)
+    assert math.isclose(gain * x, x0 + sigma * n, rel_tol=1e-9, abs_tol=1e-12)
+    assert math.isclose(lead.sigma(t), sigma, rel_tol=1e-9) and math.isclose(lead.level(sigma), t, rel_tol=1e-9)
+    assert translate(t, lead, lead) == (1.0, t)
+
+
+def test_a_flows_first_step_is_pure_noise_of_the_others_scale():
+    assert translate(1.0, NoiseLevels(True, scale=2.0), NoiseLevels(True, scale=8.0)) == (4.0, 1.0)
+
+
 @given(st.floats(15.1, 1e6), st.sampled_from([0.5, 1.0, 16.0]))
 def test_above_its_range_the_network_sees_unit_variance_at_sigma_max(sigma, sigma_data):
     gain, level = translate(sigma, exploding(), exploding(sigma_data))

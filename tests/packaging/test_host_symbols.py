@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from unite_and_conquer.devtools import symbols
+from unite_and_conquer.devtools import read_ahead, symbols
 
 ROW = re.compile(r"^\| (\(?)`([\w.]+)`\)? \| (.*) \| (.+) \|$", re.MULTILINE)
 
@@ -24,6 +24,14 @@ def rows():
 def test_the_page_names_what_the_pack_uses(rows):
     used = {name: (use.needed, use.files) for name, use in symbols.used().items()}
     assert {name: (needed, files) for name, (needed, _, files) in rows.items()} == used, "run `dev.py symbols`"
+
+
+def test_every_file_of_them_was_read_ahead_or_could_not_be_had(rows):
+    files = {path for path, _, _ in read_ahead.READ} | set(read_ahead.NO_NEWER)
+    for name in rows:
+        package, part = name.split(".")[:2]
+        places = f"{package}.py", f"{package}/{part}.py", f"{package}/{part}/"
+        assert any(path.startswith(places) for path in files), name
 
 
 def test_every_name_is_there_and_takes_what_it_is_given(comfy, rows):

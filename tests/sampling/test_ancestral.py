@@ -117,8 +117,8 @@ def test_an_unknown_variance_is_refused(comfy, variance):
     (False, [10.0, 10.1, 0.0]), (False, [0.5, 0.6, 0.0]), (True, [0.9, 0.91, 0.0]), (True, [0.2, 0.21, 0.0]),
 ])
 def test_levels_that_rise_are_refused_where_noise_is_drawn(comfy, flow, levels):
-    ancestral = comfy.module("mcdm.ancestral")
-    frames = [ancestral.frame(level, flow) for level in levels]
+    ancestral, noise_levels = comfy.module("mcdm.ancestral"), comfy.module("mcdm.noise_levels")
+    frames = [noise_levels.NoiseLevels(flow).place(level) for level in levels]
     with pytest.raises(ValueError, match="MCDM Ancestral needs noise levels that fall"):
         ancestral.check_falling(frames, "MCDM Ancestral", remedy=", or eta 0")
     ancestral.check_falling(sorted(frames, key=lambda frame: -frame[1]), "MCDM Ancestral")

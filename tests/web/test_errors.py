@@ -95,6 +95,32 @@ def test_a_toast_says_it_where_the_node_is_not_in_view_until_the_next_run(page):
     assert toasts(page, SENTENCE) == 0
 
 
+COPIES = """async ([maker, shown, sentence]) => {
+    const {api} = await import("/scripts/api.js");
+    const idOf = type => String(app.graph.nodes.find(node => node.type === type).id), loop = idOf(maker);
+    const entry = (id, type, state) =>
+        [id, {node_id: id, display_node_id: idOf(type), parent_node_id: null, real_node_id: loop, state}];
+    const nodes = Object.fromEntries([entry(`${loop}.0.0.0_7`, "EmptyExpertLatent", "finished"),
+        entry(`${loop}.0.0.0_5`, shown, "running"), entry(loop, maker, "running")]);
+    const error = {prompt_id: "p", node_id: loop, node_type: maker, exception_message: sentence};
+    for (const [kind, detail] of [["progress_state", {prompt_id: "p", nodes}], ["execution_error", error]])
+        api.dispatchEvent(new CustomEvent(kind, {detail}));
+}"""
+
+
+def test_what_fails_in_a_loop_says_it_at_the_node_that_is_shown(page):
+    """Which is a copy; the host names the node that has copied it."""
+    page.load(drawing("face_from_three_experts"))
+    page.boxes()
+    page.page.evaluate(COPIES, ["VAEDecode", "MCDMSampler", SENTENCE])
+    note = page.page.locator(".mcdm-error")
+    note.wait_for()
+    page.page.wait_for_timeout(200)
+    sampler, = (node for _, title, node in page.boxes()["nodes"] if title == "MCDM Sampler")
+    around = [sampler[0] - 20, sampler[1] - 20, sampler[2] + 20, sampler[3] + 20]
+    assert reach_into_each_other(around, note.evaluate(NOTE_BOX)), "beside it"
+
+
 def test_what_the_pad_says_already_is_not_said_again(page):
     page.load(drawing("face_from_three_experts"))
     page.page.evaluate(f"() => {{ {TEXT}.value = '1, x, 1'; }}")

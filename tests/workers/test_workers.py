@@ -32,6 +32,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 RAYS_PATIENCE = 8       # seconds after which Ray ends the process that has lost its cluster; 60 by default
 
 ONLY_HERE = """
+from comfy_execution.graph_utils import GraphBuilder
+
+
 class OnlyHere:
     FUNCTION, CATEGORY, RETURN_TYPES = "same", "test", ("MODEL",)
     INPUT_TYPES = classmethod(lambda cls: {"required": {"model": ("MODEL",)}})
@@ -40,7 +43,38 @@ class OnlyHere:
         return model,
 
 
-NODE_CLASS_MAPPINGS = {"OnlyHere": OnlyHere}
+class LoopIteration:        # of newer hosts
+    FUNCTION, CATEGORY, RETURN_TYPES = "handed_on", "test", ("INT", "BOOLEAN", "BOOLEAN")
+    INPUT_TYPES = classmethod(lambda cls: {"required": {
+        "iteration_index": ("INT",), "is_first": ("BOOLEAN",), "is_last": ("BOOLEAN",)}})
+
+    def handed_on(self, **values):
+        return tuple(values.values())
+
+
+class Rounds:       # copies a Place Expert and its Condition Expert, as loops do; a round's number is the weight
+    FUNCTION, CATEGORY, RETURN_TYPES = "copied", "test", ("MCDM_EXPERT", "MCDM_EXPERT")
+    INPUT_TYPES = classmethod(lambda cls: {
+        "required": {"expert": ("MCDM_EXPERT", {"lazy": True, "rawLink": True})}, "hidden": {"prompt": "DYNPROMPT"}})
+
+    def copied(self, expert, prompt):
+        graph, results = GraphBuilder(), []
+        place = prompt.get_node(expert[0])["inputs"]
+        made, _ = place["expert"]
+        for i in range(2):
+            before = {"dependency0": results[-1]} if results else {}
+            loop = graph.node("LoopIteration", f"iteration_{i}", iteration_index=i + 1, is_first=i == 0,
+                              is_last=i == 1, reuse_cache=False, **before)
+            one = graph.node("ConditionExpert", f"{i}_{made}",
+                             **prompt.get_node(made)["inputs"] | {"weight": loop.out(0)})
+            placed = graph.node("PlaceExpert", f"{i}_{expert[0]}", **place | {"expert": one.out(0)})
+            one.set_override_display_id(made)
+            placed.set_override_display_id(expert[0])
+            results.append(placed.out(0))
+        return {"result": tuple(results), "expand": graph.finalize()}
+
+
+NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in (OnlyHere, LoopIteration, Rounds)}
 """
 
 
@@ -92,6 +126,15 @@ def test_one_and_both_experts_on_workers_give_the_same_picture(host: Host) -> No
     here = pictures(host, face(seed=5))
     assert same(there, here)
     assert same(pictures(host, placed(face(seed=5), expert_1="a")), here)
+
+
+def test_the_rounds_of_a_loop_share_a_process_and_give_the_same_picture(host: Host) -> None:
+    prompt = placed(edited(face(seed=5), {"a": {"weight": 2.0}}), expert_1="a")
+    there = pictures(host, prompt)
+    before = runtimes()
+    looped = prompt | {"rounds": node("Rounds", expert=["place expert_1", 0])}
+    assert same(pictures(host, edited(looped, {"mix": {"expert_1": ["rounds", 1]}})), there)
+    assert set(runtimes()) <= set(before)
 
 
 def write_lora(models: Path) -> None:

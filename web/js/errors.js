@@ -13,6 +13,7 @@ const DIALOG_OPENS = 500;                                               // milli
 
 const toasts = [];                                                      // functions that take them away
 let current = 0;                                                        // counts runs and files
+let states = {};                                                        // of the nodes of a run, as the host tells them
 
 function hostSays(message) {
     const said = [...document.querySelectorAll(".p-dialog, [role=dialog], [data-testid=error-overlay]")];
@@ -27,8 +28,15 @@ function isOurs(node) {
     return node?.constructor.nodeData?.python_module === PACK;
 }
 
-function show({node_id: id, exception_message: said}) {
-    const node = nodeOf(id), message = said?.trim(), now = current;
+/** The node that is shown for a failed one. Nodes in a loop are copies, and the host names what has copied them. */
+function shownFor(failed) {
+    const running = Object.values(states).filter(({state, node_id: id, real_node_id: original}) =>
+        state === "running" && [id, original].includes(failed));
+    return running.at(-1)?.display_node_id ?? failed;
+}
+
+function show({node_id: failed, exception_message: said}) {
+    const id = shownFor(failed), node = nodeOf(id), message = said?.trim(), now = current;
     if (!message || !isOurs(node) || (padSays(node) && shownAt(id) === node)) return;
     removeNotes(["said"], id);
     note("error", id, message);
@@ -53,6 +61,7 @@ function clear(kinds) {
 app.registerExtension({
     name: "mcdm.errors",
     setup() {
+        api.addEventListener("progress_state", ({detail}) => { states = detail.nodes; });
         api.addEventListener("execution_error", ({detail}) => show(detail));
         api.addEventListener("executed", ({detail}) => tell(detail));
         // What was understood is not told again by a run that finds it in the cache: it stays.

@@ -13,7 +13,7 @@ from comfy.k_diffusion.sampling import trange
 
 from ... import corrected
 from ...account import Account, Record
-from ...ancestral import AlphaBeta, check_falling, frame, step
+from ...ancestral import AlphaBeta, check_falling, step
 from ...fusion import Coefficient
 from ...observation import Observation
 from ..experts.asking import Answers
@@ -70,7 +70,7 @@ class Particles:
         self.guider = checked(getattr(model, "inner_model", None), settings)
         frames = self.guider.schedule.levels
         self.levels, self.sigmas = levels, [frames.sigma(level) for level in levels]
-        self.places = [frame(level, frames.flow) for level in levels]
+        self.places = [frames.place(level) for level in levels]
         check_falling(self.places, "MCDM Corrected")
         self.cells: Coefficient = 1.0 if extra_args.get("denoise_mask") is None else extra_args["denoise_mask"]
         self.size = settings.particles or len(x)
