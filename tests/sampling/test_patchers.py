@@ -130,6 +130,24 @@ def test_noise_levels_that_rise(comfy, eta, refused):
         assert torch.isfinite(draw()).all() and not draw().is_complex()
 
 
+@pytest.mark.parametrize("held", ["object patch", "injection"])
+def test_the_loaders_factory_is_not_asked_where_patches_hold_a_part_of_the_network(comfy, monkeypatch, held):
+    """They would go on with the part of the old one."""
+    from comfy.patcher_extension import PatcherInjection
+    base = tiny_unet(0)
+    other = with_lora(base, 5)
+    if held == "object patch":
+        other.add_object_patch("diffusion_model.out", other.get_model_object("diffusion_model.out"))
+    else:
+        other.set_injections("a key", [PatcherInjection(inject=lambda _: None, eject=lambda _: None)])
+    clone = other.clone
+    monkeypatch.setattr(other, "cached_patcher_init", (None, ()), raising=False)
+    monkeypatch.setattr(other, "clone", lambda force_deepcopy=False: None if force_deepcopy else clone())
+    guider, = comfy.call("MCDMGuider", mixture=united(comfy, [base, other]))
+    first, second = (patcher.model for patcher in guider.patchers)
+    assert first is base.model and second is not base.model
+
+
 @pytest.mark.parametrize("change", ["none", "strength", "key", "tensor"])
 def test_equal_patches_share_a_network(comfy, change):
     """Two MODELs of one checkpoint to which the same LoRA was applied apart, and such that differ in one thing."""
