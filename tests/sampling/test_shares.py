@@ -1,5 +1,4 @@
 """Shares in the host: the same pictures as reliabilities, masks and schedules against eq. 10, and what the log says."""
-import logging
 
 import pytest
 import torch
@@ -88,21 +87,6 @@ def test_over_the_schedule_shares_are_resolved_in_every_step(comfy, two_unets, p
     a = [(w - s) / (sum(weights) - 1) for w, s in zip(weights, shares, strict=True)]
     wanted = eq10(*estimates(two_unets, X * sigma, sigma), weights, a)
     assert relative(ask(comfy, mixture, X * sigma, sigma), wanted) <= 2e-5
-
-
-@pytest.mark.parametrize("weights, shares, words", [
-    ((0.5, 3.0), "0.9 0.1", "'UNet0' has 0.5 instead of 0.9"),
-    ((0.5, 0.5), "0.9 0.1", "the weights sum to 1"),
-    ((2.0, 3.0), "0.9 0.1", None),
-])
-def test_the_log_says_once_what_cannot_be(comfy, two_unets, caplog, weights, shares, words):
-    experts = [expert(comfy, two_unets[i], i, weights[i], name=f"UNet{i}") for i in range(2)]
-    with caplog.at_level(logging.INFO):
-        sampled(comfy, mix(comfy, experts, shares, meaning="shares"), **settings(latent_image=latent()))
-    said = [r.getMessage() for r in caplog.records if r.getMessage().startswith("MCDM: the ")]
-    assert len(said) == (words is not None) and all(words in sentence for sentence in said)
-    line, = [r.getMessage() for r in caplog.records if "predictions" in r.getMessage()]
-    assert "'UNet0' (w " in line and ", share " in line
 
 
 def test_a_share_that_is_the_weight_needs_no_null(comfy, two_unets):
