@@ -27,11 +27,12 @@ class ExpertRegions(io.ComfyNode):
             inputs=[
                 MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer."),
                 io.String.Input("regions", optional=True, default="", multiline=True,
-                                tooltip="One line per expert: its name or slot, a colon, and shapes, such as photo: "
-                                        "box 0 0 0.5 1. Numbers are parts of the picture, from 0 to 1. Shapes: box "
-                                        "left top right bottom; ellipse x y radius radius; brush radius x,y x,y; "
-                                        "erase as brush; separated by semicolons. Behind a shape: @0-24 for some "
-                                        "frames of a video, crop to ask the expert about that rectangle alone."),
+                                tooltip="One line per expert: its name or slot, a colon, and shapes with semicolons "
+                                        "between them, such as photo: box 0 0 0.5 1; ellipse 0.7 0.5 0.1 0.2. Numbers "
+                                        "are parts of the picture, from 0 to 1. box: left, top, right, bottom. "
+                                        "ellipse: x, y, two radii. brush and erase: radius, then points x,y. Behind a "
+                                        "shape: @0-24 for some frames of a video, crop to ask the expert about that "
+                                        "rectangle alone."),
                 io.String.Input("rest", optional=True, default=ALL,
                                 tooltip="Who draws where nobody has a shape: the name or slot of an expert, or all for "
                                         "equal parts."),

@@ -88,6 +88,19 @@ def test_two_rectangles_of_one_expert_are_the_hosts_mean(comfy, two_unets):
     assert relative(sampled(comfy, regions(comfy, one, text), **run), sampled(comfy, own, **run)) <= 2e-5
 
 
+def test_rescale_compares_with_whole_pictures(comfy, two_unets):
+    """Outside of its rectangle, the first expert counts with what the other says there."""
+    mixture = mix(comfy, [expert(comfy, model, i, 3.0) for i, model in enumerate(two_unets)])
+    mixture = regions(comfy, mixture, CORNER, rest="2")
+    plain = ask(comfy, mixture, X, 1.0).double()
+    answer = ask(comfy, comfy.call("MixtureOptions", mixture=mixture, rescale=1.0)[0], X, 1.0)
+    d, _ = estimates(two_unets, X, 1.0)
+    first = d[1].clone()
+    first[..., :8, 8:] = alone(two_unets[0], conditioning(0), X[..., :8, 8:].contiguous(), 1.0)
+    contrast = ((first + d[1]) / 2).flatten(1).std(1) / plain.flatten(1).std(1)
+    assert relative(answer, plain * contrast.reshape(-1, 1, 1, 1)) <= 2e-5
+
+
 def test_who_cannot_be_cropped(comfy, two_unets):
     own, = comfy.call("LoadExpert", expert="builtin/scenes_class.safetensors")
     label, = comfy.call("ClassCondition", model=own, label="penguin")

@@ -5,7 +5,7 @@ packed into one, [B, 1, n], as the host packs nested latents.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -20,6 +20,7 @@ from .regional import Regional
 from .start import Shapes, Start
 
 Masks = tuple[Coefficient, ...]                 # of each expert, in the cells of one latent
+Estimates = dict[int, torch.Tensor]             # {index of the expert: D [B, ...]}
 
 
 def split(packed: torch.Tensor, shapes: Shapes) -> list[torch.Tensor]:
@@ -44,6 +45,7 @@ class OneSpace:
         self.grids: list[Masks] = []
         self.device = torch.device("cpu")
         self._within: dict[tuple[bool, ...], list[Masks]] = {}      # {who is active: the masks then}
+        self._reach: list[list[Coefficient]] = []                   # of each group: where experts are asked, if not all
         self.size: torch.Size | None = None
         self.parts: Shapes | None = None
         self.left_at: list[float] = []
@@ -58,8 +60,12 @@ class OneSpace:
 
     def _draw(self, sizes: Sequence[Sequence[int]]) -> None:
         self._within = {}
+        self._reach = []
         if self.regional is not None:
             self.regional.draw(sizes)
+            if self.regional.regions.cropped:
+                for s in range(len(sizes)):
+                    self._reach.append([self._placed(each) for each in self.regional.reach(s)])
 
     def masks(self, active: tuple[bool, ...]) -> list[Masks]:
         """The experts' masks in the cells of each group while these are active, within the mixture's regions."""
@@ -90,10 +96,25 @@ class OneSpace:
 
     def inactive(self, s: int, numbers: Sequence[float]) -> Sequence[Coefficient]:
         """The reliabilities in the cells of a group where nobody acts: of those who are asked there."""
-        if self.regional is None or not self.regional.regions.cropped:
+        if not self._reach:
             return numbers
-        reach = [self._placed(each) for each in self.regional.reach(s)]
+        reach = self._reach[s]
         return fusion.renormalised(numbers, reach, fusion.renormalised([1.0] * len(numbers), reach, numbers))
+
+    def completed(self, estimates: Mapping[int, torch.Tensor], others: Mapping[int, torch.Tensor]) -> Estimates:
+        """Estimates of experts, {index: D}; where one was not asked, the mean of those `others` of its space that were.
+
+        No coefficient counts there, but what looks at a whole estimate, such as rescale, finds a picture.
+        """
+        found = dict(estimates)
+        for i in estimates if self._reach else ():
+            space = self.spaces[i]
+            reach = self._reach[space]
+            inside = reach[i]
+            whole = [d for k, d in others.items() if self.spaces[k] == space and not isinstance(reach[k], torch.Tensor)]
+            if isinstance(inside, torch.Tensor) and whole:
+                found[i] = torch.where(inside > 0, estimates[i], torch.stack(whole).mean(0))
+        return found
 
     def areas(self, i: int) -> list[Area]:
         """The rectangles that an expert is asked about, in cells of its own latent; none: the whole canvas."""
