@@ -22,6 +22,7 @@ function add(node, text) {
     const widget = node.addDOMWidget("expert_regions", "mcdm_expert_regions", editor.element, {
         serialize: false,
         margin: MARGIN,
+        hideOnZoom: false,
         getMinHeight: () => editor.height(),
         getValue: () => undefined,
         setValue: () => {},
