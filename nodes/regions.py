@@ -31,8 +31,8 @@ class ExpertRegions(io.ComfyNode):
                                         "between them, such as photo: box 0 0 0.5 1; ellipse 0.7 0.5 0.1 0.2. Numbers "
                                         "are parts of the picture, from 0 to 1. box: left, top, right, bottom. "
                                         "ellipse: x, y, two radii. brush and erase: radius, then points x,y. Behind a "
-                                        "shape: @0-24 for some frames of a video, crop to ask the expert about that "
-                                        "rectangle alone."),
+                                        "shape: crop, to ask the expert about that rectangle alone. The help page "
+                                        "has more."),
                 io.String.Input("rest", optional=True, default=ALL,
                                 tooltip="Who draws where nobody has a shape: the name or slot of an expert, or all for "
                                         "equal parts."),
