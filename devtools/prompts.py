@@ -40,6 +40,7 @@ TITLES = {
     "compare_in_two_places": "26 Compared, in two places",
     "papers_sampler": "27 The paper's sampler, options",
     "face_from_embedding": "28 A likeness and words",
+    "two_experts_by_regions": "29 Unite two experts by regions",
 }
 
 

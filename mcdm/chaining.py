@@ -14,7 +14,7 @@ def joined(
     numbers: one for each expert, and the last for the mixture, whose experts divide it in proportion to their own.
     meaning: of all numbers of the whole; the mixture's are converted to it, with its own weights.
     The slots of the mixture's experts count on from the last of these.
-    Raises ValueError if the mixture has options or automatic masks, which act on a whole mixture.
+    Raises ValueError if the mixture has options, automatic masks or regions, which act on a whole mixture.
     """
     if inner.options != Options():
         raise ValueError("The mixture that arrives at the Reliability Mixer has options, which act on a whole mixture: "
@@ -22,6 +22,9 @@ def joined(
     if inner.automatic is not None:
         raise ValueError("The mixture that arrives at the Reliability Mixer has automatic masks, which divide a whole "
                          "mixture: put Automatic Masks after the last mixer of the chain.")
+    if inner.regions is not None:
+        raise ValueError("The mixture that arrives at the Reliability Mixer has regions, which divide a whole mixture: "
+                         "put Expert Regions after the last mixer of the chain.")
     *own, part = numbers
     shared = [part * number for number in inner.meaning_as(meaning).numbers]
     last = max(experts, default=0)

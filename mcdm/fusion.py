@@ -71,16 +71,24 @@ def coefficients(
     inactive: the reliabilities where no expert is active, if not the a_i.
     """
     masked_weights = tuple(w * m for w, m in zip(weights, masks, strict=True))
-    active = [a * SCALE * m for a, m in zip(reliabilities, masks, strict=True)]
+    otherwise = reliabilities if inactive is None else inactive
+    return Coefficients(tuple(masks), masked_weights, renormalised(reliabilities, masks, otherwise))
+
+
+def renormalised(
+    numbers: Sequence[float], masks: Sequence[Coefficient], otherwise: Sequence[Coefficient],
+) -> tuple[Coefficient, ...]:
+    """a_i m_i / sum_j a_j m_j where that sum is positive, else what is given for there."""
+    active = [a * SCALE * m for a, m in zip(numbers, masks, strict=True)]
     total = sum(active)
-    renormalised: list[Coefficient] = []
-    for part, a in zip(active, reliabilities if inactive is None else inactive, strict=True):
+    found: list[Coefficient] = []
+    for part, a in zip(active, otherwise, strict=True):
         if isinstance(total, torch.Tensor):
             somebody = total > 0
-            renormalised.append(torch.where(somebody, part / torch.where(somebody, total, 1.0), a))
+            found.append(torch.where(somebody, part / torch.where(somebody, total, 1.0), a))
         else:
-            renormalised.append(part / total if total > 0 else a)
-    return Coefficients(tuple(masks), masked_weights, tuple(renormalised))
+            found.append(part / total if total > 0 else a)
+    return tuple(found)
 
 
 def without_guidance(c: Coefficients) -> Coefficients:

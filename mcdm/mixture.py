@@ -12,6 +12,7 @@ from .automatic import Automatic
 from .bands import EVERY, Factors
 from .fusion import CANCELLED
 from .options import EVERYWHERE, Options
+from .regions import Regions
 from .shares import MEANINGS, RELIABILITIES, SHARES, reliabilities_of, shares_of
 
 TOLERANCE = 1e-9        # of a sum of numbers
@@ -79,8 +80,9 @@ class Mixture:
     or shares s_j, see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
     slots: where each expert is wired, in rising order, for numbers that are read by slot; () = 1, 2, ...
-    automatic: masks found during sampling, see mcdm/automatic.py; None: only the experts' masks. Raises ValueError if
-    the numbers do not fit the experts.
+    automatic: masks found during sampling, see mcdm/automatic.py; None: only the experts' masks. regions: where each
+    expert draws, see mcdm/regions.py; None: wherever its mask lets it. Raises ValueError if the numbers do not fit the
+    experts.
     """
     experts: tuple[Expert, ...]
     numbers: tuple[float, ...]
@@ -89,6 +91,7 @@ class Mixture:
     meaning: str = RELIABILITIES
     slots: tuple[int, ...] = ()
     automatic: Automatic | None = None
+    regions: Regions | None = None
 
     def __post_init__(self) -> None:
         if not self.experts:
@@ -139,6 +142,11 @@ class Mixture:
                 numbers = ", ".join(f"{w:g}" for w in weights)
                 raise ValueError("Outside a guidance interval the weights are divided by their sum, and these cancel "
                                  f"each other: {numbers}. Change a weight, or the interval.")
+
+    @property
+    def divided(self) -> bool:
+        """Whether masks that sum to 1 divide the picture among the experts."""
+        return self.automatic is not None or self.regions is not None
 
     @property
     def scheduled(self) -> bool:

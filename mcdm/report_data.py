@@ -43,7 +43,7 @@ class DisagreementMap(NamedTuple):
     sigma: float
     disagreement: Disagreement          # of the first picture, [1, (T,) H, W]
     estimate: torch.Tensor | None       # that picture as it is estimated then, [1, H, W, 3] in [0, 1]
-    masks: Sequence[torch.Tensor] = ()  # automatic masks of the experts, [1, 1, (T,) H, W]
+    masks: Sequence[torch.Tensor] = ()  # of the experts, automatic or by regions, [1, 1, (T,) H, W]
 
     def plain(self) -> dict[str, Any]:
         """Numbers and lists, for the JSON."""

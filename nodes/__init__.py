@@ -14,6 +14,7 @@ from .load_expert import LoadExpert, LoadExpertVAE
 from .mixing import ConditionExpert, ReliabilityMixer
 from .options import MixtureOptions
 from .placing import PlaceExpert
+from .regions import ExpertRegions
 from .report import MixtureReport
 from .sampling import MCDMGuider, MCDMSampler
 from .sweep import ReliabilitySweep
@@ -23,7 +24,7 @@ class UniteAndConquer(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             LoadExpert, LoadExpertVAE, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
-            ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, AutomaticMasks, EmptyExpertLatent,
-            MCDMGuider, MCDMSampler, MCDMAncestral, MCDMCorrected,
+            ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, AutomaticMasks, ExpertRegions,
+            EmptyExpertLatent, MCDMGuider, MCDMSampler, MCDMAncestral, MCDMCorrected,
             ReliabilitySweep, MixtureReport, CompareExperts,
         ]

@@ -38,6 +38,9 @@ MIXER = "12"
 LATENT = "13"
 SAMPLER = "14"
 DECODE = "16"
+# Of the workflow with regions: its mixer, and Expert Regions.
+UNITED = "7"
+REGIONS = "16"
 VAE = "builtin/drawings.safetensors"
 
 
@@ -233,6 +236,22 @@ def automatic_masks(at: Stage) -> Image.Image:
     return below(at.shot({MIXER: (0, 0, 330, 450), "masks": (390, 0, 330)}), row(cells))
 
 
+def expert_regions(at: Stage) -> Image.Image:
+    """An object all over a scene, in a box, and in other shapes."""
+    graph = prompt("two_experts_by_regions")
+    changes: dict[str, dict[str, dict[str, Any]]] = {
+        "no regions": {REGIONS: {"regions": "", "rest": "all"}, UNITED: {"meaning": "shares"}},
+        "the box": {},
+        "feather 0.2": {REGIONS: {"feather": 0.2}},
+        "ellipse 0.29 0.61\n0.21 0.36": {REGIONS: {"regions": "object: ellipse 0.29 0.61 0.21 0.36"}},
+        "box 0.1 0.1\n0.6 0.9": {REGIONS: {"regions": "object: box 0.1 0.1 0.6 0.9"}},
+        "another object,\nanother scene": {"2": {"label": "robot"}, "5": {"text": "forest by day"}},
+    }
+    cells = [(title, at.drawn(edited(graph, inputs))) for title, inputs in changes.items()]
+    at.stage(graph, run=False)
+    return below(at.shot({UNITED: (0, 0, 330, 290), REGIONS: (390, 0, 330, 290)}), row(cells))
+
+
 def empty_expert_latent(at: Stage) -> Image.Image:
     at.stage(FACE, run=False)
     return at.shot({LATENT: (0, 0, 290), SAMPLER: (350, 0, 330)})
@@ -332,6 +351,7 @@ PICTURES: dict[str, Callable[[Stage], Image.Image]] = {
     "ReliabilityMixer_effect": reliability_effect,
     "MixtureOptions": mixture_options,
     "AutomaticMasks": automatic_masks,
+    "ExpertRegions": expert_regions,
     "EmptyExpertLatent": empty_expert_latent,
     "MCDMGuider": mcdm_guider,
     "MCDMSampler": mcdm_sampler,

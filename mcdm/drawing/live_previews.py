@@ -155,4 +155,4 @@ def observer(mixture: Mixture) -> Previews | None:
         return client in host.sockets
     names = [e.name for e in mixture.experts]
     space = mixture.experts[0].model.get_model_object("latent_format")
-    return Previews(names, space, send, watched, masked=mixture.automatic is not None)
+    return Previews(names, space, send, watched, masked=mixture.divided)

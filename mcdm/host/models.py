@@ -11,6 +11,7 @@ import torch
 
 from ..mixture import Expert
 from ..noise_levels import NoiseLevels
+from ..regions import Regions
 from .protocols import LatentFormat, Model
 
 logger = logging.getLogger("mcdm")
@@ -20,6 +21,10 @@ REFUSED = ["LotusD"]      # image to image, without noise levels: noise_levels_o
 # Pixels of a cell where it is not 8: older hosts' latent formats do not say it, and none says it of SD_X4.
 CELLS = {"ChromaRadiance": 1, "SD_X4": 4, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16,
          "HunyuanImage21": 32, "LTXV": 32, "SC_Prior": 42}
+
+# Frames of a video in one of the latent, which older hosts' formats do not say.
+FRAMES = {"Mochi": 6, "LTXV": 8, "LTXAV": 8, "HunyuanVideo": 4, "HunyuanVideo15": 4, "Cosmos1CV8x8x8": 8, "Wan21": 4,
+          "Wan22": 4}
 
 
 def latent_format(model: Model) -> LatentFormat:
@@ -76,6 +81,11 @@ def cells(space: LatentFormat) -> int:
     return CELLS.get(type(space).__name__) or getattr(space, "spacial_downscale_ratio", None) or 8
 
 
+def frames_of(space: LatentFormat) -> int:
+    """How many frames of a video are one of the latent; the first frame is one for itself."""
+    return FRAMES.get(type(space).__name__) or getattr(space, "temporal_downscale_ratio", None) or 1
+
+
 def families_of(space: LatentFormat) -> list[str]:
     """The host's own families in a latent space, the plainest names first: variants of a family have longer ones."""
     families = comfy.supported_models.models
@@ -123,10 +133,10 @@ def noise_levels_of(model: Model) -> NoiseLevels:
     )
 
 
-def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
+def check_latent(experts: Sequence[Expert], latent: torch.Tensor, regions: Regions | None = None) -> None:
     """Raises ValueError for a latent [B, C, H, W] or [B, C, T, H, W] that these experts cannot sample from.
 
-    In a nested latent, picture and sound together, the first part is the picture.
+    In a nested latent, picture and sound together, the first part is the picture. regions: the mixture's.
     """
     nested = latent.is_nested
     if nested:
@@ -151,6 +161,11 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
         if expert.mask is not None and latent.ndim not in (4, 5):
             raise ValueError(f"Expert '{expert.name}' has a mask, but masks are for pictures and videos; this latent "
                              "is neither. Disconnect the mask, or use a window of the schedule.")
+    if regions is not None and latent.ndim not in (4, 5):
+        raise ValueError("Expert Regions are for pictures and videos, and this latent is neither. Bypass the node, or "
+                         "use windows of the schedule.")
+    if regions is not None and regions.cropped and nested:
+        raise ValueError("regions: crop is not for nested latents (picture and sound in one); take crop out.")
     _check_finite(latent)
 
 

@@ -35,7 +35,7 @@ def sampled_with_report(
     clock, recorder = Clock(), Recorder(len(mixture.experts))
     guider = MixtureGuider(mixture, clip_denoised, Watch(recorder, all_nulls=True, clock=clock))
     progress = latent_preview.prepare_callback(guider.model_patcher, settings["steps"])
-    maps = _MapMaker(recorder, latent_format(guider.model_patcher), masked=mixture.automatic is not None)
+    maps = _MapMaker(recorder, latent_format(guider.model_patcher), masked=mixture.divided)
 
     def after_step(step: int, x0: torch.Tensor, x: torch.Tensor, total: int) -> None:
         progress(step, x0, x, total)
@@ -50,7 +50,7 @@ def sampled_with_report(
 
 
 class _MapMaker:
-    """Makes maps of what a recorder saw last. space: the host's latent format. masked: with automatic masks."""
+    """Makes maps of what a recorder saw last. space: the host's latent format. masked: with where each expert acts."""
 
     def __init__(self, recorder: Recorder, space: Any, masked: bool) -> None:
         self.made: list[DisagreementMap] = []
@@ -62,8 +62,9 @@ class _MapMaker:
         seen = self._recorder
         fields = disagreement([field[:1] for field in seen.asked])
         estimate = self._picture(seen.fused) if self._picture else None
-        masks = [mask[:1] for mask in seen.masks if isinstance(mask, torch.Tensor)] if self._masked else []
-        self.made.append(DisagreementMap(step, seen.sigmas[-1], fields, estimate, masks))
+        empty = torch.zeros_like(fields.strength[:, None])
+        masks = [empty + (mask[:1] if isinstance(mask, torch.Tensor) else mask) for mask in seen.masks]
+        self.made.append(DisagreementMap(step, seen.sigmas[-1], fields, estimate, masks if self._masked else []))
 
 
 def reported(mixture: Mixture, clock: Clock) -> list[ReportedExpert]:

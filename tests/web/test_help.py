@@ -42,6 +42,7 @@ SEARCHES = {        # what a user types, and a node that the search then lists
     "ancestral": "MCDMAncestral",
     "corrected": "MCDMCorrected",
     "automatic": "AutomaticMasks",
+    "regions": "ExpertRegions",
     "two checkpoints": BLUEPRINT,
 }
 

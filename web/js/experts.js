@@ -73,6 +73,38 @@ export function experts(node, path = []) {
     return found;
 }
 
+/** The experts of a mixer, and after them those of the mixture that arrives there, whose slots count on. */
+function chained(node, path, depth = 0) {
+    const own = experts(node, path), last = own.at(-1)?.slot ?? 0;
+    const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
+    const at = index < 0 || depth > 20 ? undefined : origin(node, index, path);
+    if (!at?.node) return own;
+    const mixer = maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
+    const inner = mixer.node.comfyClass === "ReliabilityMixer" ? chained(mixer.node, mixer.path, depth + 1) : [];
+    return [...own, ...inner.map(expert => {
+        const slot = last + expert.slot;
+        return {...expert, slot, color: COLORS[(slot - 1) % COLORS.length]};
+    })];
+}
+
+/** The experts of the mixture that arrives at a node's input `mixture`: [{slot, name, color}]. */
+export function expertsOf(node, path = []) {
+    const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
+    const at = index < 0 ? undefined : origin(node, index, path);
+    if (!at?.node) return [];
+    const mixer = maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
+    if (mixer.node.comfyClass !== "ReliabilityMixer") return [];
+    return chained(mixer.node, mixer.path).map(({slot, name, color}) => ({slot, name, color}));
+}
+
+/** Whether a Condition Expert of a graph or its subgraphs bears a name, be it bypassed or not. */
+export function isNameOfExpert(graph, name, depth = 0) {
+    return depth < 20 && graph.nodes.some(node => {
+        if (node.subgraph) return isNameOfExpert(node.subgraph, name, depth + 1);
+        return node.comfyClass === "ConditionExpert" && String(widgetValue(node, "name") ?? "").trim() === name;
+    });
+}
+
 /** How many experts a mixer has with those of the mixtures in its chain, and their weights' sum. */
 function counted(node, path, depth = 0) {
     const own = experts(node, path), inner = mixtureOf(node, path, depth + 1);

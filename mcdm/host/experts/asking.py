@@ -13,6 +13,7 @@ import torch
 
 from ...mixture import Expert
 from ..protocols import BaseModel, Cond, Options
+from ..spaces.layout import Estimates
 from .devices import lane_of, where
 from .lanes import Clock, Lane, Lanes, unmeasured
 from .patchers import deep_equal
@@ -20,7 +21,6 @@ from .run import ExpertRun, Query, log_failing_expert
 
 logger = logging.getLogger("mcdm")
 
-Estimates = dict[int, torch.Tensor]             # {index of the expert: D [B, ...]}
 Served = tuple[int, int, int | None]            # a MODEL, its latent, and an expert that it serves alone
 Shared = dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Query, list[torch.Tensor]]]
 

@@ -1,12 +1,14 @@
 """An expert's own copies of the host's conditions, so that the state of ControlNets and hooks stays its own."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import comfy.sampler_helpers
 
 from ...bands import EVERY
 from ...mixture import Expert
+from ...regions import Area
 from ..protocols import Conds
 from ..spaces.start import Shapes
 from .devices import place_controls
@@ -19,6 +21,19 @@ def host_conds(expert: Expert) -> Conds:
         conds["negative"] = comfy.sampler_helpers.convert_cond(expert.null)
     place_controls(conds, expert.model.load_device)
     return conds
+
+
+def cropped(conds: Conds, areas: Sequence[Area]) -> Conds:
+    """Conditions and nulls that ask about rectangles alone, as the host's own areas; without areas they are as before.
+
+    Where rectangles overlap, the host takes the mean: MultiDiffusion (Bar-Tal et al. 2023, arXiv:2302.08113).
+    """
+    if not areas:
+        return conds
+    found: Conds = {}
+    for kind, rows in conds.items():
+        found[kind] = [{**row, "area": area} for row in rows for area in areas]
+    return found
 
 
 def copy_hooks(conds: Conds) -> None:

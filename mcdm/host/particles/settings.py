@@ -42,7 +42,8 @@ def checked(guider: object, settings: Settings) -> MixtureGuider:
         options, experts = guider.mixture.options, guider.mixture.experts
         changed = [name for name, on in (
             ("rescale", options.rescale), ("APG", options.apg), ("CFG-Zero*", options.cfg_zero),
-            ("automatic masks", guider.mixture.automatic)) if on]
+            ("automatic masks", guider.mixture.automatic),
+            ("crop of a region", guider.mixture.regions and guider.mixture.regions.cropped)) if on]
         changed += [f"the bands of '{e.name}'" for e in experts if e.bands != EVERY]
         changed += [f"the CFG functions of '{run.expert.name}'" for run in guider.sampling.runs if run.has_cfg_hooks]
         if changed:

@@ -51,7 +51,7 @@ class AutomaticMasks:
             size = self.layout.in_the_leads_cells(self.layout.spaces[i], automatic.saliency(picture))
             pictures.append(automatic.blurred(size, self.settings.blur))
             others.append([automatic.saliency(part) for part in rest])
-        of_parts = [self._masks(answers, pictures, [self._of_the_picture(m) for m in allowed])]
+        of_parts = [self._masks(answers, pictures, [self.layout.of_picture(m) for m in allowed])]
         for sizes in zip(*others, strict=True):         # of each other part, such as sound
             means = [size.mean(dim=tuple(range(1, size.ndim)), keepdim=True) for size in sizes]
             of_parts.append(self._masks(answers, means, [1.0] * len(means)))
@@ -73,7 +73,3 @@ class AutomaticMasks:
             return null
         spaces = self.layout.spaces
         return torch.stack([d for k, d in answers.denoised.items() if spaces[k] == spaces[i]]).mean(0)
-
-    def _of_the_picture(self, mask: Coefficient) -> Coefficient:
-        """Of a nested latent, the picture's part."""
-        return self.layout.divided(mask)[0][:, :1] if isinstance(mask, torch.Tensor) else mask

@@ -117,7 +117,8 @@ class Evaluation:
     def _asked(self, plan: Plan, queries: Sequence[Query]) -> Answers:
         for i in {*plan.conditions, *plan.nulls}:
             check_parts(self.runs[i].expert, self.runs[i].conds, self.layout.parts)
-        return self.asking.ask(plan, queries)
+        denoised, nulls = self.asking.ask(plan, queries)
+        return Answers(self.layout.completed(denoised, denoised), self.layout.completed(nulls, denoised))
 
     def _divided(self, plan: Plan, level: float, answers: Answers) -> Plan:
         """The plan with the work divided among the experts, if there is a divider."""

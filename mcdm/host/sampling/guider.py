@@ -12,7 +12,7 @@ import torch
 
 from ...mixture import Mixture
 from ..experts.asking import check_finite
-from ..experts.conds import host_conds
+from ..experts.conds import cropped, host_conds
 from ..experts.hooks import Variances, apply_sampler_hooks, keep_variances, split_hooks
 from ..experts.loading import KEY
 from ..experts.patchers import own_patchers
@@ -22,6 +22,7 @@ from ..protocols import Conds, Options, Sampler
 from ..schedule import Schedule
 from ..spaces.groups import groups_of
 from ..spaces.layout import OneSpace
+from ..spaces.regional import Regional
 from ..spaces.several import SeveralSpaces
 from ..spaces.start import Shapes, Start
 from ..threads import threads_that_pay
@@ -73,7 +74,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
 
     def sample(self, noise: torch.Tensor, latent_image: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         """Denoises `latent_image` + `noise` as the host's guiders do; both [B, C, H, W] or [B, C, T, H, W]."""
-        check_latent([self.mixture.experts[i] for i in self.groups[0].members], latent_image)
+        check_latent([self.mixture.experts[i] for i in self.groups[0].members], latent_image, self.mixture.regions)
         with contextlib.ExitStack() as afterwards:
             afterwards.enter_context(threads_that_pay(self.patchers, latent_image))
             self.sampling = self._begin(latent_image.shape)
@@ -89,7 +90,10 @@ class MixtureGuider(comfy.samplers.CFGGuider):
 
     def _begin(self, shape: Sequence[int]) -> Sampling:
         experts = self.mixture.experts
-        layout = SeveralSpaces(experts, self.groups, shape) if len(self.groups) > 1 else OneSpace(experts)
+        regional = None if self.mixture.regions is None else Regional(self.mixture, self.mixture.regions)
+        layout = OneSpace(experts, regional)
+        if len(self.groups) > 1:
+            layout = SeveralSpaces(experts, self.groups, shape, regional)
         lead = LeadRun(experts[0], self.patchers[0])
         runs: list[ExpertRun] = [lead]
         for expert, patcher, space in zip(experts[1:], self.patchers[1:], layout.spaces[1:], strict=True):
@@ -102,13 +106,16 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         **kwargs: Any,
     ) -> torch.Tensor:
         lead, runs, layout, evaluation = self.sampling
-        lead.follow(self.conds, self.model_options)
         shapes = self.latent_shapes = kwargs.get("latent_shapes")
         layout.parts = shapes if shapes is not None and len(shapes) > 1 else None
         device = self.model_patcher.load_device
         layout.fit(noise.shape, device)
-        for run in runs:
+        self.conds: Conds = cropped(self.conds, layout.areas(0))
+        lead.follow(self.conds, self.model_options)
+        for i, run in enumerate(runs):
             run.finite = torch.ones((), device=device)
+            if run is not lead:
+                run.conds = cropped(run.conds, layout.areas(i))
         evaluation.foresee(sigmas.tolist(), wants_null(self.model_options))
         comfy.patcher_extension.add_wrapper_with_key(
             "prepare_sampling", KEY, evaluation.loader.prepare_sampling, self.model_options, is_model_options=True)
@@ -124,7 +131,7 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         starts, sampler = layout.begin(start, sampler, self.model_patcher.model)
         evaluation.loader.begin(starts)
         if lead.late:
-            self.conds: Conds = {}      # which keeps the host from beginning it
+            self.conds = {}     # which keeps the host from beginning it
         plans = evaluation.planner.describe(sigmas.tolist(), wants_null(self.model_options))
         logger.info(f"MCDM: {self.mixture}; {plans}.")
         with evaluation.asking.timed(len(sigmas) - 1):

@@ -137,9 +137,9 @@ class Planner:
         weights, numbers = self.mixture.at(percent)
         guided, active = self._in_interval(level), self.schedule.active(level)
         grids = []
-        for fitted in self.layout.grids:
-            masks = tuple(mask if on else 0.0 for mask, on in zip(fitted, active, strict=True))
-            grids.append(self._coefficients(fusion.coefficients(weights, numbers, masks), guided))
+        for s, masks in enumerate(self.layout.masks(active)):
+            inactive = self.layout.inactive(s, numbers)
+            grids.append(self._coefficients(fusion.coefficients(weights, numbers, masks, inactive), guided))
         reasons = Reasons(
             self.runs, self.mixture, self.layout.spaces, weights, grids, guided, null_wanted, compared,
             self.bands, self.divider is not None)
@@ -161,15 +161,15 @@ class Planner:
         Where these masks leave no null, the reliabilities are those of the masks before.
         """
         grids = []
-        for c, own in zip(plan.grids, division.masks, strict=True):
+        for s, (c, own) in enumerate(zip(plan.grids, division.masks, strict=True)):
             masks = tuple(own.get(i, mask) for i, mask in enumerate(c.masks))
-            grids.append(self._divided(plan, c, masks, division.looks))
+            grids.append(self._divided(plan, s, c, masks, division.looks))
         return plan._replace(grids=grids)
 
-    def _divided(self, plan: Plan, c: Coefficients, masks: Masks, looks: bool) -> Coefficients:
+    def _divided(self, plan: Plan, s: int, c: Coefficients, masks: Masks, looks: bool) -> Coefficients:
         if looks:
             _, numbers = self.mixture.at(plan.percent)
-            before = fusion.coefficients(plan.weights, numbers, c.masks).reliabilities
+            before = fusion.renormalised(numbers, c.masks, self.layout.inactive(s, numbers))
             return self._coefficients(fusion.coefficients(plan.weights, numbers, masks, before), plan.guided)
         weights = tuple(w * m for w, m in zip(plan.weights, masks, strict=True))
         c = dataclasses.replace(c, masks=masks, weights=weights)

@@ -121,8 +121,8 @@ def check_nulls(mixture: Mixture) -> None:
     sums = [sum(own) for own in weights]
     if always_one and all(fusion.vanishes(1.0 - total) for total in sums):
         return
-    if mixture.meaning == shares.SHARES and not everywhere:
-        return      # whose null such shares need differs from place to place: the plans find out
+    if mixture.regions is not None or (mixture.meaning == shares.SHARES and not everywhere):
+        return      # whose null such shares or regions need differs from place to place: the plans find out
     reliabilities, _ = mixture.balance()
     for expert, a in zip(experts, reliabilities, strict=True):
         if a > 0:

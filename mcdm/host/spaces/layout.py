@@ -5,7 +5,7 @@ packed into one, [B, 1, n], as the host packs nested latents.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -13,11 +13,14 @@ from ... import fusion
 from ...fusion import Coefficient
 from ...mixture import Expert
 from ...observation import Observation, picture_of
+from ...regions import Area
 from ..protocols import BaseModel, Model, Sampler
 from .codecs import Latents
+from .regional import Regional
 from .start import Shapes, Start
 
 Masks = tuple[Coefficient, ...]                 # of each expert, in the cells of one latent
+Estimates = dict[int, torch.Tensor]             # {index of the expert: D [B, ...]}
 
 
 def split(packed: torch.Tensor, shapes: Shapes) -> list[torch.Tensor]:
@@ -32,12 +35,17 @@ class OneSpace:
 
     grids: the experts' masks in the cells of each group's latent, here of one. size: of the image that they fit.
     parts: the shapes of a nested latent's parts, None if it is not nested.
-    left_at: for each group, a level at and below which nothing asks it.
+    left_at: for each group, a level at and below which nothing asks it. regional: the mixture's regions, if it has
+    any.
     """
 
-    def __init__(self, experts: Sequence[Expert]) -> None:
+    def __init__(self, experts: Sequence[Expert], regional: Regional | None = None) -> None:
         self.experts, self.spaces = experts, [0] * len(experts)
+        self.regional = regional
         self.grids: list[Masks] = []
+        self.device = torch.device("cpu")
+        self._within: dict[tuple[bool, ...], list[Masks]] = {}      # {who is active: the masks then}
+        self._reach: list[list[Coefficient]] = []                   # of each group: where experts are asked, if not all
         self.size: torch.Size | None = None
         self.parts: Shapes | None = None
         self.left_at: list[float] = []
@@ -46,7 +54,71 @@ class OneSpace:
         """Brings masks to the size [B, ...] of the image, which some samplers change on their way."""
         if self.size != size:
             self.size = size
+            self.device = device
             self.grids = [tuple(self._fitted(expert.mask, size, device) for expert in self.experts)]
+            self._draw([(self.parts[0] if self.parts else size)[2:]])
+
+    def _draw(self, sizes: Sequence[Sequence[int]]) -> None:
+        self._within = {}
+        self._reach = []
+        if self.regional is not None:
+            self.regional.draw(sizes)
+            if self.regional.regions.cropped:
+                for s in range(len(sizes)):
+                    self._reach.append([self._placed(each) for each in self.regional.reach(s)])
+
+    def masks(self, active: tuple[bool, ...]) -> list[Masks]:
+        """The experts' masks in the cells of each group while these are active, within the mixture's regions."""
+        if active not in self._within:
+            self._within[active] = [self._masks(s, own, active) for s, own in enumerate(self.grids)]
+        return self._within[active]
+
+    def _masks(self, s: int, own: Masks, active: tuple[bool, ...]) -> Masks:
+        masks = [mask if on else 0.0 for mask, on in zip(own, active, strict=True)]
+        if self.regional is not None:
+            pictures = {i: self.of_picture(mask) for i, mask in enumerate(own) if active[i]}
+            for i, mask in self.regional.masks(s, pictures).items():
+                masks[i] = self._placed(mask)
+        return tuple(masks)
+
+    def _placed(self, mask: Coefficient) -> Coefficient:
+        """A mask of the picture, on the lead's device; in other parts of a nested latent its expert acts everywhere."""
+        if isinstance(mask, torch.Tensor):
+            mask = mask.to(self.device)
+        if self.parts is None:
+            return mask
+        ones = [torch.ones(tuple(shape), device=self.device) for shape in self.parts]
+        return self.joined([ones[0][:, :1] * mask, *ones[1:]])
+
+    def of_picture(self, mask: Coefficient) -> Coefficient:
+        """A mask without the other parts of a nested latent."""
+        return self.divided(mask)[0][:, :1] if isinstance(mask, torch.Tensor) else mask
+
+    def inactive(self, s: int, numbers: Sequence[float]) -> Sequence[Coefficient]:
+        """The reliabilities in the cells of a group where nobody acts: of those who are asked there."""
+        if not self._reach:
+            return numbers
+        reach = self._reach[s]
+        return fusion.renormalised(numbers, reach, fusion.renormalised([1.0] * len(numbers), reach, numbers))
+
+    def completed(self, estimates: Mapping[int, torch.Tensor], others: Mapping[int, torch.Tensor]) -> Estimates:
+        """Estimates of experts, {index: D}; where one was not asked, the mean of those `others` of its space that were.
+
+        No coefficient counts there, but what looks at a whole estimate, such as rescale, finds a picture.
+        """
+        found = dict(estimates)
+        for i in estimates if self._reach else ():
+            space = self.spaces[i]
+            reach = self._reach[space]
+            inside = reach[i]
+            whole = [d for k, d in others.items() if self.spaces[k] == space and not isinstance(reach[k], torch.Tensor)]
+            if isinstance(inside, torch.Tensor) and whole:
+                found[i] = torch.where(inside > 0, estimates[i], torch.stack(whole).mean(0))
+        return found
+
+    def areas(self, i: int) -> list[Area]:
+        """The rectangles that an expert is asked about, in cells of its own latent; none: the whole canvas."""
+        return [] if self.regional is None else self.regional.areas(self.spaces[i], i)
 
     def _fitted(self, mask: torch.Tensor | None, size: torch.Size, device: torch.device) -> Coefficient:
         """In a nested latent a mask is for the first part, the picture; in other parts its expert acts everywhere."""

@@ -17,6 +17,7 @@ from .codecs import Latents, resized
 from .groups import Group
 from .inpainting import latent_in
 from .layout import OneSpace, split
+from .regional import Regional
 from .start import Start
 
 
@@ -26,8 +27,11 @@ class SeveralSpaces(OneSpace):
     shape: of the lead's latent [B, C, H, W]. Raises ValueError if the sizes of the groups do not fit it.
     """
 
-    def __init__(self, experts: Sequence[Expert], groups: Sequence[Group], shape: Sequence[int]) -> None:
-        super().__init__(experts)
+    def __init__(
+        self, experts: Sequence[Expert], groups: Sequence[Group], shape: Sequence[int],
+        regional: Regional | None = None,
+    ) -> None:
+        super().__init__(experts, regional)
         self.groups, lead = groups, groups[0].codec
         for s, group in enumerate(groups):
             for i in group.members:
@@ -49,9 +53,11 @@ class SeveralSpaces(OneSpace):
         if self.size is not None:
             return
         self.size = size
+        self.device = device
         for shape in self.shapes:
             fitted = [1.0 if e.mask is None else fusion.latent_mask(e.mask, shape, device) for e in self.experts]
             self.grids.append(tuple(fitted))
+        self._draw([shape[2:] for shape in self.shapes])
 
     def in_the_leads_cells(self, space: int, field: torch.Tensor) -> torch.Tensor:
         return field if space == 0 else F.interpolate(field, size=self.shapes[0][2:], mode="area")

@@ -1,6 +1,7 @@
 """Random mixtures from a seed: everything that the nodes let a user mix, where the answer is defined and stable."""
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 
@@ -8,6 +9,7 @@ import torch
 
 from support.eq10.drawn import EVERY, Automatic, Drawn, Member, Mixer, Options
 from support.eq10.networks import FRAMES, NESTED, PICTURE, PIXELS, VIDEO, Network, Space
+from support.eq10.regions import written
 from support.eq10.sensible import sensible
 
 KINDS = PICTURE, PICTURE, PICTURE, VIDEO, NESTED, PIXELS
@@ -22,6 +24,17 @@ def draw(seed: int) -> Drawn:
     luck = random.Random(seed)
     while True:
         drawn = candidate(luck, seed)
+        if sensible(drawn):
+            return drawn
+
+
+def draw_regions(seed: int) -> Drawn:
+    """The same with regions."""
+    luck = random.Random(seed)
+    while True:
+        drawn = candidate(luck, seed)
+        frames = drawn.size(0)[0] if len(drawn.size(0)) == 3 else 0
+        drawn = dataclasses.replace(drawn, regions=written(luck, drawn.names, frames))
         if sensible(drawn):
             return drawn
 
@@ -46,7 +59,7 @@ def candidate(luck: random.Random, seed: int) -> Drawn:
     mixer = mixer_of(luck, members)
     automatic = automatic_of(luck, len(members))
     clip = kind == PIXELS and luck.random() < 0.5
-    return Drawn(mixer, shapes, tuple(percents), options_of(luck, mixer), automatic, clip, seed)
+    return Drawn(mixer, shapes, tuple(percents), options_of(luck, mixer), automatic, clip=clip, seed=seed)
 
 
 def members_of(luck: random.Random, kind: str) -> list[Member]:

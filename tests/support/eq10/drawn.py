@@ -10,6 +10,7 @@ import torch
 
 from support.eq10.functions import with_function
 from support.eq10.networks import Network, Space, conditioning
+from support.eq10.regions import Written
 from unite_and_conquer.devtools.inprocess import InProcess
 
 EVERY = (1.0, 1.0, 1.0)
@@ -94,12 +95,19 @@ class Drawn:
     percents: tuple[float, ...]
     options: Options = Options()
     automatic: Automatic | None = None
+    regions: Written | None = None
     clip: bool = False
     seed: int = 0
 
     @property
     def members(self) -> list[Member]:
         return self.mixer.members
+
+    @property
+    def names(self) -> dict[int, str]:
+        """{slot: name} of all experts."""
+        slots = [slot for slot, member in enumerate(self.mixer.whole.slots, 1) if member is not None]
+        return {slot: f"e{number}" for number, slot in enumerate(slots, 1)}
 
     @property
     def lead(self) -> Network:
@@ -141,6 +149,8 @@ def wired(comfy: InProcess, drawn: Drawn) -> Any:
         told = dataclasses.asdict(drawn.automatic)
         told["hold_sigma"], told["strengths"] = told.pop("hold"), mixer.whole.written(drawn.automatic.strengths)
         mixture, = comfy.call("AutomaticMasks", mixture=mixture, **told)
+    if drawn.regions is not None:
+        mixture, = comfy.call("ExpertRegions", mixture=mixture, **dataclasses.asdict(drawn.regions))
     return mixture
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from support.eq10 import numbers, regions
 from support.eq10.drawn import Automatic, Drawn
 
 BORDERS, OCTAVES = (1 / 16, 1 / 6), 0.5         # of bands, in waves per cell of the lead's latent
@@ -30,8 +31,7 @@ def of_user(drawn: Drawn, i: int, s: int) -> Tensor:
         cells = F.interpolate(pixels[:, None], size=size, mode="area")
         if len(cells) > 1:
             cells = cells.repeat(math.ceil(batch / len(cells)), 1, 1, 1)[:batch]
-    others = [torch.ones(1, *shape[1:], dtype=torch.float64) for shape in drawn.shapes[1:]]
-    return packed([cells.expand(-1, *drawn.shapes[0][1:]), *others]) if others else cells
+    return with_sound(drawn, cells)
 
 
 def packed(parts: Sequence[Tensor]) -> Tensor:
@@ -47,6 +47,35 @@ def unpacked(field: Tensor, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
 
 def resized(mask: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(mask, size=tuple(size), mode="area")
+
+
+def in_regions(drawn: Drawn, own: Sequence[Tensor], active: Sequence[bool], s: int) -> list[Tensor]:
+    """The masks of all experts in the cells of group s within their regions. active: whose window is open."""
+    found = list(own)
+    if drawn.regions is None:
+        return found
+    taking_part = {}
+    for i, (slot, name) in enumerate(drawn.names.items()):
+        weights = numbers.at(drawn, 0.0)[0][i], numbers.at(drawn, 1.0)[0][i]
+        drawn_by = {line.rpartition(":")[0] for line in drawn.regions.regions.splitlines()} | {drawn.regions.rest}
+        if active[i] and (any(weights) or {name, str(slot)} & drawn_by):
+            taking_part[slot] = i
+    pictures = {slot: of_picture(drawn, own[i]) for slot, i in taking_part.items()}
+    divided = regions.masks(drawn.regions, drawn.names, pictures, drawn.size(s))
+    for slot, i in taking_part.items():
+        found[i] = with_sound(drawn, divided[slot])
+    return found
+
+
+def of_picture(drawn: Drawn, mask: Tensor) -> Tensor:
+    """Of a mask of packed latents, the part of the video, [B, 1, T, H, W]."""
+    return unpacked(mask, drawn.shapes)[0][:, :1] if len(drawn.shapes) > 1 and mask.ndim else mask
+
+
+def with_sound(drawn: Drawn, mask: Tensor) -> Tensor:
+    """A mask of the video for packed latents: elsewhere its expert acts everywhere."""
+    others = [torch.ones(1, *shape[1:], dtype=torch.float64) for shape in drawn.shapes[1:]]
+    return packed([mask.expand(-1, *drawn.shapes[0][1:]), *others]) if others else mask
 
 
 def automatic(settings: Automatic, drawn: Drawn, asked: Mapping[int, Tensor], allowed: Mapping[int, Tensor],

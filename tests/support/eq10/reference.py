@@ -113,11 +113,12 @@ class Reference:
         return (low == 0.0 or low < sigma) and sigma <= high
 
     def allowed(self, percent: float) -> list[list[Tensor]]:
-        """The masks of users in the cells of each group, within their windows."""
+        """The masks of users in the cells of each group, within their windows and regions."""
         active = [m.start <= percent and (percent < m.end or m.end == 1.0) for m in self.members]
         allowed = []
-        for users in self.users:
-            allowed.append([u * on for u, on in zip(users, active, strict=True)])
+        for s, users in enumerate(self.users):
+            own = [u * on for u, on in zip(users, active, strict=True)]
+            allowed.append(masks.in_regions(self.drawn, own, active, s))
         return allowed
 
     def acting(self, asked: Question, weights: Sequence[float], allowed: Sequence[Sequence[Tensor]],

@@ -1,0 +1,79 @@
+"""The page with the canvas on Expert Regions, for a mouse and keys."""
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from unite_and_conquer.devtools import prompts
+from unite_and_conquer.devtools.browser import RESTORING, Page
+from unite_and_conquer.devtools.versions import UNDO_STEP
+
+WORKFLOW = "two_experts_by_regions"
+NODE = "app.graph.nodes.find(node => node.type === 'ExpertRegions')"
+TEXT = NODE + ".widgets.find(widget => widget.name === 'regions')"
+EXPERT = "app.graph.nodes.find(node => node.title === 'Condition Expert: %s')"
+CENTRE = f"""scale => {{
+    const {{ds, canvas}} = app.canvas, node = {NODE};
+    ds.scale = scale;
+    const [x, y] = node.pos;
+    ds.offset = [canvas.clientWidth / 2 / scale - x - 145, canvas.clientHeight / 2 / scale - y - 330];
+    app.canvas.setDirty(true, true);
+}}"""
+class Drawing(Page):
+    """A page with the workflow whose experts are united by regions."""
+
+    def show(self, text: str = "", scale: float = 1.0, **inputs: str) -> None:
+        """Opens it with a text, and the node in the middle of the window."""
+        drawing = prompts.drawing(WORKFLOW)
+        for node in drawing["nodes"]:
+            if node["type"] == "ExpertRegions":
+                node["widgets_values"][0] = text
+                for place, value in inputs.items():
+                    node["widgets_values"][["regions", "rest", "feather", "overlap"].index(place)] = value
+        self.load(drawing)
+        self.stage.wait_for()
+        self.page.evaluate(CENTRE, scale)
+        self.box(self.stage)
+        self.page.wait_for_timeout(UNDO_STEP)
+
+    @property
+    def editor(self) -> Any:
+        return self.page.locator(".mcdm-regions")
+
+    @property
+    def stage(self) -> Any:
+        return self.editor.locator(".mcdm-regions-stage > svg")
+
+    @property
+    def note(self) -> str:
+        return self.editor.locator(".mcdm-regions-note").inner_text()
+
+    @property
+    def text(self) -> str:
+        return self.page.evaluate(f"() => {TEXT}.value")
+
+    def expert(self, name: str) -> None:
+        self.editor.get_by_role("radio", name=name, exact=True).click()
+
+    def tool(self, name: str) -> None:
+        self.editor.get_by_role("radio", name=re.compile(f"^{name}")).click()
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        """The mouse goes from point to point of the canvas, each a part of its width and height."""
+        box = self.box(self.stage)
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=4)
+        self.page.mouse.up()
+        self.page.wait_for_timeout(UNDO_STEP)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.page.wait_for_timeout(UNDO_STEP)
+
+    def becomes(self, text: str) -> None:
+        self.page.wait_for_function(f"text => {TEXT}?.value === text && !({RESTORING})", arg=text, timeout=60_000)
+        self.page.wait_for_timeout(UNDO_STEP)

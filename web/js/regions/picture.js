@@ -1,0 +1,60 @@
+/** What lies under the regions: the last picture of this workflow, and the proportions of the next one. */
+import { api } from "../../../../scripts/api.js";
+import { app } from "../../../../scripts/app.js";
+import { nodeOf } from "../host.js";
+import { origin, widgetValue } from "../wires.js";
+
+const SQUARE = [64, 64], PIXELS_OF_A_CELL = 8, MOST_CELLS = 96;
+
+const SHEETS = ["CompareExperts", "MixtureReport", "ReliabilitySweep"];
+
+let latest;                                                             // {filename, subfolder, type}
+
+function pictureOf(output) {
+    const picture = output?.images?.at(-1);
+    return picture?.filename && picture.type !== "input" ? picture : undefined;
+}
+
+api.addEventListener("executed", ({detail}) => {
+    const isSheet = SHEETS.includes(nodeOf(detail.display_node ?? detail.node)?.comfyClass);
+    if (!isSheet) latest = pictureOf(detail.output) ?? latest;
+});
+
+/** The address of the last picture that this workflow drew; undefined before there is one. */
+export function lastPicture() {
+    const ofPictures = ([id]) => !SHEETS.includes(nodeOf(id)?.comfyClass);
+    const outputs = Object.entries(app.nodeOutputs ?? {}).filter(ofPictures);
+    const kept = outputs.map(([, output]) => pictureOf(output)).filter(Boolean);
+    const picture = kept.find(one => one.filename === latest?.filename) ?? kept.at(-1);
+    return picture && api.apiURL(`/view?${new URLSearchParams(picture)}`);
+}
+
+/** The nodes that what a node makes goes to, through whatever hands it on. */
+function* following(node, depth = 0) {
+    const links = (node.outputs ?? []).flatMap(output => output.links ?? []);
+    for (const id of depth < 20 ? links : []) {
+        const next = node.graph?.getNodeById(node.graph.getLink(id)?.target_id);
+        if (!next) continue;
+        yield next;
+        yield* following(next, depth + 1);
+    }
+}
+
+/** [width, height] of the picture that a node's mixture draws, in pixels, as far as the graph tells. */
+export function sizeFor(node) {
+    for (const next of following(node)) {
+        const index = next.inputs?.findIndex(input => input.type === "LATENT") ?? -1;
+        const at = index < 0 ? undefined : origin(next, index);
+        const side = name => (at?.node ? Number(widgetValue(at.node, name, at.path)) : NaN);
+        const [width, height] = [side("width"), side("height")];
+        if (width > 0 && height > 0) return [width, height];
+    }
+    return SQUARE;
+}
+
+/** [columns, rows] in which to show the masks of a picture: its cells, but no more than can be drawn at once. */
+export function cellsOf([width, height]) {
+    const cell = Math.max(width, height) > MOST_CELLS ? PIXELS_OF_A_CELL : 1;
+    const scale = Math.min(1, MOST_CELLS / (Math.max(width, height) / cell));
+    return [width, height].map(side => Math.max(1, Math.round(side / cell * scale)));
+}
