@@ -68,7 +68,10 @@ class Expert:
     def get_models(self) -> list[Any]:
         """Its networks, the host's patchers: so the host asks wires what a prompt uses."""
         vae = getattr(self.vae, "patcher", None)
-        return [self.model] if vae is None else [self.model, vae]
+        found = [self.model, *([] if vae is None else [vae])]
+        for further in ("model_patches_models", "get_nested_additional_models"):
+            found += getattr(self.model, further, list)()
+        return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -136,4 +136,11 @@ def test_wires_tell_the_host_their_networks(comfy):
     one = expert(comfy, model, 0)
     other = dataclasses.replace(placed(comfy, one, "npu:1"), vae=vae)
     assert one.get_models() == [model] and other.get_models() == [other.model, vae.patcher]
-    assert mix(comfy, [one, other]).get_models() == [model, other.model, vae.patcher]
+    mixture = mix(comfy, [one, other])
+    assert mixture.get_models() == [model, other.model, vae.patcher]
+    patch = on(FIRST, 2)
+    model.set_additional_models("a patch", [patch])
+    assert one.get_models() == [model, patch]
+    same = mix(comfy, [one, expert(comfy, with_lora(model, 5), 1)])
+    guider, = comfy.call("MCDMGuider", mixture=same)
+    assert patch in same.get_models() and guider.get_models()[:2] == guider.patchers

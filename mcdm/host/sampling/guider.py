@@ -18,7 +18,7 @@ from ..experts.loading import KEY
 from ..experts.patchers import own_patchers
 from ..experts.run import ExpertRun, LeadRun, log_failing_expert, wants_null
 from ..models import check_latent, check_spaces, is_pixel, noise_levels_of
-from ..protocols import Conds, Options, Sampler
+from ..protocols import Conds, Model, Options, Sampler
 from ..schedule import Schedule
 from ..spaces.groups import groups_of
 from ..spaces.layout import OneSpace
@@ -69,6 +69,10 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         self.learned_variance: torch.Tensor | None = None
         self.latent_shapes: Shapes | None = None        # of the parts of a nested latent: picture, sound
         check_nulls(mixture)
+
+    def get_models(self) -> list[Model]:
+        """What it samples with, the experts' own copies among it: so the host asks wires what a prompt uses."""
+        return [*self.patchers, *self.mixture.get_models()]
 
     # -- one sampling --------------------------------------------------------------------------------------------------
 
