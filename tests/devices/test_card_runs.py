@@ -109,7 +109,8 @@ def test_previews_of_experts_on_two_cards(comfy, models):
 
 
 @pytest.mark.parametrize("places", [("here", "here"), ("npu:1", "here")], ids=str)
-@pytest.mark.parametrize("kind", ["MCDMCorrected", "MCDMAncestral", "a band", "cures", "automatic", "shares", "regions"])
+@pytest.mark.parametrize("kind", [
+    "MCDMCorrected", "MCDMAncestral", "a band", "cures", "automatic", "shares", "regions"])
 def test_cards_without_float64(comfy, cards, kind, places):
     """As Apple's; what needs more digits is computed by the processor."""
     def drawn(device, places):
