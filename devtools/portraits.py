@@ -25,6 +25,7 @@ class DrawingExpert(NamedTuple):
     weight: float
     name: str
     vae: Any = None         # VAE of an expert that draws latents
+    mask: Any = None        # MASK
 
 
 def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
@@ -41,12 +42,12 @@ def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
 def draw(
     comfy: InProcess, parts: Sequence[DrawingExpert], rows: torch.Tensor, seed: int = 0, steps: int = STEPS,
     sampler: str = SAMPLER, reliabilities: str = "", clip: bool = False, meaning: str = "reliabilities",
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None, regions: Mapping[str, Any] | None = None,
 ) -> torch.Tensor:
     """The pictures of a mixture, [N, 3, 64, 64] in [-1, 1]; 128 x 128 where the first expert draws latents.
 
     rows [N]: which pictures of the seed these are. A picture does not depend on the others of its batch.
-    options: inputs of Mixture Options.
+    options, regions: inputs of Mixture Options, of Expert Regions.
     """
     experts = {}
     for slot, part in enumerate(parts, start=1):
@@ -54,6 +55,8 @@ def draw(
     mixture, = comfy.call("ReliabilityMixer", **experts, reliabilities=reliabilities, meaning=meaning)
     if options:
         mixture, = comfy.call("MixtureOptions", mixture=mixture, **options)
+    if regions:
+        mixture, = comfy.call("ExpertRegions", mixture=mixture, **regions)
     vae = parts[0].vae
     size = 64 if vae is None else FINE
     latent, = comfy.call("EmptyExpertLatent", mixture=mixture, width=size, height=size, batch_size=len(rows))

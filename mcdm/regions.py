@@ -163,7 +163,7 @@ class Canvas:
 
         A mask that is 0 or 1 everywhere is a number.
         """
-        parts = {slot: m[None, None] * torch.as_tensor(own[slot]).double().cpu() for slot, m in self.masks(own).items()}
+        parts = {slot: m[None, None] * torch.as_tensor(own[slot]).cpu().double() for slot, m in self.masks(own).items()}
         total = sum(parts.values(), self._nothing())
         somebody = total > 0
         whole = torch.where(somebody, total, 1.0)
@@ -190,8 +190,9 @@ class Canvas:
     def _cells(self, low: float, high: float, count: int) -> tuple[int, int]:
         """Where cells begin, and how many they are."""
         grown = self._radius / FINE
-        first = max(math.floor(low * count - grown + ROUNDING), 0)
-        return first, min(math.ceil(high * count + grown - ROUNDING), count) - first
+        first = min(max(math.floor(low * count - grown + ROUNDING), 0), count - 1)
+        last = min(math.ceil(high * count + grown - ROUNDING), count)
+        return first, max(last - first, 1)
 
     def reach(self, slot: int) -> Coefficient:
         """Where an expert is asked: 1 in the cells of its rectangles, [1, 1, (T,) H, W]; 1.0 everywhere."""

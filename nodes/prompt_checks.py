@@ -57,6 +57,8 @@ def missing_null(node_id: str | None) -> bool | str:
     try:
         if _is_wire(inputs.get("null_condition")) or _loader(prompt, inputs.get("model")) == "LoadExpert":
             return True
+        if any(call["class_type"] == "ExpertRegions" for call in prompt.values()):
+            return True         # under regions the weights may sum to 1
         for mixer in _last_mixers(prompt):
             mixture = _mixture(prompt, mixer, node_id)
             if mixture is not None and any(expert.null is None for expert in mixture.experts):

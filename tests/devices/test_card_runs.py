@@ -109,18 +109,24 @@ def test_previews_of_experts_on_two_cards(comfy, models):
 
 
 @pytest.mark.parametrize("places", [("here", "here"), ("npu:1", "here")], ids=str)
-@pytest.mark.parametrize("kind", ["MCDMCorrected", "MCDMAncestral", "a band", "cures", "automatic", "shares"])
+@pytest.mark.parametrize("kind", [
+    "MCDMCorrected", "MCDMAncestral", "a band", "cures", "automatic", "shares", "regions"])
 def test_cards_without_float64(comfy, cards, kind, places):
     """As Apple's; what needs more digits is computed by the processor."""
     def drawn(device, places):
         models, more = [on(device, 0), on(device, 1)], {}
         if kind == "a band":
             more = {"bands": "1 0.5 2"}
+        if kind == "regions":
+            more = {"mask": torch.linspace(0.2, 1.0, 64).expand(1, 64, 64)}
         mixture = two(comfy, models, places, {"meaning": "shares"} if kind == "shares" else {}, **more)
         if kind == "cures":
             mixture, = comfy.call("MixtureOptions", mixture=mixture, rescale=0.5, apg=True)
         if kind == "automatic":
             mixture, = comfy.call("AutomaticMasks", mixture=mixture)
+        if kind == "regions":
+            text = "1: box 0.5 0.5 1 1 crop\n2: ellipse 0.4 0.5 0.3 0.3"
+            mixture, = comfy.call("ExpertRegions", mixture=mixture, regions=text, rest="2", feather=0.1)
         if not kind.startswith("MCDM"):
             return sampled(comfy, mixture, **RUN)
         guider, = comfy.call("MCDMGuider", mixture=mixture)

@@ -87,6 +87,7 @@ def test_a_rectangle_is_grown_by_the_feather_to_whole_cells():
     drawn = canvas(text, (8, 8), rest="anime", feather=0.125)
     assert not (drawn.within(dict.fromkeys(NAMES, 1.0))[1] * (1.0 - drawn.reach(1))).any()
     assert canvas("photo: box 0 0 1 1 crop", (8, 8)).areas(1) == []
+    assert canvas("photo: box 0.5 0.99999999 0.50000001 1 crop", (8, 8)).areas(1) == [(1, 1, 7, 4)]
 
 
 def test_who_is_asked_about_rectangles_has_no_part_of_what_is_left_for_all():

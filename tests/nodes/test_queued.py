@@ -49,12 +49,18 @@ def test_it_is_seen_behind_patches_and_in_a_chain(host, stand_ins):
     assert refused(host, graph) == [(FIRST, "null_condition")]
 
 
-@pytest.mark.parametrize("case", ["reliability 0", "weights 1", "by a wire"])
+@pytest.mark.parametrize("case", ["reliability 0", "weights 1", "regions", "by a wire"])
 def test_what_needs_none_or_cannot_be_known_is_taken(host, stand_ins, case):
     """The last needs it, and the sampler says so."""
     graph = without_null(SECOND, reliabilities="1 0" if case == "reliability 0" else "1 1")
     for key, weight in ((FIRST, 0.25), (SECOND, 0.75)) if case == "weights 1" else ():
         graph[key]["inputs"]["weight"] = weight
+    if case == "regions":
+        for call in graph.values():
+            wired = {name: ["regions", 0] for name, value in call["inputs"].items() if value == [MIXER, 0]}
+            call["inputs"] |= wired
+        graph["regions"] = node("ExpertRegions", mixture=[MIXER, 0], regions="1: box 0 0 0.5 1", rest="2")
+        graph[FIRST]["inputs"]["weight"] = graph[SECOND]["inputs"]["weight"] = 1.0
     if case == "by a wire":
         graph["text"] = node("PrimitiveString", value="1 1")
         graph[MIXER]["inputs"]["reliabilities"] = ["text", 0]

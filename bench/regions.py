@@ -1,0 +1,238 @@
+"""Where each expert draws, by *Expert Regions*: `python3 dev.py bench regions`.
+
+Two descriptions of a face, by the embedded text expert twice, left and right: hair, background and shirt, read as the
+nearest colour in patches of each half. And objects of the class expert in a box at the left or the right of a scene of
+the text expert: named by the judge of the scenes; what differs from the scene alone should lie in the box. Beside each,
+the same by a mask as before, and without any. Writes bench/regions.json and a sheet, bench/regions.jpg.
+"""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..devtools.inprocess import InProcess
+from ..devtools.pictures.sheets import image, sheet, texts
+from ..devtools.portraits import BATCH, SAMPLER, SCHEDULER, STEPS, DrawingExpert, draw
+from ..training.datasets import faces
+from ..training.judges import scenes as judge
+from ..training.pixels import to_tensor
+from .paper.pairs import asked_scenes
+
+HERE = Path(__file__).resolve().parent
+FEATHER = 0.05
+FACES = 2.5, 2.5                                # weights
+SCENES = 3.0, 3.0
+SHARED = 6.0, 3.0                               # where the scene has its part of the box
+CHANGED = 0.2                                   # of a number from -1 to 1: such a pixel differs from the scene alone
+PALETTES = {"hair": faces.HAIR_COLORS, "background": faces.BACKGROUNDS, "shirt": faces.SHIRTS}
+# Rows and columns of a patch at the left; the one at the right is its mirror image.
+PATCHES = {"hair": (14, 20, 26, 30), "background": (2, 20, 1, 8), "shirt": (58, 64, 20, 30)}
+BOXES = (0.04, 0.46), (0.54, 0.96)              # left and right of a box
+TOP, BOTTOM = 0.2, 0.96
+ROWS = 6                                        # of the sheet
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How experts are told where to draw: a text of regions, masks [H, W] of each, or neither."""
+    name: str
+    text: str = ""
+    rest: str = "all"
+    masks: Sequence[Any] = ()
+    weights: Sequence[float] = SCENES
+
+
+def drawn(comfy: InProcess, models: Sequence[Any], conditions: Sequence[Sequence[Any]], way: Way, first: int,
+          ) -> torch.Tensor:
+    """Pictures [N, 3, 64, 64] of experts `a`, `b`, each with a CONDITIONING per picture. first: number of the first."""
+    parts = []
+    for i, (model, own) in enumerate(zip(models, conditions, strict=True)):
+        mask = way.masks[i] if way.masks else None
+        parts.append(DrawingExpert(model, joined(comfy, own), way.weights[i], "ab"[i], mask=mask))
+    regions = {"regions": way.text, "rest": way.rest, "feather": FEATHER} if way.text else None
+    rows = torch.arange(first, first + len(conditions[0]))
+    return draw(comfy, parts, rows, regions=regions, clip=True)
+
+
+def joined(comfy: InProcess, conditions: Sequence[Any]) -> Any:
+    """One CONDITIONING of several, a row of the batch each."""
+    module = comfy.module("mcdm.experts.modality")
+    labels = torch.cat([condition[0][1][module.CONDITION]["labels"] for condition in conditions])
+    return module.conditioning({"labels": labels})
+
+
+# ---------------------------------------------------------------------------------------------------- left and right
+
+Colours = dict[str, Any]        # {attribute: colour}
+
+
+def descriptions(count: int) -> list[tuple[Colours, Colours]]:
+    """Pairs that differ in everything."""
+    rng = np.random.default_rng(201)
+    pairs = []
+    for _ in range(count):
+        left = {}
+        right = {}
+        for kind, palette in PALETTES.items():
+            left[kind], right[kind] = map(str, rng.permutation(list(palette))[:2])
+        pairs.append((left, right))
+    return pairs
+
+
+def words(colours: Colours) -> str:
+    return "long hair, " + ", ".join(f"{colour} {kind}" for kind, colour in colours.items())
+
+
+def seen(picture: torch.Tensor, kind: str, side: int) -> str:
+    """The colour of an attribute in a half of a picture [3, 64, 64]: the nearest to the median of its patch."""
+    top, bottom, left, right = PATCHES[kind]
+    whole = picture.flip(-1) if side else picture
+    colour = (whole[:, top:bottom, left:right].flatten(1).median(1).values + 1.0) * 127.5
+    return min(PALETTES[kind], key=lambda name: float((colour - torch.tensor(PALETTES[kind][name])).norm()))
+
+
+def of_halves(pictures: torch.Tensor, pairs: Sequence[tuple[Colours, Colours]]) -> dict[str, float]:
+    """In how many halves an attribute has its own colour, and in how many the neighbour's."""
+    found: dict[str, list[bool]] = {}
+    for picture, pair in zip(pictures, pairs, strict=True):
+        for kind in PALETTES:
+            for side in (0, 1):
+                colour = seen(picture, kind, side)
+                for what in (kind, "own"):
+                    found.setdefault(what, []).append(colour == pair[side][kind])
+                found.setdefault("neighbour's", []).append(colour == pair[1 - side][kind])
+    return {what: round(float(np.mean(right)), 3) for what, right in found.items()}
+
+
+def composed(pairs: Sequence[tuple[Colours, Colours]]) -> torch.Tensor:
+    """Drawings of both descriptions, the left half of the one and the right half of the other: what can be measured."""
+    rng = np.random.default_rng(203)
+    pictures = []
+    for pair in pairs:
+        face = dataclasses.replace(faces.random_face(rng, "poster"), hairstyle="long")
+        left, right = (drawing(dataclasses.replace(face, **colours)) for colours in pair)
+        pictures.append(torch.cat([left[..., :32], right[..., 32:]], dim=-1))
+    return torch.stack(pictures)
+
+
+def drawing(face: faces.Face) -> torch.Tensor:
+    return to_tensor(faces.draw(face)[0][None])[0]
+
+
+def halves(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
+    model, = comfy.call("LoadExpert", expert="builtin/faces_text.safetensors")
+    pairs = descriptions(count)
+    given = []
+    for side in (0, 1):
+        given.append([comfy.call("TextCondition", model=model, text=words(pair[side]))[0] for pair in pairs])
+    left = torch.zeros(64, 64)
+    left[:, :32] = 1.0
+    figures: dict[str, Any] = {"drawings, each its half": of_halves(composed(pairs), pairs)}
+    shown = {}
+    for way in (Way("no regions"), Way("a mask on the left one", masks=(left, None)),
+                Way("regions", "a: box 0 0 0.5 1\nb: box 0.5 0 1 1")):
+        pictures = batches(comfy, [model, model], given, dataclasses.replace(way, weights=FACES))
+        figures[way.name] = of_halves(pictures, pairs)
+        shown[way.name] = pictures[:ROWS]
+        print(f"{way.name:40}", figures[way.name], flush=True)
+    return figures, shown, ["\n| ".join(map(words, pair)) for pair in pairs]
+
+
+# ------------------------------------------------------------------------------------------------------ object in a box
+
+def box(side: int) -> str:
+    left, right = BOXES[side]
+    return f"box {left} {TOP} {right} {BOTTOM}"
+
+
+def within(pictures: torch.Tensor, alone: torch.Tensor, sides: Sequence[int]) -> float:
+    """How many of the pixels that differ from the scene alone lie in the box, grown by the feather."""
+    inside = total = 0.0
+    for picture, scene, side in zip(pictures, alone, sides, strict=True):
+        changed = (picture - scene).abs().amax(0) > CHANGED
+        left, right = ((edge + sign * FEATHER) * 64 for edge, sign in zip(BOXES[side], (-1, 1), strict=True))
+        rows = slice(int((TOP - FEATHER) * 64), None)
+        inside += float(changed[rows, max(0, int(left)):int(right) + 1].sum())
+        total += float(changed.sum())
+    return round(inside / max(total, 1.0), 3)
+
+
+def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
+    asked, places = asked_scenes(np.random.default_rng(202), count)
+    models = [comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text")]
+    given = [[comfy.call("ClassCondition", model=models[0], label=item)[0] for item, _ in asked],
+             [comfy.call("TextCondition", model=models[1], text=place)[0] for place in places]]
+    wanted = torch.tensor([judge.OBJECTS.index(item) for item, _ in asked])
+    wanted_scenes = torch.tensor([judge.SCENES.index(scene) for _, scene in asked])
+    net = judge.load_judge(judge.FILE)
+    alone = batches(comfy, models[1:], given[1:], Way("scene alone", weights=SCENES[1:]))
+    sides = [number % 2 for number in range(count)]
+    figures: dict[str, Any] = {}
+    shown = {"scene alone": alone[:ROWS]}
+    for name in ("no regions", "a mask on the object", "regions", "regions, scene below"):
+        pictures = torch.zeros_like(alone)
+        for side in (0, 1):
+            rows = [number for number in range(count) if sides[number] == side]
+            mask = torch.zeros(64, 64)
+            mask[int(64 * TOP):int(64 * BOTTOM), int(64 * BOXES[side][0]):int(64 * BOXES[side][1])] = 1.0
+            ways = {
+                "no regions": Way(name),
+                "a mask on the object": Way(name, masks=(mask, None)),
+                "regions": Way(name, f"a: {box(side)}", "b"),
+                "regions, scene below": Way(name, f"b: box 0 0 1 1\na: {box(side)}", weights=SHARED),
+            }
+            pictures[rows] = batches(comfy, models, [chosen(of_one, rows) for of_one in given], ways[name])
+        named, places_named = judge.name(net, pictures)
+        figures[name] = {"object": share(named == wanted), "scene": share(places_named == wanted_scenes),
+                         "within the box": within(pictures, alone, sides)}
+        shown[name] = pictures[:ROWS]
+        print(f"{name:40}", figures[name], flush=True)
+    return figures, shown, [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)]
+
+
+def chosen(conditions: Sequence[Any], rows: Sequence[int]) -> list[Any]:
+    return [conditions[number] for number in rows]
+
+
+def share(right: torch.Tensor) -> float:
+    return round(float(right.float().mean()), 3)
+
+
+def batches(comfy: InProcess, models: Sequence[Any], given: Sequence[Sequence[Any]], way: Way) -> torch.Tensor:
+    found = []
+    for first in range(0, len(given[0]), BATCH):
+        own = [conditions[first:first + BATCH] for conditions in given]
+        found.append(drawn(comfy, models, own, way, first))
+    return torch.cat(found)
+
+
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    options = argparse.ArgumentParser(prog="dev.py bench regions", description=(__doc__ or "").split("\n")[0])
+    options.add_argument("--count", type=int, default=40, help="pairs of descriptions, and objects")
+    args = options.parse_args(arguments)
+    with torch.inference_mode():
+        of_scenes, scene_pictures, scene_titles = objects(comfy, args.count)
+        of_faces, face_pictures, face_titles = halves(comfy, args.count)
+    settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER, "feather": FEATHER}
+    figures = {"left and right": of_faces, "object in a box": of_scenes}
+    (HERE / "regions.json").write_text(json.dumps({**settings, "figures": figures}, indent=1))
+    write_sheet(face_titles, face_pictures, scene_titles, scene_pictures)
+
+
+def write_sheet(face_titles: Sequence[str], face_pictures: Mapping[str, torch.Tensor], scene_titles: Sequence[str],
+                scene_pictures: Mapping[str, torch.Tensor]) -> None:
+    columns = {"object, scene": texts([title.split("\n") for title in scene_titles[:ROWS]])}
+    for name, pictures in scene_pictures.items():
+        columns[name.replace(" on ", "\non ")] = [image(picture) for picture in pictures]
+    columns["left and right"] = texts([title.replace("long hair, ", "").replace("\n| ", ", ").split(", ")
+                                       for title in face_titles[:ROWS]])
+    for name, pictures in face_pictures.items():
+        columns[name.replace(" on ", "\non ") + " "] = [image(picture) for picture in pictures]
+    sheet([""] * ROWS, columns, HERE / "regions.jpg")
