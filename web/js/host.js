@@ -37,6 +37,20 @@ export function nodeOf(id) {
     return graph?.getNodeById(last);
 }
 
+/** What the page keeps of a node's last run, as it keeps the picture of Save Image: through undo, and with its tab. */
+export function outputsOf(node) {
+    const {graph} = node;
+    if (!graph) return;
+    const isRoot = graph === (graph.rootGraph ?? graph);
+    return app.nodeOutputs[isRoot ? node.id : `${graph.id}:${node.id}`];
+}
+
+/** What else a node shows is exposed on the face of a subgraph's node, by the eyes of its panel: [[node id, name]]. */
+export function exposedOn(host) {
+    const exposures = host.serialize().properties?.previewExposures ?? [];  // older frontends move the widget itself
+    return exposures.map(({sourceNodeId, sourcePreviewName}) => [sourceNodeId, sourcePreviewName]);
+}
+
 /** Shows an error as a toast; the function that is returned takes it away again. */
 export function toast(summary, detail) {
     const {toast} = app.extensionManager;
