@@ -20,7 +20,7 @@ function hostSays(message) {
 }
 
 function padSays(node) {
-    return node.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
+    return node?.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
 }
 
 function isOurs(node) {
@@ -29,7 +29,7 @@ function isOurs(node) {
 
 function show({node_id: id, exception_message: said}) {
     const node = nodeOf(id), message = said?.trim(), now = current;
-    if (!message || !isOurs(node) || (padSays(node) && shownAt(id) === node)) return;
+    if (!message || !isOurs(node) || (node.comfyClass === "ReliabilityMixer" && padSays(shownAt(id)))) return;
     removeNotes(["said"], id);
     note("error", id, message);
     setTimeout(() => {

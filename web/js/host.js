@@ -45,6 +45,27 @@ export function outputsOf(node) {
     return app.nodeOutputs[isRoot ? node.id : `${graph.id}:${node.id}`];
 }
 
+/** What make() gives, without the node listing the DOM widget that it adds: the page draws that all the same. */
+export function unlisted(node, make) {
+    const {addCustomWidget} = node;
+    node.addCustomWidget = widget => widget;
+    try {
+        return make();
+    } finally {
+        node.addCustomWidget = addCustomWidget;
+    }
+}
+
+/**
+ * Puts a DOM widget in the place of what the page shows for a promoted input, once the subgraph's node is in its graph.
+ * make(shown): the widget; shown.value is the value that the page keeps for the input.
+ */
+export function showPromoted(host, input, make) {
+    const shown = input._widget;
+    if (!shown || shown.element || host.graph?.getNodeById(host.id) !== host) return;
+    input._widget = unlisted(host, () => make(shown));
+}
+
 /** What else a node shows is exposed on the face of a subgraph's node, by the eyes of its panel: [[node id, name]]. */
 export function exposedOn(host) {
     const exposures = host.serialize().properties?.previewExposures ?? [];  // older frontends move the widget itself
@@ -115,6 +136,12 @@ export function chain(object, name, after) {
         after(...values);
         return result;
     };
+}
+
+/** Keeps a node in a set while it is in a graph. */
+export function keepIn(set, node) {
+    chain(node, "onAdded", () => set.add(node));
+    chain(node, "onRemoved", () => set.delete(node));
 }
 
 function descriptor(object, name) {

@@ -6,7 +6,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
 import { COLORS, experts } from "./experts.js";
-import { chain, exposedOn, mount, nodeOf, outputsOf, vueNodes } from "./host.js";
+import { chain, exposedOn, keepIn, mount, nodeOf, outputsOf, vueNodes } from "./host.js";
 import { wholeParts } from "./pad/numbers.js";
 import { origin, widgetValue } from "./wires.js";
 import { say } from "./words.js";
@@ -110,8 +110,8 @@ class Strip {
     }
 }
 
-const strips = new Set();                                               // of samplers that are in a graph
-const hosts = new Map();                                                // subgraph's node in a graph -> {id: strip}
+const homes = new Set();                                                // samplers and subgraphs' nodes in a graph
+const stripsOf = new WeakMap();                                         // home -> {id within the home: strip}
 
 /** Hands what a run tells to the page, as the output of its node. An expert that was not asked keeps its last word. */
 function keep({node, prompt_id: run, experts: seen}) {
@@ -139,8 +139,8 @@ function exposed(host, path = []) {
 }
 
 /** Gives a subgraph's node the strips that it should have. */
-function fitFace(host, own) {
-    const wanted = exposed(host);
+function fitFace(host) {
+    const wanted = exposed(host), own = stripsOf.get(host);
     for (const [id, strip] of own) {
         if (wanted.some(found => found.id === id && found.sampler === strip.sampler)) continue;
         host.removeWidget(strip.widget);
@@ -151,19 +151,10 @@ function fitFace(host, own) {
 }
 
 function follow() {
-    for (const strip of strips) strip.follow();
-    for (const [host, own] of hosts) {
-        if (host.graph !== app.canvas.graph) continue;
-        fitFace(host, own);
-        for (const strip of own.values()) strip.follow();
+    for (const home of homes) {
+        if (home.subgraph && home.graph === app.canvas.graph) fitFace(home);
+        for (const strip of stripsOf.get(home).values()) strip.follow();
     }
-}
-
-/** Keeps a collection of what belongs to the nodes that are in a graph. */
-function whileInGraph(node, enter, leave) {
-    chain(node, "onAdded", enter);
-    chain(node, "onRemoved", leave);
-    if (node.graph?.getNodeById(node.id) === node) enter();
 }
 
 app.registerExtension({
@@ -176,13 +167,12 @@ app.registerExtension({
     },
     afterConfigureGraph() {
         follow();
-        for (const strip of [...strips, ...[...hosts.values()].flatMap(own => [...own.values()])]) strip.mount();
+        for (const home of homes) for (const strip of stripsOf.get(home).values()) strip.mount();
     },
     nodeCreated(node) {
-        const own = new Map();
-        if (node.subgraph) whileInGraph(node, () => hosts.set(node, own), () => hosts.delete(node));
-        if (node.comfyClass !== NODE || !node.widgets?.some(widget => widget.name === SWITCH)) return;
-        const strip = new Strip(node, WIDGET, node);
-        whileInGraph(node, () => strips.add(strip), () => strips.delete(strip));
+        const isSampler = node.comfyClass === NODE && node.widgets?.some(widget => widget.name === SWITCH);
+        if (!isSampler && !node.subgraph) return;
+        stripsOf.set(node, new Map(isSampler ? [[node, new Strip(node, WIDGET, node)]] : []));
+        keepIn(homes, node);
     },
 });
