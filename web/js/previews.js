@@ -12,7 +12,7 @@ import { origin, widgetValue } from "./wires.js";
 import { say } from "./words.js";
 
 const NODE = "MCDMSampler", SWITCH = "expert_previews", OUTPUT = "mcdm_previews";
-const WIDGET = "$$expert_previews";                                     // so named, the page takes it for a preview
+const WIDGET = "expert_previews_strip", TYPE = "preview";               // a type that panels expose, not promote
 const COLUMNS = 4;                                                      // pictures beside each other
 const HEAD = 19, ROW = 100;                                             // pixels, the heading as previews.css has it
 
@@ -65,7 +65,7 @@ class Strip {
         this.element = make("div", {
             class: "mcdm-previews", role: "group", "aria-label": label, "data-widget": name,
         });
-        const widget = this.widget = home.addDOMWidget(name, "mcdm_previews", this.element, {
+        const widget = this.widget = home.addDOMWidget(name, TYPE, this.element, {
             serialize: false,
             hideOnZoom: false,
             getMinHeight: () => this.height && this.height + 2 * widget.margin,

@@ -11,7 +11,7 @@ import { MARGIN, Pad } from "./pad/pad.js";
 import { TERMS } from "./pad/terms.js";
 import { destination } from "./wires.js";
 
-const NODE = "ReliabilityMixer", TEXT = "reliabilities";
+const NODE = "ReliabilityMixer", TEXT = "reliabilities", TYPE = "mcdm_reliability_pad";
 
 const homes = new Set();                                                // nodes in a graph that may have pads
 const padOf = new WeakMap();                                            // widget -> pad
@@ -31,7 +31,7 @@ function refresh() {
  */
 function add(home, name, mixer, path, text) {
     const mix = new Mix(home, mixer, path), pad = new Pad(mix, name);
-    const widget = mix.widget = home.addDOMWidget(name, "mcdm_reliability_pad", pad.element, {
+    const widget = mix.widget = home.addDOMWidget(name, TYPE, pad.element, {
         margin: MARGIN,
         getMinHeight: () => pad.height(),
         getValue: () => text.value,
@@ -42,6 +42,8 @@ function add(home, name, mixer, path, text) {
     });
     padOf.set(widget, pad);
     chain(mix, "onChange", () => { widget.label = TERMS[mix.meaning].group(); });
+    // What is not in the graph that is shown, panels draw by its type.
+    Object.defineProperty(widget, "type", {get: () => (home.graph === app.canvas?.graph ? TYPE : "text"), set() {}});
     // The page would hide it where a wire brings the text, and show it on where it is no longer promoted.
     widget.isVisible = () => home.widgets.includes(widget) && home.isWidgetVisible(widget);
     // Older frontends promote a copy.

@@ -61,8 +61,8 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
 }
 
 /**
- * What a subgraph's input is for: {node, name, path}: a node that is itself no subgraph, the name of its widget, and the
- * subgraphs' nodes on the way.
+ * What a subgraph's input is for: {node, name, path}: a node that is itself no subgraph, the name of its widget, and
+ * the subgraphs' nodes on the way.
  */
 export function destination(host, index, path = []) {
     const [id] = host.subgraph.inputNode.slots[index]?.linkIds ?? [];
