@@ -57,13 +57,19 @@ export function unlisted(node, make) {
 }
 
 /**
- * Puts a DOM widget in the place of what the page shows for a promoted input, once the subgraph's node is in its graph.
- * make(shown): the widget; shown.value is the value that the page keeps for the input.
+ * Lets make(source, shown) give a DOM widget for a widget that is promoted to a subgraph's node, in the place of what
+ * the page shows; shown.value is the value that the page keeps for it. Returns whether the page can do so: older
+ * frontends copy the source, and have no panel of what is within.
  */
-export function showPromoted(host, input, make) {
-    const shown = input._widget;
-    if (!shown || shown.element || host.graph?.getNodeById(host.id) !== host) return;
-    input._widget = unlisted(host, () => make(shown));
+export function onPromoted(host, make) {
+    const usual = host.createPromotedHostWidget;
+    if (!usual) return false;
+    host.createPromotedHostWidget = (input, id, source) => {
+        const own = usual.call(host, input, id, source);
+        if (own || host.graph?.getNodeById(host.id) !== host) return own;       // the page asks again once it is there
+        return unlisted(host, () => make(source, host._projectPromotedWidget(input)));
+    };
+    return true;
 }
 
 /** What else a node shows is exposed on the face of a subgraph's node, by the eyes of its panel: [[node id, name]]. */

@@ -5,16 +5,16 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet } from "./dom.js";
-import { chain, keepIn, onValue, showPromoted, unlisted } from "./host.js";
+import { chain, keepIn, onPromoted, onValue, unlisted } from "./host.js";
 import { Mix } from "./pad/mix.js";
 import { MARGIN, Pad } from "./pad/pad.js";
 import { TERMS } from "./pad/terms.js";
-import { destination } from "./wires.js";
 
 const NODE = "ReliabilityMixer", TEXT = "reliabilities", TYPE = "mcdm_reliability_pad";
 
 const homes = new Set();                                                // nodes in a graph that may have pads
 const padOf = new WeakMap();                                            // widget -> pad
+let hasPanel = false;                                                   // of the widgets within a subgraph
 
 function pads() {
     const widgets = [...homes].flatMap(home => home.widgets ?? []);
@@ -42,15 +42,20 @@ function add(home, name, mixer, path, text) {
     });
     padOf.set(widget, pad);
     chain(mix, "onChange", () => { widget.label = TERMS[mix.meaning].group(); });
-    // What is not in the graph that is shown, panels draw by its type.
-    Object.defineProperty(widget, "type", {get: () => (home.graph === app.canvas?.graph ? TYPE : "text"), set() {}});
+    // The panel draws what is within a subgraph by its type alone.
+    const isWithin = () => hasPanel && home.graph !== app.canvas.graph;
+    Object.defineProperty(widget, "type", {get: () => (isWithin() ? "text" : TYPE), set() {}});
     // The page would hide it where a wire brings the text, and show it on where it is no longer promoted.
     widget.isVisible = () => home.widgets.includes(widget) && home.isWidgetVisible(widget);
-    // Older frontends promote a copy.
-    widget.createCopyForNode = host =>
-        unlisted(host, () => add(host, name, mixer, [host, ...path], {value: text.value}));
+    widget.createCopyForNode = host => unlisted(host, () => promoted(widget, host, {name, value: text.value}));
     mix.refresh();
     return widget;
+}
+
+/** The pad of a subgraph's node, for one within. shown: {name, value}. */
+function promoted(source, host, shown) {
+    const {mixer, path} = padOf.get(source)?.mix ?? {};
+    return mixer && add(host, shown.name, mixer, [host, ...path], shown);
 }
 
 /** The pad takes the place of a mixer's text: saved values keep theirs. */
@@ -62,15 +67,6 @@ function replace(node, text) {
     if (meaning) onValue(meaning, () => mix.refresh());
     for (const event of ["onConnectionsChange", "onAdded"]) chain(node, event, () => mix.refresh());
     chain(node, "onConfigure", info => padOf.get(widget).configured(info));
-}
-
-/** Gives a subgraph's node a pad for each promoted text of a mixer. */
-function follow(host) {
-    for (const [index, input] of host.inputs.entries()) {
-        const {node, path, name} = destination(host, index) ?? {};
-        if (node?.comfyClass !== NODE || name !== TEXT) continue;
-        showPromoted(host, input, text => add(host, input.name, node, path, text));
-    }
 }
 
 app.registerExtension({
@@ -85,8 +81,7 @@ app.registerExtension({
         if (!text && !node.subgraph) return;
         keepIn(homes, node);
         if (text) return replace(node, text);
-        for (const event of ["onAdded", "onConfigure"]) chain(node, event, () => follow(node));
-        node.subgraph.events.addEventListener("widget-promoted", () => follow(node));
+        hasPanel = onPromoted(node, (source, shown) => promoted(source, node, shown));
     },
     setup() {
         // While a weight is dragged, the canvas is drawn and nothing else is told.

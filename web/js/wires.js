@@ -61,18 +61,6 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
 }
 
 /**
- * What a subgraph's input is for: {node, name, path}: a node that is itself no subgraph, the name of its widget, and
- * the subgraphs' nodes on the way.
- */
-export function destination(host, index, path = []) {
-    const [id] = host.subgraph.inputNode.slots[index]?.linkIds ?? [];
-    const node = host.subgraph.getNodeById(host.subgraph.getLink(id)?.target_id);
-    const slot = node?.inputs.findIndex(input => input.link === id) ?? -1, way = [...path, host];
-    if (slot < 0) return;
-    return node.subgraph ? destination(node, slot, way) : {node, name: node.inputs[slot].widget?.name, path: way};
-}
-
-/**
  * Where a value is set that stands in a widget, or arrives there from a primitive or a subgraph's node; undefined where
  * only a run can tell.
  */
