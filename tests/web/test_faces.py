@@ -16,6 +16,11 @@ from unite_and_conquer.devtools.versions import UNDO_STEP
 
 HOST = "app.graph.nodes.find(node => node.subgraph)"
 EYE = "[data-testid=subgraph-widget-item], .bg-node-component-surface.rounded"
+INWARDS = """() => {
+    const {subgraph} = HOST, mixer = subgraph.nodes.find(node => node.type === "ReliabilityMixer");
+    const input = subgraph.addInput("reliabilities", "STRING");
+    input.connect(mixer.inputs.find(input => input.name === "reliabilities"), mixer);
+}""".replace("HOST", HOST)
 WIRED = """() => {
     const text = LiteGraph.createNode("PrimitiveString"), host = HOST;
     app.graph.add(text);
@@ -92,21 +97,21 @@ def reloaded(page) -> None:
     page.load(json.loads(page.page.evaluate("() => JSON.stringify(app.graph.serialize())")))
 
 
-def inputs_of_mixer(page) -> dict[str, object]:
-    mixer, = (call for call in page.prompt().values() if call["class_type"] == "ReliabilityMixer")
-    return mixer["inputs"]
+def inputs_of(page, kind: str) -> dict[str, object]:
+    call, = (call for call in page.prompt().values() if call["class_type"] == kind)
+    return call["inputs"]
 
 
 def test_the_pad_by_eye(page):
     """Drag, undo, reload, copy: on the face, and in the prompt, which has no more than before."""
     page.show([0, 1], "1, 3")
-    flat = inputs_of_mixer(page)
+    flat = inputs_of(page, "ReliabilityMixer")
     page.fold("ReliabilityMixer")
     assert page.seen.count() == 0
     page.eye("reliabilities")
     slider = page.seen.get_by_role("slider", name="Crossfader from hair to skin")
     assert slider.get_attribute("aria-valuetext") == "hair 25 %, skin 75 %"
-    assert inputs_of_mixer(page) == flat
+    assert inputs_of(page, "ReliabilityMixer") == flat
     box = page.box(slider)
     y = box["y"] + box["height"] / 2
     page.drag((box["x"] + 0.75 * box["width"], y), (box["x"] + 0.5 * box["width"], y), (box["x"], y))
@@ -115,7 +120,7 @@ def test_the_pad_by_eye(page):
     page.mixes("1, 3")
     page.page.keyboard.press("Control+y", delay=100)
     page.mixes("1, 0")
-    assert inputs_of_mixer(page) == flat | {"reliabilities": "1, 0"}
+    assert inputs_of(page, "ReliabilityMixer") == flat | {"reliabilities": "1, 0"}
     reloaded(page)
     assert page.seen.get_by_role("slider").get_attribute("aria-valuetext") == "hair 100 %, skin 0 %"
     page.mixes("1, 0")
@@ -153,8 +158,7 @@ def test_the_blueprints_have_the_pad_on_their_face(page, name, experts):
     reloaded(page)
     page.seen.wait_for()
     page.mixes(", ".join(["1", *["0"] * (len(experts) - 1)]))
-    sampler, = (call for call in page.prompt().values() if call["class_type"] == "MCDMSampler")
-    assert sampler["inputs"]["steps"] == 5
+    assert inputs_of(page, "MCDMSampler")["steps"] == 5
     page.seen.locator(".mcdm-pad-text input").fill(text)
     page.seen.locator(".mcdm-pad-text input").press("Tab")
     page.mixes(text)
@@ -162,10 +166,10 @@ def test_the_blueprints_have_the_pad_on_their_face(page, name, experts):
 
 
 def test_by_wire(page):
-    """What arrives at the face's input counts; the pad says so."""
+    """One from the mixer to the subgraph's inputs puts the pad there; one that arrives there counts, and the pad says so."""
     page.show([0, 1], "1, 1")
     page.fold("ReliabilityMixer")
-    page.eye("reliabilities")
+    page.page.evaluate(INWARDS)
     page.seen.wait_for()
     page.page.evaluate(WIRED)
     page.seen.get_by_role("status").get_by_text("come in through a wire").wait_for()
@@ -197,7 +201,7 @@ def test_meaning_is_turned_on_the_face(page):
     page.eye("reliabilities")
     page.seen.get_by_role("button", name="To shares").click()
     page.mixes("0.25, 0.75")
-    assert inputs_of_mixer(page)["meaning"] == "shares"
+    assert inputs_of(page, "ReliabilityMixer")["meaning"] == "shares"
 
 
 def test_what_is_queued_is_what_the_face_says(page, host):
@@ -218,8 +222,10 @@ def test_what_is_queued_is_what_the_face_says(page, host):
 
 def test_previews_on_the_face(page):
     page.load(prompts.drawing("face_from_three_experts"))
-    prompt = page.prompt()
+    before = inputs_of(page, "MCDMSampler")
     page.fold("MCDMSampler")
+    if page.page.evaluate(f"() => !({HOST}.serialize().properties.previewExposures)"):
+        page.eye("expert_previews_strip")                               # newer pages open it by themselves
     assert page.page.evaluate(PERCENTS) == []
     inner = page.page.evaluate(f"() => `${{{HOST}.id}}:${{{HOST}.subgraph.nodes[0].id}}`")
     page.page.evaluate(SEND, [[0.5, 0.3, 0.2], inner])
@@ -232,7 +238,7 @@ def test_previews_on_the_face(page):
     page.page.wait_for_function(f"() => {HOST}?.widgets[0].value === 7")
     page.page.wait_for_timeout(1000)
     assert page.page.evaluate(PERCENTS) == [50, 30, 20]
-    assert [call["inputs"].keys() for call in page.prompt().values()] == [call["inputs"].keys() for call in prompt.values()]
+    assert inputs_of(page, "MCDMSampler") == before
     for percents in ([], [50, 30, 20]):
         page.eye("alone thinks|expert_previews_strip")
         page.page.wait_for_timeout(500)

@@ -93,7 +93,7 @@ class Strip {
         for (const [i, figure] of this.#figures.entries()) figure.show(held.experts[i], percents[i]);
         if (!vueNodes()) home.setSize([home.size[0], Math.max(home.computeSize()[1], home.size[1] - taken)]);
         this.mount();
-        home.setDirtyCanvas(true, true);
+        app.canvas.setDirty(true, true);
     }
 
     mount() {

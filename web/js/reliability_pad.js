@@ -46,6 +46,7 @@ function add(home, name, mixer, path, text) {
     const isWithin = () => hasPanel && home.graph !== app.canvas.graph;
     Object.defineProperty(widget, "type", {get: () => (isWithin() ? "text" : TYPE), set() {}});
     // The page would hide it where a wire brings the text, and show it on where it is no longer promoted.
+    Object.defineProperty(widget, "connectionSuppressed", {get: () => false, set() {}});
     widget.isVisible = () => home.widgets.includes(widget) && home.isWidgetVisible(widget);
     widget.createCopyForNode = host => unlisted(host, () => promoted(widget, host, {name, value: text.value}));
     mix.refresh();
