@@ -57,6 +57,7 @@ const heldFor = sampler => outputsOf(sampler)?.[OUTPUT]?.[0];
 class Strip {
     #figures = [];
     #held;                                                              // what is shown
+    open = true;
 
     constructor(home, name, sampler, path = []) {
         Object.assign(this, {home, sampler, path});
@@ -83,7 +84,7 @@ class Strip {
     /** Shows what the page holds now, or gives back the height that it took. */
     follow() {
         const {home, widget, sampler, path} = this;
-        const held = widgetValue(sampler, SWITCH, path) === false ? undefined : heldFor(sampler);
+        const held = this.open && widgetValue(sampler, SWITCH, path) !== false ? heldFor(sampler) : undefined;
         if (held === this.#held) return;
         if (held?.run !== this.#held?.run) this.#build(held?.experts ?? []);
         this.#held = held;
@@ -138,16 +139,12 @@ function exposed(host, path = []) {
     });
 }
 
-/** Gives a subgraph's node the strips that it should have. */
+/** Gives a subgraph's node the strips that it should have. One that is closed stays, empty. */
 function fitFace(host) {
-    const wanted = exposed(host), own = stripsOf.get(host);
-    for (const [id, strip] of own) {
-        if (wanted.some(found => found.id === id && found.sampler === strip.sampler)) continue;
-        host.removeWidget(strip.widget);
-        own.delete(id);
-    }
-    for (const {id, sampler, path} of wanted)
-        if (!own.has(id)) own.set(id, new Strip(host, `${WIDGET} ${id}`, sampler, path));
+    const open = exposed(host), own = stripsOf.get(host);
+    for (const {id, sampler, path} of open)
+        if (own.get(id)?.sampler !== sampler) own.set(id, new Strip(host, `${WIDGET} ${id}`, sampler, path));
+    for (const [id, strip] of own) strip.open = open.some(found => found.id === id);
 }
 
 function follow() {
@@ -162,8 +159,9 @@ app.registerExtension({
     setup() {
         addStylesheet("previews.css");
         api.addEventListener("mcdm.previews", ({detail}) => keep(detail));
-        // Whatever the page brings back, by undo or with a tab, it draws.
+        // Whatever the page brings back, by undo or with a tab, it draws; an eye is a change.
         chain(app.canvas, "onDrawForeground", follow);
+        api.addEventListener("graphChanged", follow);
     },
     afterConfigureGraph() {
         follow();
