@@ -10,7 +10,7 @@ import pytest
 from support.strips import PERCENTS, SAMPLER, SEND
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.browser import MIXER, Pad, opened
+from unite_and_conquer.devtools.browser import Pad, opened
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.versions import UNDO_STEP
 
@@ -166,7 +166,7 @@ def test_the_blueprints_have_the_pad_on_their_face(page, name, experts):
 
 
 def test_by_wire(page):
-    """One from the mixer to the subgraph's inputs puts the pad there; one that arrives there counts, and the pad says so."""
+    """One from the mixer to the subgraph's inputs puts the pad there; a text that arrives there counts, as it says."""
     page.show([0, 1], "1, 1")
     page.fold("ReliabilityMixer")
     page.page.evaluate(INWARDS)

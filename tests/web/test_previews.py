@@ -549,12 +549,12 @@ def test_before_a_first_run_they_take_no_room(page):
         app.canvas.setDirty(true, true);
     }""")
     page.page.wait_for_timeout(500)
-    boxes = dict((id, box) for id, title, box in page.boxes()["nodes"] if title == "MCDM Sampler")
+    boxes = [box for _, title, box in page.boxes()["nodes"] if title == "MCDM Sampler"]
     rows = """() => app.graph.nodes.filter(node => node.type === "MCDMSampler").map(node => {
         const {element} = node.widgets.find(widget => widget.name === "expert_previews_strip");
         return element.isConnected ? element.getBoundingClientRect().height : 0 })"""
     assert page.page.evaluate(rows) == [0, 0]
-    before = [bottom - top for _, top, _, bottom in boxes.values()]
+    before = [bottom - top for _, top, _, bottom in boxes]
     assert max(before) < 350, "its eight fields, title and badge, and nothing under them"
     page.page.evaluate(SEND, [[0.5, 0.25, 0.25], None])
     page.page.wait_for_function(f"() => ({PERCENTS})().length === 3")

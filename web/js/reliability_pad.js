@@ -8,7 +8,6 @@ import { addStylesheet } from "./dom.js";
 import { chain, keepIn, onPromoted, onValue, unlisted } from "./host.js";
 import { Mix } from "./pad/mix.js";
 import { MARGIN, Pad } from "./pad/pad.js";
-import { TERMS } from "./pad/terms.js";
 
 const NODE = "ReliabilityMixer", TEXT = "reliabilities", TYPE = "mcdm_reliability_pad";
 
@@ -27,7 +26,7 @@ function refresh() {
 
 /**
  * A pad as a widget of a node: of the mixer, or of a subgraph's node, with the path of those from there to the mixer.
- * text: {value}, what the widget reads and sets.
+ * text: {value, label}; the value is what the widget reads and sets.
  */
 function add(home, name, mixer, path, text) {
     const mix = new Mix(home, mixer, path), pad = new Pad(mix, name);
@@ -41,19 +40,19 @@ function add(home, name, mixer, path, text) {
         },
     });
     padOf.set(widget, pad);
-    chain(mix, "onChange", () => { widget.label = TERMS[mix.meaning].group(); });
+    widget.label = text.label;
     // The panel draws what is within a subgraph by its type alone.
     const isWithin = () => hasPanel && home.graph !== app.canvas.graph;
     Object.defineProperty(widget, "type", {get: () => (isWithin() ? "text" : TYPE), set() {}});
     // The page would hide it where a wire brings the text, and show it on where it is no longer promoted.
     Object.defineProperty(widget, "connectionSuppressed", {get: () => false, set() {}});
     widget.isVisible = () => home.widgets.includes(widget) && home.isWidgetVisible(widget);
-    widget.createCopyForNode = host => unlisted(host, () => promoted(widget, host, {name, value: text.value}));
+    widget.createCopyForNode = host => unlisted(host, () => promoted(widget, host, {...text, name}));
     mix.refresh();
     return widget;
 }
 
-/** The pad of a subgraph's node, for one within. shown: {name, value}. */
+/** The pad of a subgraph's node, for one within. shown: {name, value, label}. */
 function promoted(source, host, shown) {
     const {mixer, path} = padOf.get(source)?.mix ?? {};
     return mixer && add(host, shown.name, mixer, [host, ...path], shown);
@@ -61,8 +60,8 @@ function promoted(source, host, shown) {
 
 /** The pad takes the place of a mixer's text: saved values keep theirs. */
 function replace(node, text) {
-    const widget = add(node, TEXT, node, [], {value: text.value}), {mix} = padOf.get(widget);
-    widget.tooltip = text.tooltip;
+    const {value, label, tooltip} = text, widget = add(node, TEXT, node, [], {value, label}), {mix} = padOf.get(widget);
+    widget.tooltip = tooltip;
     node.widgets.splice(node.widgets.indexOf(text), 1, node.widgets.pop());
     const meaning = node.widgets.find(widget => widget.name === "meaning");
     if (meaning) onValue(meaning, () => mix.refresh());

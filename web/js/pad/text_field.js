@@ -2,7 +2,6 @@
 import { make } from "../dom.js";
 import { undoOrRedo } from "../host.js";
 import { say } from "../words.js";
-import { TERMS } from "./terms.js";
 
 /** {element, show} */
 export function textField(mix) {
@@ -27,7 +26,7 @@ export function textField(mix) {
     return {
         element,
         show() {
-            name.textContent = TERMS[mix.meaning].group();
+            name.textContent = mix.widget.label ?? mix.widget.name;
             element.title = mix.text;
             if (field !== document.activeElement || field.value === element.dataset.shown) field.value = mix.text;
             element.dataset.shown = mix.text;
