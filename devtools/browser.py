@@ -175,11 +175,6 @@ CAPTURE = f"""() => {{
     if (tracker.captureCanvasState) tracker.captureCanvasState();
     else tracker.checkState();
 }}"""
-TEXT_FIELD = f"""() => {{
-    const widget = {TEXT}, [x, y] = widget.node.pos;
-    const box = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds;
-    return [box.x + (x + 80 + ds.offset[0]) * ds.scale, box.y + (y + widget.y + 10 + ds.offset[1]) * ds.scale];
-}}"""
 
 
 class Pad(Page):
@@ -259,12 +254,7 @@ class Pad(Page):
         self.page.wait_for_timeout(UNDO_STEP)
 
     def type(self, text: str) -> None:
-        """Into the node's own text field, as a user does."""
-        if self.vue:
-            field = self.page.locator(".lg-node input[aria-label='reliabilities']")
-            field.fill(text)
-            field.press("Tab")
-            return
-        self.page.mouse.click(*self.page.evaluate(TEXT_FIELD))
-        self.page.locator(".graphdialog input").fill(text)
-        self.page.locator(".graphdialog input").press("Enter")
+        """Into the pad's own text field, as a user does."""
+        field = self.pad.locator(".mcdm-pad-text input")
+        field.fill(text)
+        field.press("Tab")

@@ -114,7 +114,7 @@ def test_app_mode_opens_with_words_pictures_and_pad(page, name):
     """Whatever the file names is there; where the page has an app mode, it shows that, and the pad within."""
     page.load(prompts.drawing(name))
     chosen = prompts.drawing(name)["extra"]["linearData"]
-    assert {"text", "image", "reliability_pad"} <= {widget for _, widget in chosen["inputs"]}
+    assert {"text", "image", "reliabilities"} <= {widget for _, widget in chosen["inputs"]}
     names = page.page.evaluate("""({inputs}) => inputs.map(([id]) =>
         app.graph.getNodeById(id).widgets.map(widget => widget.name))""", chosen)
     for (_, name), own in zip(chosen["inputs"], names, strict=True):        # older pages have "10: text" for a subgraph

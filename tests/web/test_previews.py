@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from support.mixtures import latent, mix, settings
+from support.strips import PERCENTS, SAMPLER, SEND
 from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.events import Events
 from unite_and_conquer.devtools.host import error_of
@@ -403,10 +404,8 @@ STRIP = """() => [...document.querySelectorAll(".mcdm-previews figure")].map(fig
         color: getComputedStyle(bar).backgroundColor,
     };
 })"""
-NODE = """() => [app.graph, ...app.graph.subgraphs.values()].flatMap(graph => graph.nodes)
-    .find(node => node.type === "MCDMSampler")"""
 SET = f"""values => {{
-    const node = ({NODE})();
+    const node = ({SAMPLER})();
     for (const widget of node.widgets)
         if (widget.name in values) {{
             widget.value = values[widget.name];
@@ -414,11 +413,11 @@ SET = f"""values => {{
         }}
 }}"""
 SAVED = f"""() => {{
-    const node = ({NODE})();
+    const node = ({SAMPLER})();
     return JSON.stringify([node.serialize().widgets_values, node.size[1]]);
 }}"""
 CORNERS = f"""() => {{
-    const node = ({NODE})(), [x, y] = app.canvasPosToClientPos(node.pos), scale = app.canvas.ds.scale;
+    const node = ({SAMPLER})(), [x, y] = app.canvasPosToClientPos(node.pos), scale = app.canvas.ds.scale;
     return [x, y, x + node.size[0] * scale, y + node.size[1] * scale];
 }}"""
 
@@ -435,14 +434,6 @@ MARK = """() => {
     if (tracker.captureCanvasState) tracker.captureCanvasState();
     else tracker.checkState();
 }"""
-# Sends the page what a run would: as many experts as pulls.
-SEND = f"""async pulls => {{
-    const {{api}} = await import("/scripts/api.js");
-    const image = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
-    const experts = pulls.map((pull, i) => ({{name: "expert " + i, pull, image}}));
-    const detail = {{node: String(({NODE})().id), prompt_id: String(Math.random()), experts}};
-    api.dispatchEvent(new CustomEvent("mcdm.previews", {{detail}}));
-}}"""
 
 
 def run_in_page(page, **values):
@@ -496,7 +487,7 @@ def test_a_strip_comes_under_the_sampler_and_goes(page):
 ])
 def test_percents_sum_to_100(page, pulls, percents):
     page.load(drawing("face_from_three_experts"))
-    page.page.evaluate(SEND, pulls)
+    page.page.evaluate(SEND, [pulls, None])
     page.page.wait_for_function("count => document.querySelectorAll('.mcdm-previews figure').length === count",
                                 arg=len(pulls))
     page.page.wait_for_timeout(300)
@@ -508,24 +499,75 @@ def test_percents_sum_to_100(page, pulls, percents):
 def test_after_undo_the_strip_that_is_seen_is_the_nodes_own(page):
     page.load(drawing("face_from_three_experts"))
     count = "count => document.querySelectorAll('.mcdm-previews figure').length === count"
-    page.page.evaluate(SEND, [0.5, 0.25, 0.25])
+    page.page.evaluate(SEND, [[0.5, 0.25, 0.25], None])
     page.page.wait_for_function(count, arg=3)
     page.page.evaluate(SET, {"steps": 7})
     page.page.evaluate(MARK)
     page.page.keyboard.press("Control+z", delay=100)
-    page.page.wait_for_function(f"() => ({NODE})().widgets.find(w => w.name === 'steps').value !== 7")
-    page.page.evaluate(SEND, [0.75, 0.25])
+    page.page.wait_for_function(f"() => ({SAMPLER})().widgets.find(w => w.name === 'steps').value !== 7")
+    page.page.evaluate(SEND, [[0.75, 0.25], None])
     page.page.wait_for_function(count, arg=2)
     page.page.wait_for_timeout(300)
     assert [f["percent"] for f in page.page.evaluate(STRIP) if f["seen"]] == [75, 25]
     assert page.page.locator(".mcdm-previews").count() == 1
 
 
+def test_they_live_as_long_as_the_picture_of_save_image(page):
+    """Through undo and redo, and while another workflow is open, whose own node of the same id shows nothing."""
+    page.load(drawing("face_from_three_experts"))
+    page.run()
+    shown = page.page.evaluate(PERCENTS)
+    pictures = [figure["source"] for figure in page.page.evaluate(STRIP)]
+    assert sum(shown) == 100 and len(set(pictures)) == 3
+    kept = "() => Boolean(app.nodeOutputs[app.graph.nodes.find(node => node.type === 'SaveImage').id]?.images)"
+    page.page.evaluate(MARK)
+    page.page.wait_for_timeout(300)
+    page.page.evaluate(SET, {"steps": 7})
+    page.page.evaluate(MARK)
+    for key, steps in [("Control+z", 24), ("Control+y", 7), ("Control+z", 24)]:
+        page.page.wait_for_timeout(300)
+        page.page.keyboard.press(key, delay=100)
+        value = f"({SAMPLER})()?.widgets.find(widget => widget.name === 'steps').value"
+        page.page.wait_for_function(f"steps => {value} === steps", arg=steps)
+        page.page.wait_for_timeout(1000)
+        assert (page.page.evaluate(PERCENTS), page.page.evaluate(kept)) == (shown, True), key
+        assert [figure["source"] for figure in page.page.evaluate(STRIP)] == pictures
+    page.load(drawing("face_from_three_experts"))
+    assert (page.page.evaluate(PERCENTS), page.page.evaluate(kept)) == ([], False)
+    page.page.locator(".workflow-tabs .workflow-tab").nth(-2).click()
+    page.page.wait_for_function(f"() => ({PERCENTS})().length === 3")
+    assert (page.page.evaluate(PERCENTS), page.page.evaluate(kept)) == (shown, True)
+
+
+def test_before_a_first_run_they_take_no_room(page):
+    """On a new node as on a loaded one; then the sampler grows by the figures alone."""
+    page.load(drawing("face_from_three_experts"))
+    page.page.evaluate("""() => {
+        const node = LiteGraph.createNode("MCDMSampler"), [x, y] = app.graph.nodes[0].pos;
+        node.pos = [x, y + 800];
+        app.graph.add(node);
+        app.canvas.setDirty(true, true);
+    }""")
+    page.page.wait_for_timeout(500)
+    boxes = [box for _, title, box in page.boxes()["nodes"] if title == "MCDM Sampler"]
+    rows = """() => app.graph.nodes.filter(node => node.type === "MCDMSampler").map(node => {
+        const {element} = node.widgets.find(widget => widget.name === "expert_previews_strip");
+        return element.isConnected ? element.getBoundingClientRect().height : 0 })"""
+    assert page.page.evaluate(rows) == [0, 0]
+    before = [bottom - top for _, top, _, bottom in boxes]
+    assert max(before) < 350, "its eight fields, title and badge, and nothing under them"
+    page.page.evaluate(SEND, [[0.5, 0.25, 0.25], None])
+    page.page.wait_for_function(f"() => ({PERCENTS})().length === 3")
+    after = [box for _, title, box in page.boxes()["nodes"] if title == "MCDM Sampler"]
+    grown = [bottom - top - old for (_, top, _, bottom), old in zip(after, before, strict=True)]
+    assert 100 < max(grown) < 180 and min(grown) == pytest.approx(0, abs=1)
+
+
 def test_inside_a_subgraph_it_finds_its_node(page):
     page.load(drawing("face_from_three_experts"))
-    page.page.evaluate(f"() => app.graph.convertToSubgraph(new Set([({NODE})()]))")
+    page.page.evaluate(f"() => {{ app.graph.convertToSubgraph(new Set([({SAMPLER})()])) }}")
     assert [key for key, call in page.prompt().items() if call["class_type"] == "MCDMSampler"][0].count(":") == 1
     run_in_page(page, seed=11, steps=4)
     pictures = page.page.evaluate(f"""() =>
-        [...({NODE})().widgets.at(-1).element.querySelectorAll("img")].map(image => image.src.slice(0, 15))""")
+        [...({SAMPLER})().widgets.at(-1).element.querySelectorAll("img")].map(image => image.src.slice(0, 15))""")
     assert pictures == ["data:image/jpeg"] * 3

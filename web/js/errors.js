@@ -21,7 +21,7 @@ function hostSays(message) {
 }
 
 function padSays(node) {
-    return node.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
+    return node?.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
 }
 
 function isOurs(node) {
@@ -37,7 +37,7 @@ function shownFor(failed) {
 
 function show({node_id: failed, exception_message: said}) {
     const id = shownFor(failed), node = nodeOf(id), message = said?.trim(), now = current;
-    if (!message || !isOurs(node) || (padSays(node) && shownAt(id) === node)) return;
+    if (!message || !isOurs(node) || (node.comfyClass === "ReliabilityMixer" && padSays(shownAt(id)))) return;
     removeNotes(["said"], id);
     note("error", id, message);
     setTimeout(() => {

@@ -137,7 +137,7 @@ export function goesTo(node, comfyClass, depth = 0) {
     });
 }
 
-/** The experts of a mixer, and last, where one arrives, the mixture. */
-export function parts(node) {
-    return [...experts(node), mixtureOf(node)].filter(Boolean);
+/** The experts of a mixer, and last, where one arrives, the mixture. path: see wires.js. */
+export function parts(node, path = []) {
+    return [...experts(node, path), mixtureOf(node, path)].filter(Boolean);
 }

@@ -37,6 +37,47 @@ export function nodeOf(id) {
     return graph?.getNodeById(last);
 }
 
+/** What the page keeps of a node's last run, as it keeps the picture of Save Image: through undo, and with its tab. */
+export function outputsOf(node) {
+    const {graph} = node;
+    if (!graph) return;
+    const isRoot = graph === (graph.rootGraph ?? graph);
+    return app.nodeOutputs[isRoot ? node.id : `${graph.id}:${node.id}`];
+}
+
+/** What make() gives, without the node listing the DOM widget that it adds: the page draws that all the same. */
+export function unlisted(node, make) {
+    const {addCustomWidget} = node;
+    node.addCustomWidget = widget => widget;
+    try {
+        return make();
+    } finally {
+        node.addCustomWidget = addCustomWidget;
+    }
+}
+
+/**
+ * Lets make(source, shown) give a DOM widget for a widget that is promoted to a subgraph's node, in the place of what
+ * the page shows; shown.value is the value that the page keeps for it. Returns whether the page can do so: older
+ * frontends copy the source, and have no panel of what is within.
+ */
+export function onPromoted(host, make) {
+    const usual = host.createPromotedHostWidget;
+    if (!usual) return false;
+    host.createPromotedHostWidget = (input, id, source) => {
+        const own = usual.call(host, input, id, source);
+        if (own || host.graph?.getNodeById(host.id) !== host) return own;       // the page asks again once it is there
+        return unlisted(host, () => make(source, host._projectPromotedWidget(input)));
+    };
+    return true;
+}
+
+/** What else a node shows is exposed on the face of a subgraph's node, by the eyes of its panel: [[node id, name]]. */
+export function exposedOn(host) {
+    const exposures = host.serialize().properties?.previewExposures ?? [];  // older frontends move the widget itself
+    return exposures.map(({sourceNodeId, sourcePreviewName}) => [sourceNodeId, sourcePreviewName]);
+}
+
 /** Shows an error as a toast; the function that is returned takes it away again. */
 export function toast(summary, detail) {
     const {toast} = app.extensionManager;
@@ -101,6 +142,12 @@ export function chain(object, name, after) {
         after(...values);
         return result;
     };
+}
+
+/** Keeps a node in a set while it is in a graph. */
+export function keepIn(set, node) {
+    chain(node, "onAdded", () => set.add(node));
+    chain(node, "onRemoved", () => set.delete(node));
 }
 
 function descriptor(object, name) {

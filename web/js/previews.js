@@ -1,14 +1,18 @@
-/** Under an MCDM Sampler, while it runs: each expert's own idea of the picture, and a bar of how much it pulls. */
+/**
+ * Under an MCDM Sampler, while it runs: each expert's own idea of the picture, and a bar of how much it pulls. The page
+ * keeps them as it keeps the pictures of other nodes, and shows them on a subgraph's face where their eye is open.
+ */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
 import { COLORS, experts } from "./experts.js";
-import { chain, mount, nodeOf } from "./host.js";
+import { chain, exposedOn, keepIn, mount, nodeOf, outputsOf, vueNodes } from "./host.js";
 import { wholeParts } from "./pad/numbers.js";
-import { origin } from "./wires.js";
+import { origin, widgetValue } from "./wires.js";
 import { say } from "./words.js";
 
-const NODE = "MCDMSampler", SWITCH = "expert_previews", WIDGET = "expert_previews_strip";
+const NODE = "MCDMSampler", SWITCH = "expert_previews", OUTPUT = "mcdm_previews";
+const WIDGET = "expert_previews_strip", TYPE = "preview";               // a type that panels expose, not promote
 const COLUMNS = 4;                                                      // pictures beside each other
 const HEAD = 19, ROW = 100;                                             // pixels, the heading as previews.css has it
 
@@ -16,9 +20,9 @@ const HEAD = 19, ROW = 100;                                             // pixel
 const NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 
 /** The colours of the slots on the mixer, where it is plain which mixer it is; else those of the first slots. */
-function colorsFor(node, count) {
-    const mixer = origin(node, node.inputs.findIndex(input => input.name === "mixture"))?.node;
-    const wired = mixer ? experts(mixer) : [];
+function colorsFor(sampler, path, count) {
+    const mixer = origin(sampler, sampler.inputs.findIndex(input => input.name === "mixture"), path);
+    const wired = mixer?.node ? experts(mixer.node, mixer.path) : [];
     if (wired.length === count) return wired.map(expert => expert.color);
     return Array.from({length: count}, (_, i) => COLORS[i % COLORS.length]);
 }
@@ -34,24 +38,41 @@ function figure(name, color) {
     const element = make("figure", {title: name, style: `--expert: ${color}`}, image, caption, meter);
     return {
         element,
-        show({pull, image: source}, whole) {
-            if (source) image.src = source;
-            element.classList.toggle("silent", !source);    // not asked at this noise level: its last word stays, faded
+        show({pull, image: source, silent}, whole) {
+            image.src = source ?? NOTHING;
+            element.classList.toggle("silent", silent);
             percent.textContent = bar.style.width = `${whole}%`;
             meter.setAttribute("aria-valuenow", (100 * pull).toFixed(2));
         },
     };
 }
 
-/** The figures of one run on one node. Empty, it takes no room. */
+/** {run, experts: [{name, pull, image, silent}]} of a sampler's last run, where that was told. */
+const heldFor = sampler => outputsOf(sampler)?.[OUTPUT]?.[0];
+
+/**
+ * The figures of a sampler's last run, as a widget of the sampler itself or of a subgraph's node. Empty, it takes no
+ * room. path: the subgraphs' nodes from there to the sampler.
+ */
 class Strip {
     #figures = [];
-    #run;
+    #held;                                                              // what is shown
+    open = true;
 
-    constructor() {
+    constructor(home, name, sampler, path = []) {
+        Object.assign(this, {home, sampler, path});
         const label = say`What each expert alone thinks the picture is`;
         this.heading = make("div", {class: "mcdm-previews-head"}, say`How much each expert pulls`);
-        this.element = make("div", {class: "mcdm-previews", role: "group", "aria-label": label});
+        this.element = make("div", {
+            class: "mcdm-previews", role: "group", "aria-label": label, "data-widget": name,
+        });
+        const widget = this.widget = home.addDOMWidget(name, TYPE, this.element, {
+            serialize: false,
+            hideOnZoom: false,
+            getMinHeight: () => this.height && this.height + 2 * widget.margin,
+            getMaxHeight: () => (this.height ? undefined : 0),
+        });
+        Object.assign(widget, {serialize: false, hidden: true, label});
     }
 
     /** Pixels. */
@@ -60,84 +81,96 @@ class Strip {
         return rows && HEAD + rows * ROW;
     }
 
-    /** seen: [{name, pull, image}], one per expert. Nothing of another run stays. */
-    show(run, seen, node) {
-        if (run !== this.#run) {
-            const columns = Math.min(COLUMNS, seen.length), colors = colorsFor(node, seen.length);
-            this.#run = run;
-            this.element.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-            this.#set(seen.map(({name}, i) => figure(name, colors[i])));
-        }
-        const percents = wholeParts(seen.map(({pull}) => pull), 100);
-        for (const [i, expert] of seen.entries()) this.#figures[i].show(expert, percents[i]);
+    /** Shows what the page holds now, or gives back the height that it took. */
+    follow() {
+        const {home, widget, sampler, path} = this;
+        const held = this.open && widgetValue(sampler, SWITCH, path) !== false ? heldFor(sampler) : undefined;
+        if (held === this.#held) return;
+        if (held?.run !== this.#held?.run) this.#build(held?.experts ?? []);
+        this.#held = held;
+        const taken = held || widget.hidden ? 0 : widget.computedHeight ?? 0;
+        widget.hidden = !held;
+        const percents = wholeParts((held?.experts ?? []).map(({pull}) => pull), 100);
+        for (const [i, figure] of this.#figures.entries()) figure.show(held.experts[i], percents[i]);
+        if (!vueNodes()) home.setSize([home.size[0], Math.max(home.computeSize()[1], home.size[1] - taken)]);
+        this.mount();
+        app.canvas.setDirty(true, true);
     }
 
-    clear() {
-        this.#run = undefined;
-        this.#set([]);
+    mount() {
+        mount(this.home, this.element, `.mcdm-previews[data-widget="${this.widget.name}"]`);
     }
 
-    #set(figures) {
-        this.#figures = figures;
+    #build(seen) {
+        const columns = Math.min(COLUMNS, seen.length), colors = colorsFor(this.sampler, this.path, seen.length);
+        this.#figures = seen.map(({name}, i) => figure(name, colors[i]));
+        this.element.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
         this.element.style.minHeight = this.height ? `${this.height}px` : "";
-        const heading = figures.length ? [this.heading] : [];
-        this.element.replaceChildren(...heading, ...figures.map(figure => figure.element));
+        const heading = seen.length ? [this.heading] : [];
+        this.element.replaceChildren(...heading, ...this.#figures.map(figure => figure.element));
     }
 }
 
-const strips = new WeakMap();                                           // node -> {strip, widget}
+const homes = new Set();                                                // samplers and subgraphs' nodes in a graph
+const stripsOf = new WeakMap();                                         // home -> {id within the home: strip}
 
-/** The strip of a node, empty: it stays so until something is sent. */
-function add(node) {
-    const strip = new Strip();
-    const widget = node.addDOMWidget(WIDGET, "mcdm_previews", strip.element, {
-        serialize: false,
-        hideOnZoom: false,
-        getMinHeight: () => strip.height && strip.height + 2 * widget.margin,
-        getMaxHeight: () => (strip.height ? undefined : 0),
+/** Hands what a run tells to the page, as the output of its node. An expert that was not asked keeps its last word. */
+function keep({node, prompt_id: run, experts: seen}) {
+    const sampler = nodeOf(node), before = sampler && heldFor(sampler);
+    const words = before?.run === run ? before.experts : [];
+    const told = seen.map((expert, i) => ({...expert, image: expert.image ?? words[i]?.image, silent: !expert.image}));
+    const output = {[OUTPUT]: [{run, experts: told}]};
+    api.dispatchEvent(new CustomEvent("executed", {detail: {node, display_node: node, prompt_id: run, output}}));
+    follow();
+}
+
+function holdsSampler(graph) {
+    return graph.nodes.some(node => node.comfyClass === NODE || (node.subgraph && holdsSampler(node.subgraph)));
+}
+
+/** The samplers whose strips are open on the face of a subgraph's node: [{id, sampler, path}]. */
+function exposed(host, path = []) {
+    if (!holdsSampler(host.subgraph)) return [];
+    return exposedOn(host).flatMap(([id, name]) => {
+        const node = host.subgraph.getNodeById(id), way = [...path, host];
+        if (!name.startsWith(WIDGET) || !node) return [];
+        if (node.comfyClass === NODE) return [{id, sampler: node, path: way}];
+        return node.subgraph ? exposed(node, way).slice(0, 1).map(found => ({...found, id})) : [];
     });
-    Object.assign(widget, {serialize: false, hidden: true});
-    strips.set(node, {strip, widget});
 }
 
-function show({node: id, prompt_id: run, experts: seen}) {
-    const node = nodeOf(id);
-    if (!strips.has(node)) return;
-    const {strip, widget} = strips.get(node);
-    strip.show(run, seen, node);
-    widget.hidden = false;
-    mount(node, strip.element, ".mcdm-previews");
-    node.setDirtyCanvas(true, true);
+/** Gives a subgraph's node the strips that it should have. One that is closed stays, empty. */
+function fitFace(host) {
+    const open = exposed(host), own = stripsOf.get(host);
+    for (const {id, sampler, path} of open)
+        if (own.get(id)?.sampler !== sampler) own.set(id, new Strip(host, `${WIDGET} ${id}`, sampler, path));
+    for (const [id, strip] of own) strip.open = open.some(found => found.id === id);
 }
 
-/** Empties the strip, and gives back the height that it took. */
-function clear(node) {
-    const {strip, widget} = strips.get(node);
-    if (widget.hidden) return;
-    widget.hidden = true;
-    strip.clear();
-    const [width, height] = node.size;
-    node.setSize([width, Math.max(node.computeSize()[1], height - (widget.computedHeight ?? 0))]);
-    node.setDirtyCanvas(true, true);
+function follow() {
+    for (const home of homes) {
+        if (home.subgraph && home.graph === app.canvas.graph) fitFace(home);
+        for (const strip of stripsOf.get(home).values()) strip.follow();
+    }
 }
 
 app.registerExtension({
     name: "mcdm.previews",
     setup() {
         addStylesheet("previews.css");
-        api.addEventListener("mcdm.previews", ({detail}) => show(detail));
+        api.addEventListener("mcdm.previews", ({detail}) => keep(detail));
+        // Whatever the page brings back, by undo or with a tab, it draws; an eye is a change.
+        chain(app.canvas, "onDrawForeground", follow);
+        api.addEventListener("graphChanged", follow);
     },
     afterConfigureGraph() {
-        for (const node of app.canvas.graph.nodes)
-            if (strips.has(node)) mount(node, strips.get(node).strip.element, ".mcdm-previews");
+        follow();
+        for (const home of homes) for (const strip of stripsOf.get(home).values()) strip.mount();
     },
     nodeCreated(node) {
-        if (node.comfyClass !== NODE) return;
-        const toggle = node.widgets?.find(widget => widget.name === SWITCH);
-        if (!toggle) return;
-        add(node);
-        chain(toggle, "callback", value => {
-            if (!value) clear(node);
-        });
+        const isSampler = node.comfyClass === NODE && node.widgets?.some(widget => widget.name === SWITCH);
+        if (!isSampler && !node.subgraph) return;
+        stripsOf.set(node, new Map(isSampler ? [[node, new Strip(node, WIDGET, node)]] : []));
+        keepIn(homes, node);
     },
 });

@@ -61,12 +61,18 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
 }
 
 /**
- * What stands in a widget, or arrives there from a primitive or a subgraph's node; undefined where only a run can tell.
+ * Where a value is set that stands in a widget, or arrives there from a primitive or a subgraph's node; undefined where
+ * only a run can tell.
  */
-export function widgetValue(node, name, path) {
+export function widgetBehind(node, name, path) {
     const index = node.inputs?.findIndex(input => input.widget?.name === name) ?? -1;
-    if (node.inputs?.[index]?.link == null) return node.widgets?.find(widget => widget.name === name)?.value;
+    if (node.inputs?.[index]?.link == null) return node.widgets?.find(widget => widget.name === name);
     const at = origin(node, index, path);
-    if (PRIMITIVE.test(at?.node?.type)) return widgetValue(at.node, "value", at.path);
-    return at?.widget?.value;
+    if (PRIMITIVE.test(at?.node?.type)) return widgetBehind(at.node, "value", at.path);
+    return at?.widget;
+}
+
+/** That value. */
+export function widgetValue(node, name, path) {
+    return widgetBehind(node, name, path)?.value;
 }

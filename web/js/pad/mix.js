@@ -1,7 +1,7 @@
 /** The numbers of one mixer: who is wired to it, what its text says, and the one way in which the pad sets it. */
 import { goesTo, parts } from "../experts.js";
 import { markUndoStep } from "../host.js";
-import { widgetValue } from "../wires.js";
+import { widgetBehind, widgetValue } from "../wires.js";
 import { say } from "../words.js";
 import { RELIABILITIES, SHARES, equal, format, formatExactly, isEqual, parse, sum, toThousandth } from "./numbers.js";
 import { balanced, limits, reliabilitiesOf, sharesOf } from "./shares.js";
@@ -33,6 +33,7 @@ export class Mix {
     linked = false;         // whether the text comes in by a wire
     masked = false;         // whether automatic masks follow, by which the numbers differ from place to place
     wiring = "";            // all that a control is built of: changes with experts and their names
+    widget = undefined;     // whose value is the text
     onChange = () => {};
 
     #seen;                  // what the last refresh saw
@@ -40,8 +41,9 @@ export class Mix {
     #written;               // {text, numbers, note}: what the pad wrote
     #edited = false;
 
-    constructor(node, text, meaning) {
-        Object.assign(this, {node, widget: text, meaningWidget: meaning});
+    /** home: the node that has the text; path: the subgraphs' nodes from there to the mixer. */
+    constructor(home, mixer, path) {
+        Object.assign(this, {home, mixer, path});
     }
 
     get text() {
@@ -55,7 +57,7 @@ export class Mix {
 
     /** Whether the numbers can be said in the other meaning. */
     get turnable() {
-        return this.editable && Boolean(this.weights && this.meaningWidget) && !this.#isLinked(this.meaningWidget);
+        return this.editable && Boolean(this.weights && this.#meaningWidget);
     }
 
     /** What the last turn could not keep, until something is changed. */
@@ -63,15 +65,21 @@ export class Mix {
         return this.text === this.#written?.text ? this.#written.note : undefined;
     }
 
-    #isLinked(widget) {
-        return Boolean(this.node.inputs?.some(input => input.widget?.name === widget.name && input.link != null));
+    get #meaningWidget() {
+        return widgetBehind(this.mixer, "meaning", this.path);
+    }
+
+    get #isLinked() {
+        const {home, widget} = this;
+        return Boolean(home.inputs?.some(input => input.widget?.name === widget.name && input.link != null));
     }
 
     /** Follows text, meaning, wires, names and weights; does nothing where none of them has changed. */
     refresh() {
-        const list = parts(this.node), text = this.text, linked = this.#isLinked(this.widget);
-        const meaning = widgetValue(this.node, "meaning") === SHARES ? SHARES : RELIABILITIES;
-        const masked = goesTo(this.node, "AutomaticMasks");
+        const {mixer, path, text} = this;
+        const list = parts(mixer, path), linked = this.#isLinked;
+        const meaning = widgetValue(mixer, "meaning", path) === SHARES ? SHARES : RELIABILITIES;
+        const masked = goesTo(mixer, "AutomaticMasks");
         const seen = JSON.stringify([list, linked, masked, meaning, text]);
         if (seen === this.#seen) return;
         this.#seen = seen;
@@ -102,6 +110,11 @@ export class Mix {
         this.#write(format(this.#inSlots(numbers)), numbers);
     }
 
+    /** A text as it was typed. */
+    type(text) {
+        if (text !== this.text) this.#write(text);
+    }
+
     /** The empty text: all equal, however many experts there are. */
     clear() {
         this.#write("");
@@ -123,7 +136,7 @@ export class Mix {
         }
         const text = this.text.trim() || !isEqual(turned, this.experts) ? formatExactly(this.#inSlots(turned)) : "";
         this.#edited = true;
-        this.#put(this.meaningWidget, meaning);
+        this.#put(this.#meaningWidget, meaning);
         this.#write(text, turned, note);
     }
 

@@ -1,6 +1,6 @@
-/** The pad: a heading, the control that suits the number of experts, small print, and notes. */
+/** The pad: a heading, the control that suits the number of experts, small print, the text, and notes. */
 import { make } from "../dom.js";
-import { vueNodes } from "../host.js";
+import { mount, vueNodes } from "../host.js";
 import { say } from "../words.js";
 import { shareWithCanvas } from "./canvas.js";
 import { crossfader } from "./crossfader.js";
@@ -9,11 +9,12 @@ import { notes } from "./notes.js";
 import { sum } from "./numbers.js";
 import { smallPrint } from "./small_print.js";
 import { TERMS } from "./terms.js";
+import { textField } from "./text_field.js";
 import { triangle } from "./triangle.js";
 
 // Pixels, as reliability_pad.css has them; MARGIN is what the host leaves around the element.
 export const MARGIN = 8;
-const FRAME = 17, HEAD = 18, FOOT = 18, GAP = 4, LINE = 15, MAX_LINES = 5, MIN_WIDTH = 60;
+const FRAME = 17, HEAD = 18, FOOT = 18, TEXT = 20, GAP = 4, LINE = 15, MAX_LINES = 5, MIN_WIDTH = 60;
 const BESIDE_NOTES = 2 * MARGIN + 30;
 
 const pen = document.createElement("canvas").getContext("2d");
@@ -38,9 +39,10 @@ export class Pad {
     #notes = [];
     #fitted;                // the node's height that the pad has set
 
-    constructor(mix) {
+    /** name: the widget's. */
+    constructor(mix, name) {
         this.mix = mix;
-        this.node = mix.node;
+        this.node = mix.home;
         this.title = make("span");
         const help = say`Empties the text: all experts count equally`;
         this.equalButton = make("button", {type: "button", title: help}, say`All equal`);
@@ -49,8 +51,9 @@ export class Pad {
         this.note = make("div", {class: "mcdm-pad-note", role: "status"});
         this.print = smallPrint(mix);
         this.foot = this.print.element;
-        const attributes = {class: "mcdm-pad widget-expands", role: "group"};
-        this.element = make("div", attributes, this.head, this.body, this.foot, this.note);
+        this.text = textField(mix);
+        const attributes = {class: "mcdm-pad widget-expands", role: "group", "data-widget": name};
+        this.element = make("div", attributes, this.head, this.body, this.foot, this.text.element, this.note);
         this.equalButton.addEventListener("click", () => {
             mix.clear();
             mix.commit();
@@ -77,6 +80,8 @@ export class Pad {
         this.title.textContent = error ? say`The text does not fit` : TERMS[mix.meaning].title();
         this.element.setAttribute("aria-label", TERMS[mix.meaning].group());
         this.equalButton.disabled = !mix.text.trim();
+        this.text.element.hidden = linked;
+        this.text.show();
         this.note.hidden = !this.#notes.length;
         this.note.replaceChildren(...this.#notes.map(note => {
             return make("div", note === error ? {class: "mcdm-pad-wrong"} : {}, note);
@@ -94,8 +99,13 @@ export class Pad {
         if (!this.head.hidden) parts.push(HEAD);
         if (!this.body.hidden) parts.push(this.#control.height);
         if (!this.foot.hidden) parts.push(FOOT);
+        if (!this.text.element.hidden) parts.push(TEXT);
         if (lines) parts.push(LINE * lines + 2);
         return 2 * MARGIN + FRAME + sum(parts) + GAP * Math.max(0, parts.length - 1);
+    }
+
+    mount() {
+        mount(this.node, this.element, `.mcdm-pad[data-widget="${CSS.escape(this.element.dataset.widget)}"]`);
     }
 
     /** The node has been given what a file or a copy holds: its size, too, whatever fitted while that was read. */
