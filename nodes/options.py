@@ -14,7 +14,8 @@ from .checks import LowerBound, check_choice, require
 from .common import CATEGORY, MixtureWire, search_aliases
 
 CURVES = ("linear", "cosine")
-NO_LIMIT = 1e9      # the widget's stand-in for infinity
+NO_LIMIT = 0.0          # of sigma_high
+HIGHEST = 1e9           # of a noise level; as sigma_high of older files it stands for no limit
 
 
 class MixtureOptions(io.ComfyNode):
@@ -38,12 +39,13 @@ class MixtureOptions(io.ComfyNode):
                 io.Float.Input("rescale", optional=True, default=0.0, min=LowerBound(0.0), max=1.0, step=0.05,
                                tooltip="Gives the fused estimate the contrast of the experts' own estimates (Lin et "
                                        "al. 2023). 0 = off."),
-                io.Float.Input("sigma_low", optional=True, default=0.0, min=LowerBound(0.0), max=NO_LIMIT, step=0.01,
+                io.Float.Input("sigma_low", optional=True, default=0.0, min=LowerBound(0.0), max=HIGHEST, step=0.01,
                                round=False,
                                tooltip="Guidance acts above this noise level; below it the weights are divided by "
                                        "their sum (Kynkaanniemi et al. 2024)."),
-                io.Float.Input("sigma_high", optional=True, default=NO_LIMIT, min=LowerBound(0.0), max=NO_LIMIT,
-                               step=0.01, round=False, tooltip="Guidance acts up to this noise level."),
+                io.Float.Input("sigma_high", optional=True, default=NO_LIMIT, min=LowerBound(0.0), max=HIGHEST,
+                               step=0.01, round=False,
+                               tooltip="Guidance acts up to this noise level. 0 = from the first step."),
                 io.Boolean.Input("apg", optional=True, default=False,
                                  tooltip="Adaptive projected guidance on the whole mixture, against burnt colours at "
                                          "high weights (Sadat et al. 2024). For one expert it matches ComfyUI's node "
@@ -94,7 +96,7 @@ class MixtureOptions(io.ComfyNode):
             numbers_end=parse_numbers(reliabilities_end, mixture.slots, "reliabilities_end", minimum=0.0),
             curve=curve,
             rescale=rescale,
-            interval=(sigma_low, math.inf if sigma_high >= NO_LIMIT else sigma_high),
+            interval=(sigma_low, math.inf if sigma_high == NO_LIMIT or sigma_high >= HIGHEST else sigma_high),
             apg=Apg(apg_eta, apg_norm_threshold, apg_momentum) if apg else None,
             cfg_zero=cfg_zero,
             zero_init=zero_init,

@@ -17,6 +17,10 @@ logger = logging.getLogger("mcdm")
 
 REFUSED = ["LotusD"]      # image to image, without noise levels: noise_levels_of says so
 
+PIXEL_EXPERTS = ("faces_text", "faces_hair", "faces_skin", "faces_sketch", "faces_embedding", "scenes_text",
+                 "scenes_class")
+DRAWING_EXPERTS = ("faces_text_128",)
+
 # Pixels of a cell where it is not 8: older hosts' latent formats do not say it, and none says it of SD_X4.
 CELLS = {"ChromaRadiance": 1, "SD_X4": 4, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16,
          "HunyuanImage21": 32, "LTXV": 32, "SC_Prior": 42}
@@ -56,13 +60,15 @@ def _is_pixel_format(space: LatentFormat) -> bool:
     return isinstance(space, comfy.latent_formats.ChromaRadiance)
 
 
-def _name(space: LatentFormat) -> str:
+def space_name(space: LatentFormat) -> str:
     """What a latent format is called in a sentence."""
     return "pixels" if _is_pixel_format(space) else type(space).__name__
 
 
 def vae_of(space: LatentFormat) -> str:
     """Where the VAE of a latent space comes from, in a sentence."""
+    if _is_pixel_format(space):
+        return "pixel_space from ComfyUI's Load VAE"
     return f"the VAE from {_node(space)}" if _node(space) else "the VAE of its checkpoint"
 
 
@@ -74,6 +80,13 @@ def _node(space: LatentFormat) -> str | None:
 def cells(space: LatentFormat) -> int:
     """The width and height of a latent cell in pixels."""
     return CELLS.get(type(space).__name__) or getattr(space, "spacial_downscale_ratio", None) or 8
+
+
+def embedded_in(space: LatentFormat) -> list[str]:
+    """The embedded experts in a latent space, as Load Expert lists them."""
+    if _is_pixel_format(space):
+        return list(PIXEL_EXPERTS)
+    return list(DRAWING_EXPERTS) if _node(space) else []
 
 
 def families_of(space: LatentFormat) -> list[str]:
@@ -96,10 +109,11 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
         if same_space(ours, theirs):
             continue
         kind = "" if _is_pixel_format(theirs) else "the latent space "
-        names = (f"expert '{expert.name}' works in {kind}{_name(theirs)}, "
-                 f"expert '{lead.name}' in {_name(ours)}")
+        names = (f"expert '{expert.name}' works in {kind}{space_name(theirs)}, "
+                 f"expert '{lead.name}' in {space_name(ours)}")
         if not mixed or ours.latent_channels != theirs.latent_channels:
-            fitting = ", ".join(families_of(ours)[:5]) or "other models of its kind"
+            named = embedded_in(ours) or families_of(ours)[:5]
+            fitting = ", ".join(named) or "other models of its kind"
             own = [f"'{e.name}': {vae_of(space)}" for e, space in ((lead, ours), (expert, theirs)) if _node(space)]
             where = f" ({', '.join(own)})" if own else ""
             raise ValueError(f"These cannot be united directly: {names}. Connect the VAE of each checkpoint{where} to "
@@ -136,7 +150,7 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
     space = latent_format(lead.model)
     if not nested and latent.shape[1] != space.latent_channels:
         raise ValueError(f"Expert '{lead.name}' works on latents of {space.latent_channels} channels "
-                         f"({_name(space)}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
+                         f"({space_name(space)}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
                          "or encode the picture with the VAE of this latent space.")
     height, width = latent.shape[-2:]
     for expert in experts:

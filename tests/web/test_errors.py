@@ -118,3 +118,23 @@ def test_a_subgraph_says_what_its_nodes_say(page, words, kind, sentence):
     page.page.wait_for_timeout(200)
     box = note.evaluate(NOTE_BOX)
     assert [title for _, title, node in page.boxes()["nodes"] if reach_into_each_other(node, box)] == []
+
+
+WEIGHTS = """weight => {
+    for (const node of app.graph.nodes.filter(node => node.type === "ConditionExpert"))
+        node.widgets.find(widget => widget.name === "weight").value = weight;
+    for (const node of app.graph.nodes)
+        for (const widget of node.widgets ?? []) if (widget.name === "steps") widget.value = 1;
+}"""
+
+
+def test_a_warning_stands_beside_its_node_until_it_is_mended(page):
+    page.load(drawing("face_from_three_experts"))
+    note = page.page.locator(".mcdm-warning")
+    page.page.evaluate(WEIGHTS, 0)
+    page.page.get_by_test_id("queue-button").click()
+    note.wait_for()
+    assert note.inner_text().startswith("All weights are 0: no condition counts")
+    page.page.evaluate(WEIGHTS, 1)
+    page.page.get_by_test_id("queue-button").click()
+    note.wait_for(state="detached")

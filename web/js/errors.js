@@ -38,10 +38,16 @@ function show({node_id: id, exception_message: said}) {
     }, DIALOG_OPENS);
 }
 
-/** What a condition node understood is on the node itself; where that is within a subgraph, beside the subgraph. */
-function tell({node: id, display_node: shown, output}) {
-    const node = nodeOf(shown ?? id), [text] = output?.text ?? [];
-    if (text && isOurs(node) && shownAt(shown ?? id) !== node) note("said", shown ?? id, text);
+/**
+ * What a condition node understood is on the node itself; where that is within a subgraph, beside the subgraph.
+ * A warning stands beside its node in either case.
+ */
+function tell({node, display_node: shown, output}) {
+    const id = shown ?? node, of = nodeOf(id);
+    if (!isOurs(of)) return;
+    const [text] = output?.text ?? [], [warning] = output?.warning ?? [];
+    if (text && shownAt(id) !== of) note("said", id, text);
+    if (warning) note("warning", id, warning);
 }
 
 function clear(kinds) {
@@ -55,8 +61,9 @@ app.registerExtension({
     setup() {
         api.addEventListener("execution_error", ({detail}) => show(detail));
         api.addEventListener("executed", ({detail}) => tell(detail));
-        // What was understood is not told again by a run that finds it in the cache: it stays.
+        // What a run finds in the cache it does not tell again: that stays until its node runs anew.
+        api.addEventListener("executing", ({detail}) => removeNotes(["said", "warning"], String(detail)));
         api.addEventListener("execution_start", () => clear(["error"]));
     },
-    afterConfigureGraph: () => clear(["error", "said"]),
+    afterConfigureGraph: () => clear(["error", "said", "warning"]),
 });
