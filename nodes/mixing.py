@@ -142,8 +142,9 @@ class ReliabilityMixer(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ReliabilityMixer", display_name="Reliability Mixer (unite models)", category=CATEGORY,
-            **search_aliases("unite models", "combine models", "combine checkpoints", "mix models", "mix checkpoints",
-                             "blend models", "blend checkpoints", "merge models", "fuse", "ensemble"),
+            **search_aliases("blend", "combine", "merge", "mix", "fuse", "ensemble", "unite models", "combine models",
+                             "combine checkpoints", "mix models", "mix checkpoints", "blend models",
+                             "blend checkpoints", "merge models", "merge checkpoints"),
             description="Unites several models, the experts, in every denoising step; no weights are merged. The first "
                         "one leads: the sampler runs on its noise schedule. Models of different latent spaces each "
                         "need their VAE.",
