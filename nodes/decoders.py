@@ -9,7 +9,7 @@ from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 from safetensors import SafetensorError, safe_open
 
-from ..mcdm.host.models import latent_format, space_name, vae_of
+from ..mcdm.host.models import latent_format, vae_of
 from ..mcdm.mixture import Mixture
 
 DECODERS = ("VAEDecode", "VAEDecodeTiled")
@@ -33,8 +33,8 @@ def check_decoders(mixture: Mixture) -> None:
     for loader in _loaders(get_progress_state().dynprompt.original_prompt, context.node_id):
         name, channels = _vae(loader)
         if channels != space.latent_channels and {channels, space.latent_channels} <= CHANNELS:
-            raise ValueError(f"This mixture draws {space_name(space)}, but VAE Decode is given the VAE '{name}', which "
-                             f"does not fit; connect {vae_of(space)}.")
+            raise ValueError(f"VAE Decode is given the VAE '{name}', which does not fit the latents of this mixture; "
+                             f"connect {vae_of(space)}.")
 
 
 def _loaders(prompt: Prompt, node: str) -> Iterator[dict[str, Any]]:

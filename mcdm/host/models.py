@@ -108,17 +108,16 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
         theirs = latent_format(expert.model)
         if same_space(ours, theirs):
             continue
-        kind = "" if _is_pixel_format(theirs) else "the latent space "
-        names = (f"expert '{expert.name}' works in {kind}{space_name(theirs)}, "
-                 f"expert '{lead.name}' in {space_name(ours)}")
+        names = f"expert '{expert.name}' works in {space_name(theirs)}, expert '{lead.name}' in {space_name(ours)}"
         if not mixed or ours.latent_channels != theirs.latent_channels:
             named = embedded_in(ours) or families_of(ours)[:5]
             fitting = ", ".join(named) or "other models of its kind"
-            own = [f"'{e.name}': {vae_of(space)}" for e, space in ((lead, ours), (expert, theirs)) if _node(space)]
-            where = f" ({', '.join(own)})" if own else ""
-            raise ValueError(f"These cannot be united directly: {names}. Connect the VAE of each checkpoint{where} to "
-                             f"vae of its Condition Expert, or use experts of one latent space; with '{lead.name}', "
-                             f"for example, {fitting}.")
+            latents = [(e.name, space) for e, space in ((lead, ours), (expert, theirs)) if not _is_pixel_format(space)]
+            whose, space = max(latents, key=lambda each: _node(each[1]) is not None)
+            raise ValueError(f"These cannot be united directly: expert '{expert.name}' works in {space_name(theirs)}, "
+                             f"expert '{lead.name}' in {space_name(ours)}. Connect the VAE of each that draws latents "
+                             f"to vae of its Condition Expert (for '{whose}': {vae_of(space)}), or use experts of one "
+                             f"latent space; with '{lead.name}', for example, {fitting}.")
         logger.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
 
 
@@ -157,9 +156,8 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor) -> None:
         size = getattr(expert.model.model, "fixed_size", None)
         if size is not None and (height, width) != tuple(size):
             cell = cells(space)
-            fitting = "that size" if cell == 1 else f"{size[1] * cell} x {size[0] * cell} pixels"
             raise ValueError(f"Expert '{expert.name}' works only at {size[1]} x {size[0]}, but the latent is {width} x "
-                             f"{height}; use EmptyExpertLatent with {fitting}.")
+                             f"{height}; use EmptyExpertLatent with {size[1] * cell} x {size[0] * cell} pixels.")
     for expert in experts:
         if expert.mask is not None and latent.ndim not in (4, 5):
             raise ValueError(f"Expert '{expert.name}' has a mask, but masks are for pictures and videos; this latent "

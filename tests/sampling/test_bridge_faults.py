@@ -28,7 +28,7 @@ def bad(attribute, value):
 @pytest.mark.parametrize(("broken", "words"), [
     (lambda: bad("latent_channels", 16), "latents of 16 channels and 8 pixels.*works in Space1: 4 channels"),
     (lambda: bad("upscale_ratio", 16), "16 pixels a cell.*8 pixels a cell"),
-    (lambda: bad("latent_dim", 3), "videos or sound"),
+    (lambda: bad("latent_dim", 3), "of 3 dimensions"),
 ])
 def test_a_vae_of_another_family_is_refused_when_it_is_wired(comfy, unets, broken, words):
     a, b = (expert(comfy, spaces.seen_through(unets[i], IDENTITY, i), i, vae=v)

@@ -7,7 +7,7 @@ from unite_and_conquer.devtools.browser import TEXT, Page, opened
 from unite_and_conquer.devtools.prompts import drawing
 from unite_and_conquer.devtools.versions import COMPLAINTS, TOAST
 
-SENTENCE = "Expert 'hair' works only at 64 x 64, but the latent is 32 x 32; use EmptyExpertLatent with that size."
+SENTENCE = "Expert 'hair' works only at 64 x 64, but the latent is 32 x 32; use EmptyExpertLatent with 64 x 64 pixels."
 SEND = """async ([kind, type, sentence]) => {
     const {api} = await import("/scripts/api.js");
     const node = app.graph.nodes.find(node => node.type === type);

@@ -126,7 +126,7 @@ def found(page, wanted):
 def test_the_search_finds(page, pack_nodes):
     field = search(page)
     knows_aliases = "search_aliases" in pack_nodes["ReliabilityMixer"]
-    aliases = {words: "ReliabilityMixer" for words in ALIASES} if knows_aliases else {}
+    aliases = dict.fromkeys(ALIASES, "ReliabilityMixer") if knows_aliases else {}
     for words, node in (SEARCHES | aliases).items():
         field.fill("nothing is called that")
         page.page.locator(SEARCH_RESULT).first.wait_for(state="detached")

@@ -5,10 +5,8 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { note, removeNotes } from "./floating.js";
-import { inView, nodeOf, shownAt, toast } from "./host.js";
+import { inView, isOurs, nodeOf, shownAt, toast } from "./host.js";
 
-/** The pack's python_module, from /extensions/PACK/js/errors.js. */
-const PACK = `custom_nodes.${decodeURIComponent(new URL(import.meta.url).pathname.split("/").at(-3))}`;
 const DIALOG_OPENS = 500;                                               // milliseconds
 
 const toasts = [];                                                      // functions that take them away
@@ -23,15 +21,11 @@ function padSays(node) {
     return node.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
 }
 
-function isOurs(node) {
-    return node?.constructor.nodeData?.python_module === PACK;
-}
-
 function show({node_id: id, exception_message: said}) {
     const node = nodeOf(id), message = said?.trim(), now = current;
-    if (!message || !isOurs(node) || (padSays(node) && shownAt(id) === node)) return;
+    if (!message || !isOurs(node)) return;
     removeNotes(["said"], id);
-    note("error", id, message);
+    if (!padSays(node) || shownAt(id) !== node) note("error", id, message);
     setTimeout(() => {
         if (now !== current || inView(shownAt(id)) || hostSays(message)) return;
         toasts.push(toast(node.title, message));
