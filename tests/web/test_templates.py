@@ -71,7 +71,8 @@ def seen(stand_ins: None, host: Any, browser: Any, request: pytest.FixtureReques
         for name in names():
             page.load(drawing(name))
             found[name] = page.boxes() | {
-                "contrasts": page.page.evaluate(CONTRASTS, CARDS), "complaints": page.complaints(), "prompt": page.prompt()}
+                "contrasts": page.page.evaluate(CONTRASTS, CARDS), "complaints": page.complaints(),
+                "prompt": page.prompt()}
     return found
 
 

@@ -18,14 +18,14 @@ function hostSays(message) {
 }
 
 function padSays(node) {
-    return node.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
+    return node?.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
 }
 
 function show({node_id: id, exception_message: said}) {
     const node = nodeOf(id), message = said?.trim(), now = current;
     if (!message || !isOurs(node)) return;
     removeNotes(["said"], id);
-    if (!padSays(node) || shownAt(id) !== node) note("error", id, message);
+    if (node.comfyClass !== "ReliabilityMixer" || !padSays(shownAt(id))) note("error", id, message);
     setTimeout(() => {
         if (now !== current || inView(shownAt(id)) || hostSays(message)) return;
         toasts.push(toast(node.title, message));

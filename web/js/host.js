@@ -40,6 +40,18 @@ export function nodeOf(id) {
     return graph?.getNodeById(last);
 }
 
+/** Shows an error as a toast; the function that is returned takes it away again. */
+export function toast(summary, detail) {
+    const {toast} = app.extensionManager;
+    if (toast.dismiss) {
+        const id = toast.error(summary, {description: detail, duration: TOAST_STAYS});
+        return () => toast.dismiss(id);
+    }
+    const message = {severity: "error", summary, detail, life: TOAST_STAYS};    // of older frontends
+    toast.add(message);
+    return () => toast.remove(message);
+}
+
 /** Whether a node is one of the pack's. */
 export function isOurs(node) {
     return node?.constructor.nodeData?.python_module === PACK;
@@ -56,18 +68,6 @@ export function onRefusal(change) {
             throw refusal;
         }
     };
-}
-
-/** Shows an error as a toast; the function that is returned takes it away again. */
-export function toast(summary, detail) {
-    const {toast} = app.extensionManager;
-    if (toast.dismiss) {
-        const id = toast.error(summary, {description: detail, duration: TOAST_STAYS});
-        return () => toast.dismiss(id);
-    }
-    const message = {severity: "error", summary, detail, life: TOAST_STAYS};    // of older frontends
-    toast.add(message);
-    return () => toast.remove(message);
 }
 
 /** The node of an execution id, or the subgraph's node that it is in: whichever the graph that is shown has. */
