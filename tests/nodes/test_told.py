@@ -56,7 +56,7 @@ def test_a_vae_that_does_not_fit_is_told_before_the_first_step(host, sd_vae):
         where, sentence = failed(host, graph)
         assert where == culprit and sd_vae in sentence and "connect pixel_space from ComfyUI's Load VAE" in sentence
     where, sentence = failed(host, latents(vae=node("VAELoader", vae_name="pixel_space")))
-    assert where == "sample" and "'pixel_space', which does not fit; connect the VAE from Load Expert VAE" in sentence
+    assert where == "sample" and "VAE 'pixel_space'" in sentence and "connect the VAE from Load Expert VAE" in sentence
     where, sentence = failed(host, edited(face(), {}) | {"vae": node("LoadExpertVAE")})
     assert where == "sample" and "pixel_space" in sentence
 
@@ -81,8 +81,8 @@ def test_weights_of_zero_run_with_a_warning(host):
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"words": {"model": ["hair", 0]}}, ["takes hair (map), not text", "choose faces_text, scenes_text"]),
-    ({"map": {"model": ["text", 0]}}, ["takes text (text), not map", "choose faces_hair, faces_skin"]),
+    ({"words": {"model": ["hair", 0]}}, ["takes hair (map), not text", "Load Expert, such as faces_text, scenes_text"]),
+    ({"map": {"model": ["text", 0]}}, ["takes text (text), not map", "Load Expert, such as faces_hair, faces_skin"]),
 ])
 def test_an_expert_of_another_kind_is_named(host, changes, words):
     _, sentence = failed(host, edited(face(), changes))
