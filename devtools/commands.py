@@ -76,7 +76,8 @@ def render(server: Server, name: str, workflow: dict[str, Any]) -> None:
 def serve(options: argparse.Namespace, _: list[str]) -> int:
     """The host with its web page, until it is ended."""
     with Server(find_comfy(), cache_root() / "serve", options.port, quiet=False) as server:
-        tell(f"ComfyUI with the pack: {server.url}   (Ctrl-C ends it; workflows to drag in: {WORKFLOWS})")
+        tell(f"ComfyUI with the pack: {server.url}   (Ctrl-C ends it; workflows to drag in: {WORKFLOWS}; "
+             f"how it started: {server.log})")
         return server.process.wait()
 
 

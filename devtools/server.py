@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -71,7 +72,7 @@ class Server:
         self.comfy = comfy
         self.base = base
         self.port = port
-        self.quiet = quiet
+        self.quiet, self.ready = quiet, False
         self.beside = beside
         self.link, self.log = base / "custom_nodes" / PACK, base / "host.log"
 
@@ -126,7 +127,9 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self.command(), cwd=self.base, env=clean_env(PYTHONUNBUFFERED="1"), stdin=subprocess.DEVNULL,
-                stdout=log if self.quiet else sys.stderr, stderr=subprocess.STDOUT, **group)
+                stdout=log if self.quiet else subprocess.PIPE, stderr=subprocess.STDOUT, **group)
+        if not self.quiet:
+            threading.Thread(target=self._pass_on, daemon=True).start()
         try:
             self.wait_until_ready()
         except BaseException:
@@ -136,6 +139,17 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _pass_on(self) -> None:
+        """Shows what the host says once it is ready. The log has all, what it lacks for its own nodes included."""
+        assert self.process.stdout is not None
+        with self.log.open("ab") as log:
+            while said := os.read(self.process.stdout.fileno(), 1 << 16):
+                log.write(said)
+                log.flush()
+                if self.ready:
+                    sys.stderr.write(said.decode("utf-8", errors="replace"))
+                    sys.stderr.flush()
 
     def wait_until_ready(self) -> None:
         """Returns as soon as the host answers; raises Trouble if it ends, stays silent, or could not load the pack."""
@@ -152,6 +166,7 @@ class Server:
             time.sleep(0.1)
         if "(IMPORT FAILED)" in self.words():
             raise Trouble(f"ComfyUI could not import the pack.\n{self.tail()}")
+        self.ready = True
         say(f"ComfyUI answers at {self.url} after {ticker.seconds:.0f} s.")
 
     def stop(self) -> None:

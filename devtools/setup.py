@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .locks import make_once, stamped, write_stamp
 from .paths import CHECKOUT, ROOT, cache_root
-from .terminal import Trouble, run, runs
+from .terminal import Trouble, run, runs, say
 
 # No registry has ComfyUI itself; this wheel carries an unmodified ComfyUI 0.3.75 in one of its folders.
 COMFYUI = "0.3.75"
@@ -168,6 +168,8 @@ def cached_comfy() -> Comfy:
         return stamped(stamp, text) and (comfy.tree / "main.py").is_file() and runs(comfy.python, "-c", "")
 
     def make() -> None:
+        say(f"Setting up ComfyUI {COMFYUI} in {home}, once: an environment, ComfyUI, torch and ComfyUI's requirements. "
+            "It takes about five minutes and downloads most in the last two steps.")
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         make_venv(comfy.python)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -53,7 +54,7 @@ class Ticker:
         if time.monotonic() - self.shown > (0.3 if TERMINAL else 10):
             self.shown = time.monotonic()
             width = shutil.get_terminal_size((150, 0)).columns - 1
-            line = f"{self.label}: {self.seconds:.0f} s, {text}"[:width]
+            line = f"{self.label}: {self.seconds:.0f} s{', ' * bool(text)}{text}"[:width]
             say(line, end="" if TERMINAL else "\n")
 
 
@@ -77,9 +78,12 @@ def run(label: str, *command: str | Path) -> None:
     ticker, tail = Ticker(label), deque[str](maxlen=20)
     with subprocess.Popen(command, env=clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, encoding="utf-8", errors="replace") as process:
-        for line in process.stdout or ():
-            tail.append(line.rstrip())
-            ticker.show(tail[-1].strip())
+        lines = (line.rstrip() for line in process.stdout or ())
+        reader = threading.Thread(target=tail.extend, args=[lines])
+        reader.start()
+        while reader.is_alive():        # a download is silent for minutes
+            reader.join(0.3)
+            ticker.show(tail[-1].strip() if tail else "")
     if process.returncode:
         raise Trouble(f"{label}: failed.\n" + "\n".join(tail))
     say(f"{label}: {ticker.seconds:.0f} s")

@@ -50,6 +50,8 @@ APP_MODE = (1, 58)
 # So was the search that a double click on the canvas opens.
 SEARCH_FIELD = ".comfy-vue-node-search-container input, input[aria-controls=results-list]"
 SEARCH_RESULT = ".p-autocomplete-option, #results-list [role=option]"
+# The first release whose newer canvas shows labels for the values of a combo, as far as this was tried.
+LABELS = (1, 49)
 
 # Milliseconds after which a change is a step of undo for itself, and the page takes the next key for undo: newer pages
 # add what changes within 50 to the step before, and lose keys while they draw, which only a test is fast enough for.

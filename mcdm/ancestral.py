@@ -31,7 +31,7 @@ def sample_ancestral(
         noise_sampler = comfy.k_diffusion.sampling.default_noise_sampler(x, seed=extra_args.get("seed"))
     levels = [frame.place(sigma) for sigma in sigmas.tolist()]
     if eta > 0:
-        check_falling(levels, "MCDM Ancestral", remedy=", or eta 0")
+        check_falling(levels, "MCDM Ancestral")
     rows = x.new_ones(x.shape[0])
     for i in comfy.k_diffusion.sampling.trange(len(levels) - 1, disable=disable):
         denoised = model(x, sigmas[i] * rows, **extra_args)
@@ -44,12 +44,12 @@ def sample_ancestral(
     return x
 
 
-def check_falling(levels: list[AlphaBeta], sampler: str, remedy: str = "") -> None:
+def check_falling(levels: list[AlphaBeta], sampler: str) -> None:
     """Raises ValueError if an ancestral step would go up: noise would then have to be added, not removed."""
     for (alpha, beta), (alpha_next, beta_next) in zip(levels, levels[1:], strict=False):
         if beta_next * alpha > beta * alpha_next:
             raise ValueError(f"{sampler} needs noise levels that fall from step to step, and these rise; use a "
-                             f"schedule that falls{remedy}.")
+                             "schedule that falls, or eta 0 with MCDM Ancestral.")
 
 
 def step(

@@ -54,10 +54,13 @@ def _read(
         return numbers, ""
     # "0,5 0.5" is meant as two numbers, whatever its third would be.
     if len(numbers) < max(slots, default=0) + mixture or (DECIMAL_COMMA.search(text) and len(text.split()) > 1):
-        whose = "experts and a mixture" if mixture else "experts"
-        order = "in slot order, the mixture's last," if mixture else "in slot order,"
-        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {len(slots)} {whose}; give one for each wired "
-                         f"expert, {order} such as '{_example(count)}' (with a decimal point, not a decimal comma).")
+        if mixture:
+            raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {len(slots)} experts and a mixture; give "
+                             "one for each wired expert, in slot order, the mixture's last, such as "
+                             f"'{_example(count)}' (with a decimal point, not a decimal comma).")
+        raise ValueError(f"{what} '{text}': {len(numbers)} numbers for {len(slots)} experts; give one for each wired "
+                         f"expert, in slot order, such as '{_example(count)}' (with a decimal point, not a decimal "
+                         "comma).")
     read = (*slots, len(numbers)) if mixture else slots
     passed = ", ".join(str(slot) for slot in range(1, len(numbers) + 1) if slot not in read)
     told = (f"MCDM: {what} '{text}': {len(numbers)} numbers, {count} in use, are read by slot; no expert arrives at "
@@ -77,9 +80,11 @@ def _numbers(text: str, count: int, what: str, minimum: float) -> tuple[float, .
                              f"give {count} numbers such as '{_example(count)}'.")
         for word in words:
             number = _number(word)
-            if not math.isfinite(number) or number < minimum:
-                kind = "a non-negative number" if minimum == 0 else "a number"
-                raise ValueError(f"{what} '{text}': '{word}' is not {kind}; "
+            if minimum == 0 and not 0 <= number < math.inf:
+                raise ValueError(f"{what} '{text}': '{word}' is not a non-negative number; "
+                                 f"give {count} numbers such as '{_example(count)}'.")
+            if not math.isfinite(number):
+                raise ValueError(f"{what} '{text}': '{word}' is not a number; "
                                  f"give {count} numbers such as '{_example(count)}'.")
             numbers.append(number)
     return tuple(numbers)

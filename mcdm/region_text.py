@@ -95,7 +95,7 @@ def _slot(who: str, names: Mapping[int, str], absent: Collection[str]) -> int | 
 def parse_shape(text: str) -> Shape:
     """The shape that words describe, with `@0-24` and `crop` behind its numbers. Raises ValueError."""
     if not text:
-        raise ValueError(f"a shape is missing behind a colon or semicolon; write one such as {EXAMPLES[BOX]}.")
+        raise ValueError(f"there is no shape behind a colon or semicolon; write one such as {EXAMPLES[BOX]}.")
     kind, *words = text.split()
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
     if kind not in EXAMPLES:

@@ -9,7 +9,7 @@ from ..mcdm.automatic import Automatic
 from ..mcdm.mixture import Mixture
 from ..mcdm.parsing import parse_numbers
 from .checks import LowerBound
-from .common import CATEGORY, MixtureWire, search_aliases
+from .common import ADVANCED, CATEGORY, MixtureWire, search_aliases
 
 
 class AutomaticMasks(io.ComfyNode):
@@ -28,10 +28,10 @@ class AutomaticMasks(io.ComfyNode):
                                        "ones to all equally."),
                 io.Float.Input("blur", optional=True, default=2.0, min=LowerBound(0.0), max=64.0, step=0.5,
                                tooltip="Smooths the masks, in cells of the latent."),
-                io.String.Input("strengths", optional=True, default="",
+                io.String.Input("strengths", **ADVANCED, default="",
                                 tooltip="How much each expert's claim to a place counts, one number per expert. "
                                         "Empty = 1 each."),
-                io.Float.Input("hold_sigma", optional=True, default=0.0, min=LowerBound(0.0), max=1e6, step=0.1,
+                io.Float.Input("hold_sigma", **ADVANCED, default=0.0, min=LowerBound(0.0), max=1e6, step=0.1,
                                round=False,
                                tooltip="Below this noise level the masks no longer change, which saves evaluations "
                                        "where no null counts. 0 = never."),

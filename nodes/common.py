@@ -1,6 +1,7 @@
 """Wires and words that the nodes share."""
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from comfy_api.latest import io
@@ -11,6 +12,12 @@ CATEGORY = "unite and conquer"
 ExpertWire = io.Custom("MCDM_EXPERT")
 MixtureWire = io.Custom("MCDM_MIXTURE")
 SLOTS = 8       # of a Reliability Mixer
+
+
+# Of an input that most people leave alone: newer hosts show it when asked for more, older ones always.
+ADVANCED: dict[str, Any] = {"optional": True}
+if "advanced" in inspect.signature(io.Input).parameters:
+    ADVANCED["advanced"] = True
 
 
 def search_aliases(*words: str) -> dict[str, list[str]]:

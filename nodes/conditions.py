@@ -10,6 +10,12 @@ from ..mcdm.experts.modality import Modality, conditioning
 from .checks import check_choice
 from .common import CATEGORY, modalities, search_aliases
 
+EMBEDDED = {        # by the kind of condition that they take
+    "text": "faces_text, scenes_text, faces_text_128",
+    "map": "faces_hair, faces_skin, faces_sketch",
+    "class": "scenes_class",
+    "vector": "faces_embedding",
+}
 MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpainting")
 
 
@@ -21,7 +27,8 @@ def find_modality(model: Any, kind: str, name: str = "auto", encoded: bool = Fal
     available = modalities(model)
     if not available:
         raise ValueError(f"This MODEL ({type(model.model).__name__}) is not an expert from LoadExpert; use the "
-                         "condition nodes that belong to it, such as CLIP Text Encode.")
+                         "condition nodes that belong to it, such as CLIP Text Encode, or Load Expert with a "
+                         f"file such as {EMBEDDED[kind]}.")
     fitting = []
     for modality in available.values():
         of_kind = modality.kind == kind or (encoded and modality.encoder)
@@ -30,7 +37,8 @@ def find_modality(model: Any, kind: str, name: str = "auto", encoded: bool = Fal
     if not fitting:
         taken = ", ".join(f"{modality.name} ({modality.kind})" for modality in available.values())
         wanted = kind if name == "auto" else f"{name} ({kind})"
-        raise ValueError(f"This expert takes {taken}, not {wanted}; use the matching condition node.")
+        raise ValueError(f"This expert takes {taken}, not {wanted}; use the condition node of that kind, or choose "
+                         f"another file in Load Expert, such as {EMBEDDED[kind]}.")
     if len(fitting) > 1:
         names = ", ".join(modality.name for modality in fitting)
         raise ValueError(f"This expert takes several maps: {names}; choose one as modality.")

@@ -9,7 +9,7 @@ from server import PromptServer
 from ..mcdm.host.particles import particle_sampler
 from ..mcdm.host.particles.settings import ALL, FEYNMAN_KAC, KEEPS, METHODS, Settings
 from .checks import LowerBound, check_choice, first_objection, require
-from .common import CATEGORY, search_aliases
+from .common import ADVANCED, CATEGORY, search_aliases
 
 
 class MCDMCorrected(io.ComfyNode):
@@ -32,13 +32,13 @@ class MCDMCorrected(io.ComfyNode):
                                      "the batch."),
                 io.Combo.Input("keep", optional=True, options=list(KEEPS), default=ALL,
                                tooltip="What is returned: every particle, or one per picture."),
-                io.Float.Input("threshold", optional=True, default=0.5, min=LowerBound(0.0), max=1.0, step=0.05,
+                io.Float.Input("threshold", **ADVANCED, default=0.5, min=LowerBound(0.0), max=1.0, step=0.05,
                                tooltip="Particles are resampled as soon as their effective size is below this fraction "
                                        "of their number."),
-                io.Int.Input("langevin_steps", optional=True, default=0, min=0, max=100,
+                io.Int.Input("langevin_steps", **ADVANCED, default=0, min=0, max=100,
                              tooltip="Steps of Langevin dynamics at each noise level after the first, one evaluation "
                                      "each. Not with SuperDiff."),
-                io.Float.Input("langevin_size", optional=True, default=0.1, min=LowerBound(0.001), max=1.0, step=0.01,
+                io.Float.Input("langevin_size", **ADVANCED, default=0.1, min=LowerBound(0.001), max=1.0, step=0.01,
                                tooltip="The size of such a step, in variances of the noise."),
             ],
             outputs=[io.Sampler.Output(display_name="sampler", tooltip="For Sampler Custom Advanced.")],

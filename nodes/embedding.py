@@ -61,7 +61,7 @@ class EmbeddingCondition(io.ComfyNode):
         count = sum(source is not None for source in sources)
         if count != 1:
             raise ValueError("Embedding Condition takes exactly one of clip_vision_output, clip_text, file and "
-                             f"image, not {count or 'none'}.")
+                             f"image, not {count}.")
         if image is not None:
             source, vector = "the picture", vectors.of_picture(image, modality, model.model.fixed_size)
         elif clip_vision_output is not None:
@@ -71,7 +71,7 @@ class EmbeddingCondition(io.ComfyNode):
         else:
             source, vector = f"file '{file}'", vectors.of_file(_files()[file], file)
         inputs = vectors.encode(vector, source, modality)
-        message = f"{modality.name} of {modality.null.shape[-1]} numbers from {source}"
+        message = f"{modality.name}: {modality.null.shape[-1]} numbers from {source}"
         show(cls, message)
         return io.NodeOutput(conditioning(inputs, into=condition), ui={"text": (message,)})
 

@@ -34,8 +34,7 @@ class EmptyExpertLatent(io.ComfyNode):
     def execute(cls, mixture: Mixture, width: int = 64, height: int = 64, batch_size: int = 1) -> io.NodeOutput:
         space = latent_format(mixture.experts[0].model)
         if space.latent_dimensions != 2:
-            kind = "video" if space.latent_dimensions == 3 else "sound"
-            raise ValueError(f"{type(space).__name__} is a latent space for {kind}; "
+            raise ValueError(f"{type(space).__name__} is a latent space for video or sound; "
                              "use the stock node for its empty latent, such as EmptyHunyuanLatentVideo.")
         cell = cells(space)
         if width % cell or height % cell:

@@ -17,7 +17,7 @@ from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import MEANINGS, RELIABILITIES
 from .checks import CheckedCombo, LowerBound, check_choice, require
-from .common import CATEGORY, SLOTS, ExpertWire, MixtureWire, modalities, search_aliases
+from .common import ADVANCED, CATEGORY, SLOTS, ExpertWire, MixtureWire, modalities, search_aliases
 from .prompt_checks import missing_null
 
 logger = logging.getLogger("mcdm")
@@ -49,9 +49,9 @@ class ConditionExpert(io.ComfyNode):
                                        "scale. A negative weight moves away from the condition."),
                 io.Mask.Input("mask", optional=True, tooltip="Where this expert acts (white). Everywhere if not "
                                                              "connected."),
-                io.Float.Input("start_percent", optional=True, default=0.0, min=LowerBound(0.0), max=1.0, step=0.01,
+                io.Float.Input("start_percent", **ADVANCED, default=0.0, min=LowerBound(0.0), max=1.0, step=0.01,
                                tooltip="The point of the schedule from which this expert acts (0 = the first step)."),
-                io.Float.Input("end_percent", optional=True, default=1.0, min=LowerBound(0.0), max=1.0, step=0.01,
+                io.Float.Input("end_percent", **ADVANCED, default=1.0, min=LowerBound(0.0), max=1.0, step=0.01,
                                tooltip="The point of the schedule up to which this expert acts (1 = the last step)."),
                 io.String.Input("name", optional=True, default="",
                                 tooltip="The expert's name in messages. Empty = the type of the model."),
@@ -59,12 +59,12 @@ class ConditionExpert(io.ComfyNode):
                              tooltip="The VAE of this model. Needed only to unite experts of different latent spaces, "
                                      "such as SDXL and SD 1.5, and then once per space; experts that draw pixels need "
                                      "none."),
-                io.Float.Input("scale", optional=True, default=1.0, min=LowerBound(SMALLEST_SCALE), max=LARGEST_SCALE,
+                io.Float.Input("scale", **ADVANCED, default=1.0, min=LowerBound(SMALLEST_SCALE), max=LARGEST_SCALE,
                                step=0.05, round=False,
                                tooltip="The size at which this expert works, as a fraction of the picture's: 0.5 for "
                                        "an SD 1.5 at 512 beside an SDXL at 1024. The first expert's is 1; experts that "
                                        "draw only one size set theirs themselves."),
-                io.String.Input("bands", optional=True, default="",
+                io.String.Input("bands", **ADVANCED, default="",
                                 tooltip="Factors of the weight for low, middle and high spatial frequencies, such as "
                                         "1, 1, 0 for the composition and 0, 0, 1 for the texture. Empty = the same "
                                         "everywhere."),
@@ -103,7 +103,7 @@ class ConditionExpert(io.ComfyNode):
                              "Only an unconditional expert needs none.")
         if own:
             _check_made_for(name, own, condition, "condition")
-            _check_made_for(name, own, null_condition, "null condition")
+            _check_made_for(name, own, null_condition, "null_condition")
             if null_condition is None:
                 null_condition = model.model.null_conditioning(condition)
                 _announce(model.model, name)
@@ -142,8 +142,9 @@ class ReliabilityMixer(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ReliabilityMixer", display_name="Reliability Mixer (unite models)", category=CATEGORY,
-            **search_aliases("unite models", "combine models", "combine checkpoints", "mix models", "mix checkpoints",
-                             "blend models", "blend checkpoints", "merge models", "fuse", "ensemble"),
+            **search_aliases("blend", "combine", "merge", "mix", "fuse", "ensemble", "unite models", "combine models",
+                             "combine checkpoints", "mix models", "mix checkpoints", "blend models",
+                             "blend checkpoints", "merge models", "merge checkpoints"),
             description="Unites several models, the experts, in every denoising step; no weights are merged. The first "
                         "one leads: the sampler runs on its noise schedule. Models of different latent spaces each "
                         "need their VAE.",
@@ -157,7 +158,7 @@ class ReliabilityMixer(io.ComfyNode):
                                         "expert, in slot order, such as 1, 0.5. Empty = all equal. With meaning set to "
                                         "shares, these are the shares instead. With more numbers than experts, those "
                                         "of bypassed slots are skipped."),
-                io.Boolean.Input("allow_mixed_latents", optional=True, default=False,
+                io.Boolean.Input("allow_mixed_latents", **ADVANCED, default=False,
                                  tooltip="Unites experts whose latent spaces have different names. Only for spaces "
                                          "that are known to be aligned; otherwise the result is noise."),
                 CheckedCombo("meaning", optional=True, options=list(MEANINGS), default=RELIABILITIES,

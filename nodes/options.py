@@ -11,10 +11,11 @@ from ..mcdm.mixture import Mixture
 from ..mcdm.options import Options
 from ..mcdm.parsing import parse_numbers
 from .checks import LowerBound, check_choice, require
-from .common import CATEGORY, MixtureWire, search_aliases
+from .common import ADVANCED, CATEGORY, MixtureWire, search_aliases
 
 CURVES = ("linear", "cosine")
-NO_LIMIT = 1e9      # the widget's stand-in for infinity
+NO_LIMIT = 0.0          # of sigma_high
+HIGHEST = 1e9           # of a noise level; as sigma_high of older files it stands for no limit
 
 
 class MixtureOptions(io.ComfyNode):
@@ -38,29 +39,30 @@ class MixtureOptions(io.ComfyNode):
                 io.Float.Input("rescale", optional=True, default=0.0, min=LowerBound(0.0), max=1.0, step=0.05,
                                tooltip="Gives the fused estimate the contrast of the experts' own estimates (Lin et "
                                        "al. 2023). 0 = off."),
-                io.Float.Input("sigma_low", optional=True, default=0.0, min=LowerBound(0.0), max=NO_LIMIT, step=0.01,
+                io.Float.Input("sigma_low", **ADVANCED, default=0.0, min=LowerBound(0.0), max=HIGHEST, step=0.01,
                                round=False,
                                tooltip="Guidance acts above this noise level; below it the weights are divided by "
                                        "their sum (Kynkaanniemi et al. 2024)."),
-                io.Float.Input("sigma_high", optional=True, default=NO_LIMIT, min=LowerBound(0.0), max=NO_LIMIT,
-                               step=0.01, round=False, tooltip="Guidance acts up to this noise level."),
+                io.Float.Input("sigma_high", **ADVANCED, default=NO_LIMIT, min=LowerBound(0.0), max=HIGHEST,
+                               step=0.01, round=False,
+                               tooltip="Guidance acts up to this noise level. 0 = from the first step."),
                 io.Boolean.Input("apg", optional=True, default=False,
                                  tooltip="Adaptive projected guidance on the whole mixture, against burnt colours at "
                                          "high weights (Sadat et al. 2024). For one expert it matches ComfyUI's node "
                                          "of that name."),
-                io.Float.Input("apg_eta", optional=True, default=1.0, min=LowerBound(-10.0), max=10.0, step=0.01,
+                io.Float.Input("apg_eta", **ADVANCED, default=1.0, min=LowerBound(-10.0), max=10.0, step=0.01,
                                tooltip="How much APG keeps of the guidance along the estimate, the part that burns: 1 "
                                        "= all of it, 0 = nothing."),
-                io.Float.Input("apg_norm_threshold", optional=True, default=5.0, min=LowerBound(0.0), max=1e6, step=0.1,
+                io.Float.Input("apg_norm_threshold", **ADVANCED, default=5.0, min=LowerBound(0.0), max=1e6, step=0.1,
                                tooltip="APG limits the length of the guidance to this. 0 = no limit."),
-                io.Float.Input("apg_momentum", optional=True, default=0.0, min=LowerBound(-5.0), max=1.0, step=0.01,
+                io.Float.Input("apg_momentum", **ADVANCED, default=0.0, min=LowerBound(-5.0), max=1.0, step=0.01,
                                tooltip="How much of the earlier steps' guidance APG adds; negative numbers push away "
                                        "from it. 0 = none."),
                 io.Boolean.Input("cfg_zero", optional=True, default=False,
                                  tooltip="CFG-Zero* on the whole mixture: scales the null blend to fit the conditions "
                                          "(Fan et al. 2025); made for flows. For one expert it matches ComfyUI's node "
                                          "CFGZeroStar."),
-                io.Float.Input("zero_init", optional=True, default=0.0, min=LowerBound(0.0), max=0.99, step=0.01,
+                io.Float.Input("zero_init", **ADVANCED, default=0.0, min=LowerBound(0.0), max=0.99, step=0.01,
                                tooltip="The second half of CFG-Zero*: the first part of the schedule, in which nothing "
                                        "moves and nothing is evaluated. 0.01 is usually only the first step. 0 = off."),
             ],
@@ -94,7 +96,7 @@ class MixtureOptions(io.ComfyNode):
             numbers_end=parse_numbers(reliabilities_end, mixture.slots, "reliabilities_end", minimum=0.0),
             curve=curve,
             rescale=rescale,
-            interval=(sigma_low, math.inf if sigma_high >= NO_LIMIT else sigma_high),
+            interval=(sigma_low, math.inf if sigma_high == NO_LIMIT or sigma_high >= HIGHEST else sigma_high),
             apg=Apg(apg_eta, apg_norm_threshold, apg_momentum) if apg else None,
             cfg_zero=cfg_zero,
             zero_init=zero_init,

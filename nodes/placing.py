@@ -11,7 +11,7 @@ from ..mcdm.host.experts.devices import devices, placed
 from ..mcdm.mixture import HERE, Expert
 from ..mcdm.workers import cluster
 from .checks import LowerBound, check_choice, check_number, first_objection, require
-from .common import CATEGORY, ExpertWire, search_aliases
+from .common import ADVANCED, CATEGORY, ExpertWire, search_aliases
 
 DEVICE = re.compile(r"(cpu|cuda|xpu|mps|npu|mlu|gpu)(:\d+)?")
 TIMEOUT, LONGEST = 120.0, 86400.0       # seconds
@@ -32,7 +32,7 @@ class PlaceExpert(io.ComfyNode):
                                tooltip="here: as it is, without this node. Else a device of this machine (cpu is the "
                                        "processor, beside the graphics card), or a worker by its name: a machine of a "
                                        "Ray cluster."),
-                io.Float.Input("timeout", optional=True, default=TIMEOUT, min=LowerBound(1.0), max=LONGEST, step=1.0,
+                io.Float.Input("timeout", **ADVANCED, default=TIMEOUT, min=LowerBound(1.0), max=LONGEST, step=1.0,
                                tooltip="How many seconds a worker may take for a step before the run ends; ten times "
                                        "as long for loading."),
             ],

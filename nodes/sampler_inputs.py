@@ -5,11 +5,11 @@ import comfy.samplers
 from comfy_api.latest import io
 
 from .checks import CheckedCombo, LowerBound, check_choice, first_objection
-from .common import MixtureWire
+from .common import ADVANCED, MixtureWire
 
 MIXTURE = MixtureWire.Input("mixture", tooltip="The experts, from a Reliability Mixer.")
 CLIP_DENOISED = io.Boolean.Input(
-    "clip_denoised", optional=True, default=False,
+    "clip_denoised", **ADVANCED, default=False,
     tooltip="Clamps the fused estimate to the range of pictures in every step, as the authors do. Pixel experts only.")
 
 

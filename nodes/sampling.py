@@ -1,6 +1,7 @@
 """The fused prediction, as a GUIDER for any sampler, or sampled at once."""
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from comfy_api.latest import io
@@ -12,7 +13,10 @@ from ..mcdm.host.sampling.watch import Watch
 from ..mcdm.mixture import Mixture
 from .checks import require
 from .common import CATEGORY, search_aliases
+from .decoders import check_decoders
 from .sampler_inputs import CLIP_DENOISED, MIXTURE, check_sampler, sampler_inputs
+
+logger = logging.getLogger("mcdm")
 
 
 class MCDMGuider(io.ComfyNode):
@@ -29,7 +33,8 @@ class MCDMGuider(io.ComfyNode):
 
     @classmethod
     def execute(cls, mixture: Mixture, clip_denoised: bool = False) -> io.NodeOutput:
-        return io.NodeOutput(MixtureGuider(mixture, clip_denoised))
+        check_decoders(mixture)
+        return io.NodeOutput(MixtureGuider(mixture, clip_denoised), ui=_warning(mixture))
 
 
 class MCDMSampler(io.ComfyNode):
@@ -68,9 +73,19 @@ class MCDMSampler(io.ComfyNode):
         expert_previews: bool = True,
     ) -> io.NodeOutput:
         require(check_sampler(sampler_name, scheduler))
+        check_decoders(mixture)
         observe = observer(mixture) if expert_previews else None
         guider = MixtureGuider(mixture, clip_denoised, Watch(observe))
         latent, denoised = sample_mixture(guider, seed, steps, sampler_name, scheduler, denoise, latent_image)
         if observe:
             observe.show()      # the final state, whenever the last preview was
-        return io.NodeOutput(latent, denoised)
+        return io.NodeOutput(latent, denoised, ui=_warning(mixture))
+
+
+def _warning(mixture: Mixture) -> dict[str, Any] | None:
+    """What the page says beside the node of a mixture in which no condition counts, and the log too."""
+    if any(expert.weight for expert in mixture.experts) or any(mixture.options.weights_end):
+        return None
+    sentence = "All weights are 0: no condition counts, and only the nulls draw. Raise a weight, unless this is wanted."
+    logger.warning(f"MCDM: {sentence}")
+    return {"warning": (sentence,)}

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from ..mcdm.grids.sweep_grid import KINDS, axis_of, sweep_grid
 from ..mcdm.mixture import Mixture
 from .checks import CheckedCombo, LowerBound, check_choice, first_objection, require
-from .common import CATEGORY, search_aliases
+from .common import ADVANCED, CATEGORY, search_aliases
 from .grid import HIDDEN, OUTPUTS, VAE, grid_output
 from .prompt_checks import queued_values
 from .sampler_inputs import check_sampler, sampler_inputs
@@ -29,7 +29,7 @@ class ReliabilitySweep(io.ComfyNode):
                 *sampler_inputs(),
                 *_axis_inputs("x", "from left to right", KINDS, "reliability", 0.0, 1.0),
                 *_axis_inputs("y", "from top to bottom", ROW_KINDS, "nothing", 1.0, 3.0),
-                io.Int.Input("max_cells", optional=True, default=64, min=1, max=100000,
+                io.Int.Input("max_cells", **ADVANCED, default=64, min=1, max=100000,
                              tooltip="A larger grid is refused: every cell is a whole sampling run."),
                 VAE,
             ],

@@ -205,7 +205,7 @@ def reliability_effect(at: Stage) -> Image.Image:
 def mixture_options(at: Stage) -> Image.Image:
     options = node(
         "MixtureOptions", mixture=[MIXER, 0], weights_end="0.5, 0.5, 4", reliabilities_end="", curve="linear",
-        rescale=0.0, sigma_low=0.0, sigma_high=1e9,
+        rescale=0.0, sigma_low=0.0, sigma_high=0.0,
     )
     graph = edited(FACE | {"options": options}, {SAMPLER: {"mixture": ["options", 0]}})
     off: dict[str, Any] = {"weights_end": ""}

@@ -23,9 +23,10 @@ def encode(label: str | int, modality: Modality) -> dict[str, Tensor]:
         index = -1
     if not 0 <= index < len(names):
         named = [name for name in modality.labels if not name.isdecimal()]
-        example = f" or a name such as {', '.join(named[:5])}" if named else ""
-        raise ValueError(f"Class '{label}' is unknown to this expert; "
-                         f"give a number from 0 to {len(names) - 1}{example}.")
+        if not named:
+            raise ValueError(f"Class '{label}' is unknown to this expert; give a number from 0 to {len(names) - 1}.")
+        raise ValueError(f"Class '{label}' is unknown to this expert; give a number from 0 to {len(names) - 1} or a "
+                         f"name such as {', '.join(named[:5])}.")
     value = torch.tensor([index])
     if modality.key == "labels":  # the embedded experts sum the embeddings of a bag
         value = F.one_hot(value, len(names)).float()

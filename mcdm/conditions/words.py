@@ -32,15 +32,18 @@ logger = logging.getLogger("mcdm")
 def encode(text: str, modality: Modality) -> tuple[dict[str, Tensor], str]:
     """({input of the network: bag of words [1, V], or its vector [1, width]}, a line for the user).
 
-    modality: with labels; its encoder makes the vector, if it has one. Raises ValueError if no word is known.
+    modality: with labels; its encoder makes the vector, if it has one. The line says which word was taken for an entry
+    of another name, as in "thing (penguin)". Raises ValueError if no word is known.
     """
-    found, unknown = parse(text, modality.labels, modality.synonyms)
+    reader = _read(text, modality.labels, modality.synonyms)
+    found, unknown = reader.found, reader.unknown
     known = f"{', '.join(modality.labels)}."
     if not found:
         raise ValueError(f"The text expert knows none of the words in '{text}'. It knows: {known}")
-    message = f"understood: {', '.join(found)}"
+    read = ", ".join(f"{entry} ({reader.said[entry]})" if entry in reader.said else entry for entry in found)
+    message = f"understood: {read}"
     if unknown:
-        message += f"; not known: {', '.join(unknown)}"
+        message = f"understood: {read}; not known: {', '.join(unknown)}"
         logger.warning(f"MCDM: Text Condition {message}. The expert knows: {known}")
     bag = torch.tensor([[float(label in found) for label in modality.labels]])
     return {modality.key: modality.encoder.text(bag) if modality.encoder else bag}, message
@@ -52,11 +55,17 @@ def parse(text: str, vocabulary: Sequence[str], synonyms: Mapping[str, str]) -> 
     synonyms: other words or phrases to words or entries of the vocabulary: "blonde" to "blond", "gray hair" to
     "white hair".
     """
+    reader = _read(text, vocabulary, synonyms)
+    return reader.found, reader.unknown
+
+
+def _read(text: str, vocabulary: Sequence[str], synonyms: Mapping[str, str]) -> _Reader:
     words = re.findall(r"[^\W_]+|[,;.:=]", text.lower())
-    tokens = " ".join(synonyms.get(word, word) for word in words).split()
     reader = _Reader(_Lexicon(vocabulary, synonyms))
-    reader.read(tokens)
-    return list(dict.fromkeys(reader.found)), list(dict.fromkeys(reader.unknown))
+    others = [word for word in words if word in synonyms and synonyms[word] not in words]
+    reader.said = {synonyms[word]: word for word in reversed(others)}
+    reader.read(" ".join(synonyms.get(word, word) for word in words).split())
+    return reader
 
 
 class _Lexicon:
@@ -99,13 +108,14 @@ class _Reader:
     """Reads tokens from left to right into `found` and `unknown`.
 
     pending: modifiers that have not met their noun. subject: the noun of "hair is ..." and "hair: ...", until a break.
-    negated: whether a negation waits for its noun.
+    negated: whether a negation waits for its noun. said: {entry: the other words that were taken for it}.
     """
 
     def __init__(self, lexicon: _Lexicon) -> None:
         self.lexicon = lexicon
         self.found: list[str] = []
         self.unknown: list[str] = []
+        self.said: dict[str, str] = {}
         self.pending: list[str] = []
         self.subject, self.negated = "", False
 
@@ -130,10 +140,13 @@ class _Reader:
                 self._stranger(token)
         if self.pending and self.lexicon.nouns:  # "blond, glasses": a modifier that met no noun
             self._bind(self.lexicon.noun_of(self.pending[0]))
+        self.found, self.unknown = list(dict.fromkeys(self.found)), list(dict.fromkeys(self.unknown))
 
     def _take(self, said: str) -> None:
         """Notes an entry, or a synonym of one, as found; anything else as unknown."""
         entry = self.lexicon.synonyms.get(said, said)
+        if entry != said:
+            self.said.setdefault(entry, said)
         (self.found if entry in self.lexicon.vocabulary else self.unknown).append(entry)
 
     def _bind(self, noun: str) -> None:

@@ -34,12 +34,10 @@ def axis_of(mixture: Mixture, kind: str, expert: str, start: float, end: float, 
     Raises ValueError for an unknown expert, or for a share or a reliability outside [0, 1].
     """
     index = _find_expert(mixture, expert)
-    if kind in MEANINGS:
-        allowed, legal = "number from 0 to 1", all(0 <= value <= 1 for value in (start, end))
-    else:
-        allowed, legal = "finite number", math.isfinite(start) and math.isfinite(end)
-    if not legal:
-        raise ValueError(f"The {kind} must go from one {allowed} to another, not from {start} to {end}.")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise ValueError(f"The {kind} must go from one finite number to another, not from {start} to {end}.")
+    if kind in MEANINGS and not (0 <= start <= 1 and 0 <= end <= 1):
+        raise ValueError(f"The {kind} must go from one number from 0 to 1 to another, not from {start} to {end}.")
     if kind in MEANINGS and len(mixture.experts) == 1:
         raise ValueError(f"'{mixture.experts[0].name}' is the only expert, so its {kind} is always 1; "
                          "add a second expert, or vary the weight.")
@@ -56,9 +54,10 @@ def _find_expert(mixture: Mixture, expert: str) -> int:
         found = [int(word) - 1]
     if len(found) == 1 and 0 <= found[0] < len(names):
         return found[0]
-    problem = "names several experts" if len(found) > 1 else "is not an expert"
     known = ", ".join(f"{i} '{name}'" for i, name in enumerate(names, 1))
-    raise ValueError(f"'{word}' {problem} of this mixture; give the number or name of one: {known}.")
+    if len(found) > 1:
+        raise ValueError(f"'{word}' names several experts of this mixture; give the number or name of one: {known}.")
+    raise ValueError(f"'{word}' is not an expert of this mixture; give the number or name of one: {known}.")
 
 
 def sweep_grid(mixture: Mixture, x: Axis, y: Axis | None = None) -> Grid:

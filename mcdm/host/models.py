@@ -18,6 +18,10 @@ logger = logging.getLogger("mcdm")
 
 REFUSED = ["LotusD"]      # image to image, without noise levels: noise_levels_of says so
 
+PIXEL_EXPERTS = ("faces_text", "faces_hair", "faces_skin", "faces_sketch", "faces_embedding", "scenes_text",
+                 "scenes_class")
+DRAWING_EXPERTS = ("faces_text_128",)
+
 # Pixels of a cell where it is not 8: older hosts' latent formats do not say it, and none says it of SD_X4.
 CELLS = {"ChromaRadiance": 1, "SD_X4": 4, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16,
          "HunyuanImage21": 32, "LTXV": 32, "SC_Prior": 42}
@@ -61,13 +65,15 @@ def _is_pixel_format(space: LatentFormat) -> bool:
     return isinstance(space, comfy.latent_formats.ChromaRadiance)
 
 
-def _name(space: LatentFormat) -> str:
+def space_name(space: LatentFormat) -> str:
     """What a latent format is called in a sentence."""
     return "pixels" if _is_pixel_format(space) else type(space).__name__
 
 
 def vae_of(space: LatentFormat) -> str:
     """Where the VAE of a latent space comes from, in a sentence."""
+    if _is_pixel_format(space):
+        return "pixel_space from ComfyUI's Load VAE"
     return f"the VAE from {_node(space)}" if _node(space) else "the VAE of its checkpoint"
 
 
@@ -84,6 +90,13 @@ def cells(space: LatentFormat) -> int:
 def frames_of(space: LatentFormat) -> int:
     """How many frames of a video are one of the latent; the first frame is one for itself."""
     return FRAMES.get(type(space).__name__) or getattr(space, "temporal_downscale_ratio", None) or 1
+
+
+def embedded_in(space: LatentFormat) -> list[str]:
+    """The embedded experts in a latent space, as Load Expert lists them."""
+    if _is_pixel_format(space):
+        return list(PIXEL_EXPERTS)
+    return list(DRAWING_EXPERTS) if _node(space) else []
 
 
 def families_of(space: LatentFormat) -> list[str]:
@@ -105,16 +118,16 @@ def check_spaces(experts: Sequence[Expert], mixed: bool = False) -> None:
         theirs = latent_format(expert.model)
         if same_space(ours, theirs):
             continue
-        kind = "" if _is_pixel_format(theirs) else "the latent space "
-        names = (f"expert '{expert.name}' works in {kind}{_name(theirs)}, "
-                 f"expert '{lead.name}' in {_name(ours)}")
+        names = f"expert '{expert.name}' works in {space_name(theirs)}, expert '{lead.name}' in {space_name(ours)}"
         if not mixed or ours.latent_channels != theirs.latent_channels:
-            fitting = ", ".join(families_of(ours)[:5]) or "other models of its kind"
-            own = [f"'{e.name}': {vae_of(space)}" for e, space in ((lead, ours), (expert, theirs)) if _node(space)]
-            where = f" ({', '.join(own)})" if own else ""
-            raise ValueError(f"These cannot be united directly: {names}. Connect the VAE of each checkpoint{where} to "
-                             f"vae of its Condition Expert, or use experts of one latent space; with '{lead.name}', "
-                             f"for example, {fitting}.")
+            named = embedded_in(ours) or families_of(ours)[:5]
+            fitting = ", ".join(named) or "other models of its kind"
+            latents = [(e.name, space) for e, space in ((lead, ours), (expert, theirs)) if not _is_pixel_format(space)]
+            whose, space = max(latents, key=lambda each: _node(each[1]) is not None)
+            raise ValueError(f"These cannot be united directly: expert '{expert.name}' works in {space_name(theirs)}, "
+                             f"expert '{lead.name}' in {space_name(ours)}. Connect the VAE of each that draws latents "
+                             f"to vae of its Condition Expert (for '{whose}': {vae_of(space)}), or use experts of one "
+                             f"latent space; with '{lead.name}', for example, {fitting}.")
         logger.warning(f"MCDM: {names}; they are united because allow_mixed_latents is on.")
 
 
@@ -147,16 +160,15 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor, regions: Regio
     space = latent_format(lead.model)
     if not nested and latent.shape[1] != space.latent_channels:
         raise ValueError(f"Expert '{lead.name}' works on latents of {space.latent_channels} channels "
-                         f"({_name(space)}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
+                         f"({space_name(space)}), but the latent has {latent.shape[1]}; use EmptyExpertLatent, "
                          "or encode the picture with the VAE of this latent space.")
     height, width = latent.shape[-2:]
     for expert in experts:
         size = getattr(expert.model.model, "fixed_size", None)
         if size is not None and (height, width) != tuple(size):
             cell = cells(space)
-            fitting = "that size" if cell == 1 else f"{size[1] * cell} x {size[0] * cell} pixels"
             raise ValueError(f"Expert '{expert.name}' works only at {size[1]} x {size[0]}, but the latent is {width} x "
-                             f"{height}; use EmptyExpertLatent with {fitting}.")
+                             f"{height}; use EmptyExpertLatent with {size[1] * cell} x {size[0] * cell} pixels.")
     for expert in experts:
         if expert.mask is not None and latent.ndim not in (4, 5):
             raise ValueError(f"Expert '{expert.name}' has a mask, but masks are for pictures and videos; this latent "

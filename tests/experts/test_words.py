@@ -1,7 +1,10 @@
 """Free text for the embedded text experts, with the vocabulary that dataset faces was trained on."""
 import pytest
+import torch
 
-from unite_and_conquer.mcdm.conditions.words import parse
+from unite_and_conquer.mcdm.conditions.words import encode, parse
+from unite_and_conquer.mcdm.experts.modality import Modality
+from unite_and_conquer.training.datasets import scenes
 from unite_and_conquer.training.datasets.faces import SYNONYMS, VOCABULARY
 
 
@@ -87,3 +90,16 @@ def test_every_synonym_leads_into_the_vocabulary():
             )
             or parse(f"{phrase} hair", VOCABULARY, SYNONYMS)[0]
         ), phrase
+
+
+@pytest.mark.parametrize("vocabulary, synonyms, text, line", [
+    (scenes.VOCABULARY, scenes.SYNONYMS, "a penguin on the beach at sunset",
+     "understood: thing (penguin), beach, sunset"),
+    (scenes.VOCABULARY, scenes.SYNONYMS, "a beach and the sea, a dragon", "understood: beach; not known: dragon"),
+    (VOCABULARY, SYNONYMS, "purple hair, no hat, glasses",
+     "understood: pink hair (purple hair), glasses; not known: no hat"),
+    (VOCABULARY, SYNONYMS, "a blonde woman, smiling", "understood: smiling, blond hair"),
+])
+def test_the_line_says_what_a_word_was_taken_for(vocabulary, synonyms, text, line):
+    modality = Modality("text", "text", "words", torch.zeros(1, 1), labels=tuple(vocabulary), synonyms=synonyms)
+    assert encode(text, modality)[1] == line

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from support.mistakes import MISTAKES
 from support.tensors import pixels
 from unite_and_conquer.devtools.host import error_of
 from unite_and_conquer.devtools.prompts import edited, face, node, prompt
@@ -139,20 +140,7 @@ def test_a_bad_value_is_refused_before_it_runs(host, node, inputs, words):
     assert [error["extra_info"]["input_name"] for error in errors["errors"]] == list(inputs), "once, at the culprit"
 
 
-@pytest.mark.parametrize("node, inputs, words", [
-    ("mix", {"reliabilities": "1, two"}, ["two", "1, 1"]),
-    ("mix", {"reliabilities": "-1 2"}, ["-1"]),
-    ("mix", {"reliabilities": "0, 0"}, ["zero"]),
-    ("mix", {"reliabilities": "0, 0", "meaning": "shares"}, ["Shares", "zero"]),
-    ("mix", {"reliabilities": "1"}, ["1 numbers", "2 experts"]),
-    ("mix", {"reliabilities": "0,5 0,5"}, ["decimal"]),
-    ("a", {"start_percent": 0.6, "end_percent": 0.4}, ["'words'", "0.6", "0.4"]),
-    ("words", {"text": "zzz"}, ["zzz", "red hair"]),
-    ("words", {"model": ["hair", 0]}, ["hair (map)"]),
-    ("map", {"model": ["text", 0]}, ["text (text)"]),
-    ("a", {"condition": ["map", 0]}, ["words", "made for another model"]),
-    ("latent", {"width": 128}, ["64 x 64", "128 x 64"]),
-])
+@pytest.mark.parametrize("node, inputs, words", MISTAKES)
 def test_an_error_names_its_expert_and_the_next_prompt_runs(host, node, inputs, words):
     sentence = fails(host, edited(face(seed=20), {node: inputs}))
     assert all(w in sentence for w in words), sentence

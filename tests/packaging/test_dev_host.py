@@ -140,3 +140,32 @@ def test_a_host_that_dies_shows_its_log(tmp_path):
     server = Server(Comfy(Path(sys.executable), tmp_path, own=False), tmp_path / "base")
     with pytest.raises(Trouble, match="this tree is broken"), server:
         pass
+
+
+SLOW_HOST = """
+import http.server, sys
+print("Traceback: No module named 'torchaudio'", flush=True)
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        print("asked for " + self.path, flush=True)
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Answer).serve_forever()
+"""
+
+
+def test_a_host_that_is_shown_is_shown_from_when_it_answers(tmp_path, capfd):
+    """What it lacks for its own nodes is in its log."""
+    (tmp_path / "main.py").write_text(SLOW_HOST)
+    server = Server(Comfy(Path(sys.executable), tmp_path, own=False), tmp_path / "base", quiet=False)
+    said = ""
+    with server:
+        for _ in range(100):
+            server.get("/later")
+            said += capfd.readouterr().err
+            if "asked for /later" in said:
+                break
+    assert "asked for /later" in said and "torchaudio" not in said
+    assert "torchaudio" in server.words()

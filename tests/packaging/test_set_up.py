@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unite_and_conquer.devtools import pages, setup
+from unite_and_conquer.devtools import pages, setup, terminal
 from unite_and_conquer.devtools.locks import try_lock
 from unite_and_conquer.devtools.paths import ROOT, cache_root
 from unite_and_conquer.devtools.server import Server
@@ -130,3 +130,17 @@ def test_another_page_is_fetched_once_and_served(tmp_path, monkeypatch):
     assert fetched == ["comfyui-frontend-package==1.58.1"]
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {"index.html", "assets/a.js"}
+
+
+def test_a_silent_step_says_how_long_it_takes(monkeypatch, capsys):
+    """As a download of a gigabyte is, whose progress is drawn only on a terminal."""
+    monkeypatch.setattr(terminal, "TERMINAL", True)
+    terminal.run("Installing", sys.executable, "-c", "import time; time.sleep(2.5)")
+    said = capsys.readouterr().err
+    assert "Installing: 1 s" in said and "Installing: 2 s" in said
+
+
+def test_the_set_up_says_what_is_to_come(fake_setup, capsys):
+    cached_comfy()
+    said, = (line for line in capsys.readouterr().err.splitlines() if line.startswith("Setting up ComfyUI"))
+    assert "torch" in said and "five minutes" in said

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
 def test_without_vaes_the_message_names_the_remedy(comfy, unets):
     a, b = (expert(comfy, spaces.seen_through(unets[i], IDENTITY, i), i) for i in range(2))
-    with pytest.raises(ValueError, match="latent space Space1.*Space0.*Connect the VAE"):
+    with pytest.raises(ValueError, match="works in Space1.*Space0.*Connect the VAE"):
         mix(comfy, [a, b])
     b = expert(comfy, spaces.seen_through(unets[1], IDENTITY, 1), 1, vae=spaces.vae(IDENTITY, 1))
     with pytest.raises(ValueError, match="latent space Space0.*connect the VAE of its checkpoint"):
@@ -26,9 +26,9 @@ def bad(attribute, value):
 
 
 @pytest.mark.parametrize(("broken", "words"), [
-    (lambda: bad("latent_channels", 16), "latents of 16 channels and 8 pixels.*works in Space1: 4 channels"),
+    (lambda: bad("latent_channels", 16), "16 channels and 8 pixels.*works in Space1: 2 dimensions, 4 channels"),
     (lambda: bad("upscale_ratio", 16), "16 pixels a cell.*8 pixels a cell"),
-    (lambda: bad("latent_dim", 3), "videos or sound"),
+    (lambda: bad("latent_dim", 3), "of 3 dimensions"),
 ])
 def test_a_vae_of_another_family_is_refused_when_it_is_wired(comfy, unets, broken, words):
     a, b = (expert(comfy, spaces.seen_through(unets[i], IDENTITY, i), i, vae=v)

@@ -167,5 +167,5 @@ def test_a_video_and_a_foreign_picture_are_refused(comfy, formats):
     form = formats["SD 1.5"]
     other = comfy.call("ConditionExpert", model=form.model, condition=form.condition, null_condition=form.null,
                        vae=form.vae)[0]
-    with pytest.raises(ValueError, match="'wan' works in Wan21, latents for videos.*bridges.*are for pictures"):
+    with pytest.raises(ValueError, match="'wan' works in Wan21, latents for video or sound.*bridges.*are for pictures"):
         mix(comfy, [wan, other])

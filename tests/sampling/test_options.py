@@ -30,6 +30,7 @@ X = latent(2, seed=1)["samples"]
 @pytest.mark.parametrize("options", [
     {"rescale": 0.0},
     {"sigma_low": 0.0, "sigma_high": 1e9},
+    {"sigma_low": 0.0, "sigma_high": 0.0},
     {"curve": "cosine"},
     {"weights_end": " ", "reliabilities_end": ""},
 ])

@@ -62,7 +62,7 @@ def test_latent_spaces_that_differ_are_named_and_may_be_vouched_for(comfy, caplo
     models[1].add_object_patch("latent_format", spaces.SDXL())
     models[2].add_object_patch("latent_format", spaces.Flux())
     a, b, c = (expert(comfy, model, 0, name=name) for model, name in zip(models, "abc", strict=True))
-    with pytest.raises(ValueError, match="'b' works in the latent space SDXL, expert 'a' in SD15"):
+    with pytest.raises(ValueError, match="'b' works in SDXL, expert 'a' in SD15"):
         comfy.call("ReliabilityMixer", expert_1=a, expert_2=b)
     with caplog.at_level(logging.WARNING):
         mixed = comfy.call("ReliabilityMixer", expert_1=a, expert_2=b, allow_mixed_latents=True)[0]
@@ -78,7 +78,7 @@ def test_pixels_are_called_pixels(comfy):
     models[1].add_object_patch("latent_format", spaces.ChromaRadiance())
     first, second = (expert(comfy, model, 0, name=name) for model, name in zip(models, "ab", strict=True))
     for order, told in [((first, second), "'b' works in pixels, expert 'a' in SD15"),
-                        ((second, first), "'a' works in the latent space SD15, expert 'b' in pixels")]:
+                        ((second, first), "'a' works in SD15, expert 'b' in pixels")]:
         with pytest.raises(ValueError, match=told) as error:
             comfy.call("ReliabilityMixer", expert_1=order[0], expert_2=order[1])
         assert "ChromaRadiance works" not in str(error.value) and "space ChromaRadiance" not in str(error.value)

@@ -7,7 +7,7 @@ from unite_and_conquer.devtools.browser import TEXT, Page, opened
 from unite_and_conquer.devtools.prompts import drawing
 from unite_and_conquer.devtools.versions import COMPLAINTS, TOAST
 
-SENTENCE = "Expert 'hair' works only at 64 x 64, but the latent is 32 x 32; use EmptyExpertLatent with that size."
+SENTENCE = "Expert 'hair' works only at 64 x 64, but the latent is 32 x 32; use EmptyExpertLatent with 64 x 64 pixels."
 SEND = """async ([kind, type, sentence]) => {
     const {api} = await import("/scripts/api.js");
     const node = app.graph.nodes.find(node => node.type === type);
@@ -144,3 +144,23 @@ def test_a_subgraph_says_what_its_nodes_say(page, words, kind, sentence):
     page.page.wait_for_timeout(200)
     box = note.evaluate(NOTE_BOX)
     assert [title for _, title, node in page.boxes()["nodes"] if reach_into_each_other(node, box)] == []
+
+
+WEIGHTS = """weight => {
+    for (const node of app.graph.nodes.filter(node => node.type === "ConditionExpert"))
+        node.widgets.find(widget => widget.name === "weight").value = weight;
+    for (const node of app.graph.nodes)
+        for (const widget of node.widgets ?? []) if (widget.name === "steps") widget.value = 1;
+}"""
+
+
+def test_a_warning_stands_beside_its_node_until_it_is_mended(page):
+    page.load(drawing("face_from_three_experts"))
+    note = page.page.locator(".mcdm-warning")
+    page.page.evaluate(WEIGHTS, 0)
+    page.page.get_by_test_id("queue-button").click()
+    note.wait_for()
+    assert note.inner_text().startswith("All weights are 0: no condition counts")
+    page.page.evaluate(WEIGHTS, 1)
+    page.page.get_by_test_id("queue-button").click()
+    note.wait_for(state="detached")

@@ -26,6 +26,7 @@ BLUEPRINT, AT_ONCE = "Unite two checkpoints", "Unite the built-in face experts"
 OUTPUTS_OF_A_SUBGRAPH = -20         # as the id of a node
 EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
 
+ALIASES = ["blend", "combine", "merge", "mix", "combine checkpoints", "blend models"]     # of the mixer
 SEARCHES = {        # what a user types, and a node that the search then lists
     "MCDM": "MCDMSampler",
     "unite": BLUEPRINT,
@@ -125,7 +126,9 @@ def found(page, wanted):
 
 def test_the_search_finds(page, pack_nodes):
     field = search(page)
-    for words, node in SEARCHES.items():
+    knows_aliases = "search_aliases" in pack_nodes["ReliabilityMixer"]
+    aliases = dict.fromkeys(ALIASES, "ReliabilityMixer") if knows_aliases else {}
+    for words, node in (SEARCHES | aliases).items():
         field.fill("nothing is called that")
         page.page.locator(SEARCH_RESULT).first.wait_for(state="detached")
         field.fill(words)

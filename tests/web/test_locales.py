@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from support.sentences import said_by_nodes
 from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import drawing
@@ -20,8 +21,9 @@ SAME = {
     "ja": {"eta", "json", "vae"},
     "ko": {"eta", "json", "vae"},
     "fr": {"condition", "eta", "expert", "expert {0}", "image", "images", "json", "latent", "latents", "mcdm ancestral",
-           "triangle", "vae", "variance"},
-    "de": {"eta", "guider", "json", "latent", "latents", "name", "sampler", "scheduler", "seed", "text", "vae"},
+           "pixels", "triangle", "vae", "variance"},
+    "de": {"eta", "guider", "json", "latent", "latents", "name", "rest: {0}", "sampler", "scheduler", "seed", "text",
+           "vae"},
     "es": {"eta", "json", "mcdm ancestral", "vae"},
 }
 SCRIPT = {"zh": "[\u4e00-\u9fff]", "ja": "[\u3040-\u30ff\u4e00-\u9fff]", "ko": "[\uac00-\ud7a3]"}
@@ -96,9 +98,19 @@ def test_english_is_what_the_nodes_say(pack_nodes):
     assert json.loads(text_of("en", "main.json"))["nodeCategories"] == {category: category for category in categories}
 
 
-def test_english_is_what_the_page_says():
-    assert json.loads(text_of("en", "main.json"))[OURS] == {sentence: sentence for sentence in said()}
+def choices(pack_nodes):
+    """The words of the combos whose choices the page translates."""
+    names, = re.findall(r"CHOICES = (\[.*\])", code(ROOT / "web" / "js" / "language.js"))
+    optional = [info["input"].get("optional", {}) for info in pack_nodes.values()]
+    combos = [each[name] for each in optional for name in json.loads(names) if name in each]
+    return {word for kind, options in combos for word in (options["options"] if kind == "COMBO" else kind)}
+
+
+def test_english_is_what_the_page_says(pack_nodes):
+    wanted = said() | said_by_nodes() | choices(pack_nodes)
+    assert json.loads(text_of("en", "main.json"))[OURS] == {sentence: sentence for sentence in wanted}
     assert {"All equal", "Pull of {0}", "expert {0}"} <= said()
+    assert {"No expert arrives at the Reliability Mixer; connect a Condition Expert.", "shares"} <= wanted
 
 
 def test_the_page_says_nothing_without_say():

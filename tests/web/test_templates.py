@@ -8,51 +8,15 @@ from typing import Any
 
 import pytest
 
+from support.contrast import CARDS, CONTRASTS, READABLE
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.paths import WORKFLOWS
 from unite_and_conquer.devtools.prompts import TITLES, drawing, names
 
 SLACK = 4                               # of overlaps, in the canvas's units
-READABLE = 4.5                          # WCAG AA for a text of this size
 LONGEST = 36                            # characters of a title that the gallery shows whole
 NOTES = "MarkdownNote"
-
-# The contrast of each text in the notes with what is drawn behind it, layer upon layer: [[text, contrast], ...].
-CONTRASTS = """() => {
-    const pen = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d");
-    const channels = color => {
-        pen.clearRect(0, 0, 1, 1);
-        pen.fillStyle = color;
-        pen.fillRect(0, 0, 1, 1);
-        const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data;
-        return [r, g, b, a / 255];
-    };
-    const over = (upper, lower) => lower.map((value, i) => upper[i] * upper[3] + value * (1 - upper[3]));
-    const linear = value => (value <= 10.31 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4);
-    const light = ([r, g, b]) => 0.05 + 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-    const found = [];
-    for (const note of document.querySelectorAll(".comfy-markdown, .widget-markdown")) {
-        const texts = document.createTreeWalker(note, NodeFilter.SHOW_TEXT);
-        for (let text; (text = texts.nextNode());) {
-            if (!text.textContent.trim()) continue;
-            const layers = [];
-            let seen = 1;
-            for (let element = text.parentElement; element; element = element.parentElement) {
-                const style = getComputedStyle(element);
-                seen *= style.opacity;
-                layers.push(channels(style.backgroundColor));
-            }
-            const paper = layers.reduceRight((lower, layer) => over(layer, lower), [0, 0, 0]);
-            const ink = channels(getComputedStyle(text.parentElement).color);
-            ink[3] *= seen;
-            const [a, b] = [light(over(ink, paper)), light(paper)];
-            found.push([text.textContent, Math.max(a, b) / Math.min(a, b)]);
-        }
-    }
-    return found;
-}"""
-
 
 def graphs(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A workflow and its subgraphs."""
@@ -107,7 +71,8 @@ def seen(stand_ins: None, host: Any, browser: Any, request: pytest.FixtureReques
         for name in names():
             page.load(drawing(name))
             found[name] = page.boxes() | {
-                "contrasts": page.page.evaluate(CONTRASTS), "complaints": page.complaints(), "prompt": page.prompt()}
+                "contrasts": page.page.evaluate(CONTRASTS, CARDS), "complaints": page.complaints(),
+                "prompt": page.prompt()}
     return found
 
 

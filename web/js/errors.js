@@ -5,10 +5,8 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { note, removeNotes } from "./floating.js";
-import { inView, nodeOf, shownAt, toast } from "./host.js";
+import { inView, isOurs, nodeOf, shownAt, toast } from "./host.js";
 
-/** The pack's python_module, from /extensions/PACK/js/errors.js. */
-const PACK = `custom_nodes.${decodeURIComponent(new URL(import.meta.url).pathname.split("/").at(-3))}`;
 const DIALOG_OPENS = 500;                                               // milliseconds
 
 const toasts = [];                                                      // functions that take them away
@@ -24,10 +22,6 @@ function padSays(node) {
     return node?.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
 }
 
-function isOurs(node) {
-    return node?.constructor.nodeData?.python_module === PACK;
-}
-
 /** The node that is shown for a failed one. Nodes in a loop are copies, and the host names what has copied them. */
 function shownFor(failed) {
     const running = Object.values(states).filter(({state, node_id: id, real_node_id: original}) =>
@@ -37,19 +31,25 @@ function shownFor(failed) {
 
 function show({node_id: failed, exception_message: said}) {
     const id = shownFor(failed), node = nodeOf(id), message = said?.trim(), now = current;
-    if (!message || !isOurs(node) || (node.comfyClass === "ReliabilityMixer" && padSays(shownAt(id)))) return;
+    if (!message || !isOurs(node)) return;
     removeNotes(["said"], id);
-    note("error", id, message);
+    if (node.comfyClass !== "ReliabilityMixer" || !padSays(shownAt(id))) note("error", id, message);
     setTimeout(() => {
         if (now !== current || inView(shownAt(id)) || hostSays(message)) return;
         toasts.push(toast(node.title, message));
     }, DIALOG_OPENS);
 }
 
-/** What a condition node understood is on the node itself; where that is within a subgraph, beside the subgraph. */
-function tell({node: id, display_node: shown, output}) {
-    const node = nodeOf(shown ?? id), [text] = output?.text ?? [];
-    if (text && isOurs(node) && shownAt(shown ?? id) !== node) note("said", shown ?? id, text);
+/**
+ * What a condition node understood is on the node itself; where that is within a subgraph, beside the subgraph.
+ * A warning stands beside its node in either case.
+ */
+function tell({node, display_node: shown, output}) {
+    const id = shown ?? node, of = nodeOf(id);
+    if (!isOurs(of)) return;
+    const [text] = output?.text ?? [], [warning] = output?.warning ?? [];
+    if (text && shownAt(id) !== of) note("said", id, text);
+    if (warning) note("warning", id, warning);
 }
 
 function clear(kinds) {
@@ -64,8 +64,9 @@ app.registerExtension({
         api.addEventListener("progress_state", ({detail}) => { states = detail.nodes; });
         api.addEventListener("execution_error", ({detail}) => show(detail));
         api.addEventListener("executed", ({detail}) => tell(detail));
-        // What was understood is not told again by a run that finds it in the cache: it stays.
+        // What a run finds in the cache it does not tell again: that stays until its node runs anew.
+        api.addEventListener("executing", ({detail}) => removeNotes(["said", "warning"], String(detail)));
         api.addEventListener("execution_start", () => clear(["error"]));
     },
-    afterConfigureGraph: () => clear(["error", "said"]),
+    afterConfigureGraph: () => clear(["error", "said", "warning"]),
 });

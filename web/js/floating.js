@@ -1,11 +1,11 @@
 /** Notes that stand beside a node, where nothing else is, in whichever graph is shown: they change no node. */
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
-import { boxOf, shownAt } from "./host.js";
+import { boxOf, nodeOf, shownAt } from "./host.js";
 
 const GAP = 8, NARROWEST = 220;                                         // in the units of the canvas
 
-const notes = new Map();                                                // "kind id" -> {kind, id, element}
+const notes = new Map();                                                // "kind id" -> {kind, id, of, element}
 
 addStylesheet("floating.css");
 
@@ -38,8 +38,9 @@ function placeFor([left, top, width, height], [ownWidth, ownHeight], taken) {
     return places.reduce((best, other) => (other.away < best.away ? other : best)).place;
 }
 
-/** Puts every note where its node is now; those of nodes that are not shown are hidden. */
+/** Puts every note where its node is now; those of nodes that are not shown are hidden, those of others gone. */
 function place() {
+    for (const {kind, id, of} of [...notes.values()]) if (nodeOf(id) !== of) removeNotes([kind], id);
     const {canvas, ds} = app.canvas, {left, top} = canvas.getBoundingClientRect();
     const taken = app.canvas.graph.nodes.map(boxOf);
     for (const {id, element} of notes.values()) {
@@ -66,7 +67,7 @@ export function note(kind, id, message) {
     const role = kind === "error" ? "alert" : "status";
     const element = make("div", {class: `mcdm-floating mcdm-${kind}`, role}, message);
     app.canvas.canvas.parentElement.append(element);
-    notes.set(key, {kind, id, element});
+    notes.set(key, {kind, id, of: nodeOf(id), element});
     if (notes.size === 1) requestAnimationFrame(place);
 }
 

@@ -1,6 +1,9 @@
 /** What the pack asks of the host's page, and how it listens to it. */
+import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 
+/** The pack's python_module, from /extensions/PACK/js/host.js. */
+const PACK = `custom_nodes.${decodeURIComponent(new URL(import.meta.url).pathname.split("/").at(-3))}`;
 const TOAST_STAYS = 20000;                                              // milliseconds
 
 /** Whether the newer canvas ("Vue nodes") draws the nodes. */
@@ -88,6 +91,24 @@ export function toast(summary, detail) {
     const message = {severity: "error", summary, detail, life: TOAST_STAYS};    // of older frontends
     toast.add(message);
     return () => toast.remove(message);
+}
+
+/** Whether a node is one of the pack's. */
+export function isOurs(node) {
+    return node?.constructor.nodeData?.python_module === PACK;
+}
+
+/** Calls change(error) with each error of a refused prompt's nodes, before the page shows them. */
+export function onRefusal(change) {
+    const {queuePrompt} = api;
+    api.queuePrompt = async function (...values) {
+        try {
+            return await queuePrompt.apply(this, values);
+        } catch (refusal) {
+            for (const {errors} of Object.values(refusal?.response?.node_errors ?? {})) errors.forEach(change);
+            throw refusal;
+        }
+    };
 }
 
 /** The node of an execution id, or the subgraph's node that it is in: whichever the graph that is shown has. */

@@ -22,9 +22,43 @@ if (messages?.mergeLocaleMessage) {
     messages.availableLocales.forEach(merge);
 }
 
+/** {English: translation} in the page's language. */
+function table() {
+    return texts[app.ui.settings.getSettingValue("Comfy.Locale")]?.[KEY] ?? {};
+}
+
+function filled(sentence, values) {
+    return sentence.replace(/\{(\d)\}/g, (_, i) => values[i]);
+}
+
 /** say`Pull of ${name}` is the translation of "Pull of {0}", with the name in it; English where there is none. */
 export function say(parts, ...values) {
     const english = parts.reduce((text, part, i) => `${text}{${i - 1}}${part}`);
-    const sentence = texts[app.ui.settings.getSettingValue("Comfy.Locale")]?.[KEY]?.[english] ?? english;
-    return sentence.replace(/\{(\d)\}/g, (_, i) => values[i]);
+    return filled(table()[english] ?? english, values);
+}
+
+const patterns = new Map();                                             // table -> [[pattern, translation], ...]
+
+/** The sentences of a table with gaps for values, those with most words of their own first. */
+function patternsOf(own) {
+    if (!patterns.has(own)) {
+        const words = english => english.replace(/\{\d\}/g, "").length;
+        const sentences = Object.keys(own).sort((a, b) => words(b) - words(a));
+        patterns.set(own, sentences.map(english => {
+            const literal = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+            return [new RegExp(`^${literal.replace(/\{\d\}/g, "([^]*?)")}$`), own[english]];
+        }));
+    }
+    return patterns.get(own);
+}
+
+/** What a node says in English, in the page's language, and what it quotes; as it is where no translation is known. */
+export function translated(sentence) {
+    const own = table();
+    if (typeof sentence !== "string" || own === texts.en?.[KEY]) return sentence;
+    for (const [pattern, translation] of patternsOf(own)) {
+        const found = pattern.exec(sentence.trim());
+        if (found) return filled(translation, found.slice(1).map(translated));
+    }
+    return sentence;
 }

@@ -49,11 +49,11 @@ class Latents:
         self.finite = torch.ones(())
         kind = type(self.space).__name__
         if vae.latent_dim != 2 or vae.latent_channels != self.space.latent_channels or self.cell != cells(self.space):
-            what = "pictures" if vae.latent_dim == 2 else "videos or sound"
             raise ValueError(
-                f"The VAE of expert '{name}' makes latents of {vae.latent_channels} channels and {self.cell} pixels a "
-                f"cell from {what}, but this expert works in {kind}: {self.space.latent_channels} channels, "
-                f"{cells(self.space)} pixels a cell. Connect the VAE that belongs to it.")
+                f"The VAE of expert '{name}' makes latents of {vae.latent_dim} dimensions, {vae.latent_channels} "
+                f"channels and {self.cell} pixels a cell, but this expert works in {kind}: 2 dimensions, "
+                f"{self.space.latent_channels} channels, {cells(self.space)} pixels a cell. Connect the VAE that "
+                "belongs to it.")
 
     def picture(self, estimate: torch.Tensor) -> torch.Tensor:
         vae, latent = self.vae, self.space.process_out(estimate)

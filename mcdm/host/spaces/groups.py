@@ -85,9 +85,8 @@ def _group(experts: Sequence[Expert], members: Sequence[int]) -> Group:
     kin = [e for e in experts if same_space(space, latent_format(e.model))]
     with_vae = next((e for e in kin if e.vae is not None), None)
     if space.latent_dimensions != 2:
-        kind = "videos" if space.latent_dimensions == 3 else "sound"
-        raise ValueError(f"Expert '{first.name}' works in {type(space).__name__}, latents for {kind}, and bridges "
-                         "between latent spaces are for pictures; unite it with experts of its own space.")
+        raise ValueError(f"Expert '{first.name}' works in {type(space).__name__}, latents for video or sound, and "
+                         "bridges between latent spaces are for pictures; unite it with experts of its own space.")
     if with_vae is None and not is_pixel(first.model):
         if all(e.vae is None for e in experts):
             check_spaces(experts)               # which explains it at length
