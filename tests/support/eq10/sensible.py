@@ -13,6 +13,7 @@ from support.eq10.reference import NOTHING, Reference
 
 CANCELLED = 0.2         # a sum of weights is small if it is less than this share of their sizes
 NEARLY_NOTHING = 1e-3
+NEARLY_NOBODY = 1e-5
 NEAR_ONE = 0.02         # a sum of weights by which shares are not divided for D_0 itself
 
 
@@ -108,8 +109,10 @@ def by_band(drawn: Drawn, masked: Sequence[Tensor]) -> list[list[Tensor]]:
 
 
 def cancelling(weights: Sequence[Tensor]) -> bool:
+    """Or whether they are so small, as at the end of a feather, that rounding says whether somebody acts there."""
     sizes = sum(w.abs() for w in weights)
-    return bool(((sum(weights) < CANCELLED * sizes) & (sizes > 0)).any())
+    small = (sum(weights) < CANCELLED * sizes) | (sizes < NEARLY_NOBODY)
+    return bool((small & (sizes > 0)).any())
 
 
 def references_are_defined(drawn: Drawn) -> bool:
