@@ -31,7 +31,7 @@ export class Mix {
     error = undefined;      // why the text cannot be read
     passed = [];            // slots whose numbers are passed over
     linked = false;         // whether the text comes in by a wire
-    masked = false;         // whether automatic masks follow, by which the numbers differ from place to place
+    masked = false;         // whether masks or regions follow, by which the numbers differ from place to place
     wiring = "";            // all that a control is built of: changes with experts and their names
     widget = undefined;     // whose value is the text
     onChange = () => {};
@@ -79,7 +79,7 @@ export class Mix {
         const {mixer, path, text} = this;
         const list = parts(mixer, path), linked = this.#isLinked;
         const meaning = widgetValue(mixer, "meaning", path) === SHARES ? SHARES : RELIABILITIES;
-        const masked = goesTo(mixer, "AutomaticMasks");
+        const masked = ["AutomaticMasks", "ExpertRegions"].some(kind => goesTo(mixer, kind));
         const seen = JSON.stringify([list, linked, masked, meaning, text]);
         if (seen === this.#seen) return;
         this.#seen = seen;

@@ -2,18 +2,14 @@
 import { make } from "../dom.js";
 import { canvasIsLocked, undoOrRedo } from "../host.js";
 import { say } from "../words.js";
-import { masks } from "./fields.js";
-import { cellsOf, lastPicture, sizeFor } from "./picture.js";
-import { boundsOf, insideOf, moved, pointsOf, resized, spanned, thinned } from "./shapes.js";
+import { drawHandles, drawShape, drawTint } from "./drawing.js";
+import { lastPicture, sizeFor } from "./picture.js";
+import { boundsOf, insideOf, moved, resized, spanned, thinned } from "./shapes.js";
 
 const LONGER = 200;         // of the drawing's sides, in its own units
-const TINT = 0.5, STEP = 0.01, CLICK = 0.01, TOLERANCE = 0.004, ASIDE = 0.04;
+const STEP = 0.01, CLICK = 0.01, TOLERANCE = 0.004, ASIDE = 0.04;
 const ARROWS = {ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP]};
-// Of the box around a shape: which side a handle moves, 0 = none, -1 = left or upper, 1 = right or lower.
-const HANDLES = [[-1, -1], [0, -1], [1, -1], [-1, 0], [1, 0], [-1, 1], [0, 1], [1, 1]];
 const FRESH = {box: [0.3, 0.3, 0.7, 0.7], ellipse: [0.5, 0.5, 0.2, 0.2]};
-
-const rgb = color => [1, 3, 5].map(at => parseInt(color.slice(at, at + 2), 16));
 
 export class Stage {
     tool = "box";
@@ -68,52 +64,17 @@ export class Stage {
         const focused = this.svg.contains(active);
         const drawn = layers.flatMap((layer, i) => layer.shapes.map((shape, j) => this.#drawn(layer, shape, [i, j])));
         this.#redrawn = true;
-        this.svg.replaceChildren(...drawn, ...this.#handles());
+        this.svg.replaceChildren(...drawn, ...drawHandles(this.regions.shape, this.#view));
         if (focused) this.#focusChosen();
         this.#redrawn = false;
     }
 
     #drawn(layer, shape, at) {
-        const chosen = String(at) === String(this.regions.chosen), expert = this.regions.expert(layer.slot);
-        const classes = ["mcdm-regions-shape", `mcdm-regions-${shape.kind}`];
-        if (chosen) classes.push("mcdm-regions-chosen");
-        if (!expert) classes.push("mcdm-regions-absent");
-        const outline = this.#outline(shape), label = this.regions.spoken(layer, shape);
-        outline.append(make("svg:title", {}, label));
-        const group = make("svg:g", {
-            class: classes.join(" "), tabindex: 0, role: "button", "aria-label": label, "aria-pressed": chosen,
-            style: `--mcdm-color: ${expert?.color ?? "#8f8f8f"}`,
-        }, outline);
-        group.addEventListener("focus", () => String(at) === String(this.regions.chosen) || this.regions.choose(at));
-        return group;
-    }
-
-    #outline(shape) {
-        const [width, height] = this.#view, {kind, numbers: [a, b, c, d]} = shape;
-        if (kind === "box")
-            return make("svg:rect", {x: a * width, y: b * height, width: (c - a) * width, height: (d - b) * height});
-        if (kind === "ellipse")
-            return make("svg:ellipse", {cx: a * width, cy: b * height, rx: c * width, ry: d * height});
-        const points = pointsOf(shape), line = [...points, points.at(-1)];
-        return make("svg:polyline", {
-            points: line.map(([x, y]) => `${x * width},${y * height}`).join(" "),
-            "stroke-width": 2 * a * Math.min(width, height),
-        });
-    }
-
-    #handles() {
-        const {shape} = this.regions;
-        if (!shape || !(shape.kind in FRESH)) return [];
-        const [width, height] = this.#view, [left, top, right, bottom] = boundsOf(shape, width, height);
-        return HANDLES.map(([x, y]) => {
-            const cx = [left, (left + right) / 2, right][x + 1] * width;
-            const cy = [top, (top + bottom) / 2, bottom][y + 1] * height;
-            const cursor = x && y ? (x === y ? "nwse" : "nesw") : x ? "ew" : "ns";
-            const attributes = {class: "mcdm-regions-handle", "data-side": `${x} ${y}`,
-                style: `cursor: ${cursor}-resize`};
-            return make("svg:g", attributes, make("svg:circle", {cx, cy, r: 9, class: "mcdm-regions-grip"}),
-                make("svg:circle", {cx, cy, r: 3.5}));
-        });
+        const {regions} = this, chosen = String(at) === String(regions.chosen);
+        const label = regions.spoken(layer, shape), expert = regions.expert(layer.slot);
+        const drawn = drawShape(shape, this.#view, {label, expert, chosen});
+        drawn.addEventListener("focus", () => String(at) === String(regions.chosen) || regions.choose(at));
+        return drawn;
     }
 
     #drawTintSoon() {
@@ -121,24 +82,8 @@ export class Stage {
         this.#waits = true;
         requestAnimationFrame(() => {
             this.#waits = false;
-            this.#drawTint();
+            drawTint(this.tint, this.regions, this.#size);
         });
-    }
-
-    /** What the sampler will use, in the experts' colours. */
-    #drawTint() {
-        const {layers, experts, settings} = this.regions, [columns, rows] = cellsOf(this.#size);
-        Object.assign(this.tint, {width: columns, height: rows});
-        if (!layers.some(({slot}) => slot)) return;
-        const found = masks(layers, settings, rows, columns), pen = this.tint.getContext("2d");
-        const pixels = pen.createImageData(columns, rows);
-        const colors = experts.map(({slot, color}) => [found.get(slot), rgb(color)]);
-        for (let i = 0; i < rows * columns; i++) {
-            for (const channel of [0, 1, 2])
-                pixels.data[4 * i + channel] = colors.reduce((sum, [mask, color]) => sum + mask[i] * color[channel], 0);
-            pixels.data[4 * i + 3] = 255 * TINT;
-        }
-        pen.putImageData(pixels, 0, 0);
     }
 
     // -- pointer -----------------------------------------------------------------------------------------------------
