@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from support.eq10 import numbers
-from support.eq10.drawn import Drawn
+from support.eq10.drawn import EVERY, Drawn
 from support.eq10.networks import sigma_of
 from support.eq10.reference import NOTHING, Reference
 
@@ -77,10 +77,11 @@ def interval_is_taken(drawn: Drawn) -> bool:
 
 
 def sums_are_stable(drawn: Drawn) -> bool:
-    """Where a sum of weights divides, it is not small; where D_0 is shown, shares do not make it hang on W = 1."""
+    """Where a sum of weights divides, it is not small; where D_0 counts at W = 1, shares do not hang on that."""
     options, reference = drawn.options, Reference(drawn)
     divides = bool(options.apg or options.cfg_zero or options.low or options.high < math.inf)
-    shown = drawn.mixer.meaning == "shares" and shows_null(drawn)
+    banded = any(m.bands != EVERY for m in drawn.members)
+    shown = drawn.mixer.meaning == "shares" and (shows_null(drawn) or banded)
     for percent in (0.0, *drawn.percents, 1.0):
         weights, _ = numbers.at(drawn, percent)
         if drawn.automatic is not None and (shown or (divides and min(weights) < 0.0)):
