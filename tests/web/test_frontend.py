@@ -134,7 +134,7 @@ def test_the_pad_knows_automatic_masks(page):
     """With them no share burns: nothing is hatched or red, until they are bypassed."""
     page.load(prompts.drawing("face_automatic_masks"))
     foot = page.page.locator(".mcdm-pad-foot > span")
-    expect(foot).to_have_text("Automatic masks: what counts differs from place to place")
+    expect(foot).to_have_text("Regions or automatic masks: what counts differs from place to place")
     outside, red = page.page.locator(".mcdm-pad-outside"), re.compile("mcdm-pad-beyond")
     expect(foot).not_to_have_class(red)
     expect(outside).to_have_attribute("d", "")

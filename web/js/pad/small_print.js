@@ -31,7 +31,7 @@ export function smallPrint(mix) {
             const terms = TERMS[mix.meaning];
             const wrong = (mix.shares && trouble(mix)) || [];
             text.textContent = mix.masked
-                ? say`Automatic masks: what counts differs from place to place`
+                ? say`Regions or automatic masks: what counts differs from place to place`
                 : terms.print(mix) ?? say`The weights come in through wires`;
             text.title = [text.textContent, ...wrong, mix.limits && terms.hatched()].filter(Boolean).join("\n");
             text.classList.toggle("mcdm-pad-beyond", wrong.length > 0);
