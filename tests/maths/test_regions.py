@@ -107,8 +107,8 @@ def test_shapes_of_those_who_do_not_arrive_are_passed_over(caplog):
 BAD = {
     "photo box 0 0 1 1": "has no colon", ": box 0 0 1 1": "'' is not the name",
     "foto: box 0 0 1 1": "'foto' is not the", "0: box 0 0 1 1": "'0' is not the name",
-    "-1: box 0 0 1 1": "'-1' is not the name", "photo:": "a shape is missing",
-    "photo: box 0 0 1 1;": "a shape is missing", "photo: circle 0.5 0.5 0.1": "does not begin with box, ellipse",
+    "-1: box 0 0 1 1": "'-1' is not the name", "photo:": "there is no shape",
+    "photo: box 0 0 1 1;": "there is no shape", "photo: circle 0.5 0.5 0.1": "does not begin with box, ellipse",
     "photo: Box 0 0 1 1": "does not begin with", "photo: box 0 0 1": "3 numbers instead of 4",
     "photo: box 0 0 1 1 1": "5 numbers instead of 4", "photo: box left 0 1 1": "'left' where a number from 0 to 1",
     "photo: box nan 0 1 1": "'nan' where a number", "photo: box 0 0 1.5 1": "'1.5' where",
