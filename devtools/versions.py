@@ -48,7 +48,7 @@ LIBRARY_LEAF = ".side-bar-panel .tree-leaf, .side-bar-panel [role=treeitem]:not(
 # The first release whose app mode shows what a file chooses for it, as far as this was tried.
 APP_MODE = (1, 58)
 # So was the search that a double click on the canvas opens.
-SEARCH_FIELD = ".comfy-vue-node-search-container input, input[aria-controls=results-list]"
+SEARCH_FIELD = ".comfy-vue-node-search-container input[role=combobox], input[aria-controls=results-list]"
 SEARCH_RESULT = ".p-autocomplete-option, #results-list [role=option]"
 # The first release whose newer canvas shows labels for the values of a combo, as far as this was tried.
 LABELS = (1, 49)
