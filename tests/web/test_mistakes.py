@@ -35,7 +35,7 @@ PREPARE = """([nodes, more]) => {
         app.graph.add(node);
         ids.push([key, node.id]);
     }
-    return Object.fromEntries(ids);
+    return Object.fromEntries(ids.map(([key, id]) => [key, Number(id)]));
 }"""
 # Makes changes {number: {input: value, or wire [number, output]}}, and returns those that mend them. What is changed
 # first comes into view: the pad is drawn only there.
