@@ -1,7 +1,7 @@
 /**
- * The sentence of a failed node of the pack, once: on its pad or canvas if that says it, else beside the node, or beside
- * the subgraph that the node is in; as a toast where neither is in view. All gone when a run starts or is refused, or a
- * file is loaded.
+ * The sentence of a failed node of the pack, once: on its pad or canvas if that says it, else beside the node, or
+ * beside the subgraph that the node is in; as a toast where neither is in view. All gone when a run starts or is
+ * refused, or a file is loaded.
  */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
@@ -21,7 +21,8 @@ function hostSays(message) {
 
 /** Whether the pad or the canvas on a node says what is wrong with its text. */
 function saysItself(node) {
-    return Boolean(node?.widgets?.some(({element}) => element?.querySelector?.(".mcdm-pad-wrong, .mcdm-regions-wrong")));
+    const wrong = ".mcdm-pad-wrong, .mcdm-regions-wrong";
+    return Boolean(node?.widgets?.some(({element}) => element?.querySelector?.(wrong)));
 }
 
 /** The node that is shown for a failed one. Nodes in a loop are copies, and the host names what has copied them. */
