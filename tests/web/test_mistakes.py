@@ -1,132 +1,182 @@
-"""The mistakes of support/mistakes.py in the page: each told once, beside its node, in the page's language."""
+"""What people get wrong: told once, at the right node and field, in the page's language, and gone when mended."""
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import pytest
 
+from support.face_page import HOME, MORE, NODES, Changes, Face
 from support.mistakes import MISTAKES
 from support.sentences import said_by_nodes
-from unite_and_conquer.devtools.browser import STARTED, Page, opened
-from unite_and_conquer.devtools.host import Host
+from unite_and_conquer.devtools.browser import opened
 from unite_and_conquer.devtools.paths import PACK, ROOT
-from unite_and_conquer.devtools.prompts import drawing
-from unite_and_conquer.devtools.versions import LABELS, TOAST
+from unite_and_conquer.devtools.versions import COMPLAINTS, LABELS, TOAST
 
-LANGUAGES = ["es", "fr", "ja", "ko", "zh"]       # newer pages offer no German
-# The nodes of the drawing that face() has, too, as [kind, name of the expert or file].
-NODES = {"text": ["LoadExpert", "faces_text"], "hair": ["LoadExpert", "faces_hair"], "words": ["TextCondition", ""],
-         "map": ["MapCondition", ""], "a": ["ConditionExpert", "text"], "mix": ["ReliabilityMixer", ""],
-         "latent": ["EmptyExpertLatent", ""], "sample": ["MCDMSampler", ""]}
-# Makes changes {node: {input: value or wire}} and brings the changed node into view: the pad is drawn only there.
-CHANGE = """([nodes, changes]) => {
-    const find = ([kind, name]) => app.graph.nodes.find(node => node.type === kind
-        && (!name || node.widgets.some(widget => String(widget.value).replace(/.*\\/|\\..*/g, "") === name)));
-    for (const [key, inputs] of Object.entries({sample: {steps: 1}, ...changes})) {
-        const node = find(nodes[key]), {ds, canvas} = app.canvas;
-        for (const [name, value] of Object.entries(inputs))
-            if (Array.isArray(value)) find(nodes[value[0]]).connect(value[1], node, name);
-            else node.widgets.find(widget => widget.name === name).value = value;
-        ds.scale = 0.8;
-        ds.offset = [canvas.clientWidth / 1.6 - node.pos[0] - 150, canvas.clientHeight / 1.6 - node.pos[1] - 150];
-    }
-    app.canvas.setDirty(true, true);
-}"""
+# Newer pages offer no German.
+LANGUAGES = ["es", "fr", "ja", "ko", "zh"]
+SPOKEN = {False: ["ko", "ja"], True: ["es", "zh", "fr"]}                # on the classic and on the newer canvas
 HOST = ".p-dialog, [data-testid=error-overlay]"     # what the page itself says of every error
-TOLD = ".mcdm-error, .mcdm-pad-wrong"
+# What the host marks: the node that failed, and inputs.
+FAILED = "() => Number(app.lastExecutionError?.node_id)"
+MARKED = """() => app.graph.nodes.flatMap(node =>
+    node.inputs.filter(input => input.hasErrors).map(input => [Number(node.id), input.name]))"""
 # The translation of sentences whose gaps hold "<0>", "<1>" ..., by the script that the page uses.
-TRANSLATE = f"""async sentences => {{
-    const {{translated}} = await import("/extensions/{PACK}/js/words.js");
-    return sentences.map(translated);
+TRANSLATE = f"""async ([language, sentences]) => {{
+    const {{translated}} = await import("/extensions/{PACK}/js/words.js"), {{settings}} = app.ui;
+    const {{getSettingValue}} = settings;
+    settings.getSettingValue = () => language;
+    const spoken = sentences.map(translated);
+    settings.getSettingValue = getSettingValue;
+    return spoken;
 }}"""
+
+
+def in_regions(**inputs: str) -> Changes:
+    """Expert Regions between the mixer and the sampler."""
+    return {"regions": {"mixture": ["mix", 0]} | inputs, "sample": {"mixture": ["regions", 0]}}
+
+
+# (changes, the node that tells it)
+CASES: list[tuple[Changes, str]] = [
+    *(({node: inputs}, node) for node, inputs, _ in MISTAKES),
+    ({"sample": {"latent_image": ["pixels", 0]}, "pixels": {"width": 16, "height": 16}}, "sample"),
+    ({"sample": {"seed": 8}, "decode": {"vae": ["drawings", 0]}}, "sample"),    # another seed: it samples anew
+    ({"a": {"weight": 0}, "b": {"weight": 0}, "c": {"weight": 0}}, "sample"),
+    (in_regions(regions="nobody: box 0 0 1 1"), "regions"),
+    (in_regions(regions="text: box 0 0 1.5 1"), "regions"),
+    (in_regions(rest="nobody"), "regions"),
+]
 
 
 @pytest.fixture(scope="module", params=["classic", "vue"])
 def page(host, browser, request):
-    with opened(browser, host, Page, vue=request.param == "vue", Locale="en") as page:
-        page.language = "en"
+    checkpoint = host.base / "models" / "checkpoints" / "unread.safetensors"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.touch()
+    with opened(browser, host, Face, vue=request.param == "vue", Locale="en") as page:
+        page.show()
         yield page
+    checkpoint.unlink()
 
 
 def table(language: str) -> dict[str, str]:
     return json.loads((ROOT / "locales" / language / "main.json").read_text("utf-8"))["unite_and_conquer"]
 
 
-def speak(page: Page, host: Host, language: str) -> None:
-    """Opens the page anew in another language."""
-    if page.language != language:
-        host.server.post("/settings", {"Comfy.Locale": language})
-        page.page.reload()
-        page.page.wait_for_function(STARTED)
-        page.language = language
-
-
-def load(page: Page, changes: dict[str, dict[str, Any]]) -> None:
-    page.load(drawing("face_from_three_experts"))
-    page.page.evaluate(CHANGE, [NODES, changes])
-    page.page.wait_for_timeout(500)
-
-
-def run(page: Page) -> None:
-    page.page.get_by_test_id("queue-button").click()
-
-
 def filled(text: str) -> str:
     return re.sub(r"\{(\d)\}", r"<\1>", text)
 
 
-@pytest.mark.parametrize("mistake, language", [
-    (mistake, LANGUAGES[i * len(LANGUAGES) // len(MISTAKES)]) for i, mistake in enumerate(MISTAKES)])
-def test_a_mistake_is_told_once_at_its_node_until_it_is_mended(page, host, mistake, language):
-    culprit, inputs, _ = mistake
-    speak(page, host, language)
-    load(page, {culprit: inputs})
-    run(page)
-    told = page.page.locator(TOLD).filter(visible=True)
-    told.first.wait_for()
-    page.page.locator(HOST).first.wait_for()
-    page.page.wait_for_timeout(900)                 # in which a toast would open
-    said = told.all_inner_texts()
+def is_in(language: str, sentence: str) -> bool:
+    """Whether a sentence is one of the translations, with something in their gaps."""
+    forms = [re.escape(text).replace(r"\{", "{").replace(r"\}", "}") for text in table(language).values()]
+    return any(re.fullmatch(re.sub(r"\{\d\}", "(.*)", form), sentence, re.DOTALL) for form in forms)
+
+
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_a_mistake_is_told_once_at_its_node_until_it_is_mended(page, case):
+    changes, at = CASES[case]
+    language = SPOKEN[page.vue][case * len(SPOKEN[page.vue]) // len(CASES)]
+    page.speak(language)
+    page.mended = False
+    mend = page.change(changes)
+    page.start()
+    page.told.first.wait_for()
+    if page.page.locator(".mcdm-warning").count() == 0:
+        page.page.locator(HOST).first.wait_for()
+        assert page.page.evaluate(FAILED) == page.ids[at]
+    page.page.wait_for_timeout(600)                 # in which a toast would open
+    said = page.told.all_inner_texts()
     assert len(said) == 1, said
     assert page.page.locator(TOAST).filter(visible=True).all_inner_texts() == []
-    own = table(language)
-    forms = [re.escape(text).replace(r"\{", "{").replace(r"\}", "}") for text in own.values()]
-    assert any(re.fullmatch(re.sub(r"\{\d\}", "(.*)", form), said[0], re.DOTALL) for form in forms), said
-    load(page, {})
-    page.page.evaluate("() => { for (const node in app.nodeOutputs) delete app.nodeOutputs[node]; }")
-    run(page)
-    page.page.wait_for_function("() => app.graph.nodes.some(node => app.nodeOutputs[node.id]?.images)")
-    assert told.count() == 0
+    assert page.nodes_told_at()[:1] == [page.ids[at]]
+    assert is_in(language, said[0]), said
+    page.mend(mend[::-1])
+    page.draw()
+    assert page.told.count() == 0
+    assert page.page.locator(COMPLAINTS).filter(visible=True).all_inner_texts() == []
+    page.mended = True
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_sentence_is_translated(page, host, language):
-    speak(page, host, language)
+def test_every_sentence_is_translated(page, language):
     own, sentences = table(language), sorted(said_by_nodes())
-    spoken = page.page.evaluate(TRANSLATE, [filled(text) for text in sentences])
+    spoken = page.page.evaluate(TRANSLATE, [language, [filled(text) for text in sentences]])
     assert spoken == [filled(own[text]) for text in sentences]
 
 
-def test_what_is_quoted_is_translated_and_the_rest_stays(page, host):
-    speak(page, host, "fr")
+def test_what_is_quoted_is_translated_and_the_rest_stays(page):
     refused = "VAE Decode is given the VAE 'a', which does not fit the latents of this mixture; connect {}."
-    spoken = page.page.evaluate(TRANSLATE, [
-        refused.format("the VAE from Load Expert VAE"), "Given groups=1, weight of size [1]", "Shares '1': 'x' ..."])
+    spoken = page.page.evaluate(TRANSLATE, ["fr", [
+        refused.format("the VAE from Load Expert VAE"), "Given groups=1, weight of size [1]", "Shares '1': 'x' ..."]])
     assert "connectez le VAE de Load Expert VAE." in spoken[0]
     assert spoken[1:] == ["Given groups=1, weight of size [1]", "Shares '1': 'x' ..."]
 
 
-def test_a_refused_prompt_is_told_in_the_pages_language(page, host):
-    speak(page, host, "fr")
-    load(page, {"text": {"expert": "nothing.safetensors"}})
-    run(page)
+REFUSED = [
+    ({"text": {"expert": "nothing.safetensors"}}, "text", "expert",
+     "Expert '{0}' is neither embedded nor in models/experts; choose one from the list.", ["nothing.safetensors"]),
+    ({"checkpoint": {"ckpt_name": "unread.safetensors"}, "a": {"model": ["checkpoint", 0]}}, "a", "null_condition",
+     "Expert '{0}' has no null condition, and this mixture needs it: connect the conditioning of an empty prompt to "
+     "null_condition, or set its reliability to 0.",
+     ["text"]),
+]
+
+
+@pytest.mark.parametrize("changes, at, field, sentence, values", REFUSED,
+                         ids=[field for _, _, field, *_ in REFUSED])
+def test_a_refused_prompt_is_told_at_its_input_until_it_is_mended(page, changes, at, field, sentence, values):
+    page.show({"checkpoint": MORE["checkpoint"]})       # where there are regions, only a run can tell of nulls
+    mend = page.change({"a": {"bands": "1 1"}})
+    page.start()
+    page.told.wait_for()
+    page.mend(mend)
+    mend = page.change(changes)
+    page.start()
+    page.page.wait_for_function("() => Object.keys(app.lastNodeErrors ?? {}).length")
     page.page.locator(HOST).filter(visible=True).first.wait_for()
     errors = page.page.evaluate("() => Object.values(app.lastNodeErrors).flatMap(node => node.errors)")
-    details = [error["details"] for error in errors]
-    own = table("fr")["Expert '{0}' is neither embedded nor in models/experts; choose one from the list."]
-    assert details == [f"expert - {own.format('nothing.safetensors')}"]
+    assert [error["details"] for error in errors] == [f"{field} - {table(page.language)[sentence].format(*values)}"]
+    assert page.page.evaluate(MARKED) == [[page.ids[at], field]]
+    assert page.told.count() == 0, "what an earlier run told is gone"
+    page.mend(mend[::-1])
+    page.draw()
+    assert page.page.evaluate(MARKED) == []
+    assert page.page.locator(COMPLAINTS).filter(visible=True).all_inner_texts() == []
+
+
+ENTER = "id => app.canvas.setGraph(id ? app.graph.getNodeById(id).subgraph : app.rootGraph ?? app.graph.rootGraph)"
+WITHIN = """([id, kind, name, value]) => {
+    const node = app.graph.getNodeById(id).subgraph.nodes.find(node => node.type === kind);
+    node.widgets.find(widget => widget.name === name).value = value;
+}"""
+
+
+@pytest.mark.parametrize("key, name, wrong, right, on_pad", [
+    ("words", "text", "unicorn", "red hair", False), ("mix", "reliabilities", "1, two", "1, 1, 1", True)])
+def test_a_mistake_in_a_subgraph_is_told_once_outside_and_inside(page, key, name, wrong, right, on_pad):
+    """Outside at the subgraph, inside at the node, or on its pad alone."""
+    page.show()
+    page.change({key: {name: wrong}})
+    page.ids["outer"] = page.page.evaluate(
+        "id => Number(app.graph.convertToSubgraph(new Set([app.graph.getNodeById(id)])).node.id)", page.ids[key])
+    page.start()
+    page.page.locator(HOST).first.wait_for()
+    page.page.wait_for_timeout(700)
+    page.close()
+    assert page.told.count() == 1 and page.nodes_told_at()[:1] == [page.ids["outer"]]
+    page.page.evaluate(ENTER, page.ids["outer"])
+    page.page.wait_for_timeout(700)
+    assert page.told.count() == 1 and (page.told.evaluate(HOME) is not None) == on_pad
+    page.page.evaluate(ENTER, 0)
+    page.page.wait_for_timeout(500)
+    assert page.told.count() == 1
+    page.page.evaluate(WITHIN, [page.ids["outer"], NODES[key][0], name, right])
+    if on_pad:
+        page.told.wait_for(state="detached")
+    page.draw()
+    assert page.told.count() == 0
 
 
 # What each choice shows, and what it queues.
@@ -137,9 +187,10 @@ CHOICES = """() => app.graph.nodes.filter(node => node.type === "ReliabilityMixe
 })"""
 
 
-def test_a_choice_shows_its_word_and_queues_the_english(page, host):
-    speak(page, host, "ja")
-    load(page, {"mix": {"meaning": "shares"}})
+def test_a_choice_shows_its_word_and_queues_the_english(page):
+    page.speak("ja")
+    page.show()
+    page.change({"mix": {"meaning": "shares"}})
     page.page.wait_for_timeout(500)
     shown, value = page.page.evaluate(CHOICES)
     version = page.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '1.32'")

@@ -1,11 +1,12 @@
 /**
- * The sentence of a failed node of the pack, once: on its pad if that says it, else beside the node, or beside the
- * subgraph that the node is in; as a toast where neither is in view. All gone when a run starts or a file is loaded.
+ * The sentence of a failed node of the pack, once: on its pad or canvas if that says it, else beside the node, or
+ * beside the subgraph that the node is in; as a toast where neither is in view. All gone when a run starts or is
+ * refused, or a file is loaded.
  */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { note, removeNotes } from "./floating.js";
-import { inView, isOurs, nodeOf, shownAt, toast } from "./host.js";
+import { inView, isOurs, nodeOf, onRefusal, shownAt, toast } from "./host.js";
 
 const DIALOG_OPENS = 500;                                               // milliseconds
 
@@ -18,8 +19,10 @@ function hostSays(message) {
     return said.some(element => element.textContent.includes(message));
 }
 
-function padSays(node) {
-    return node?.widgets?.some(widget => widget.element?.querySelector?.(".mcdm-pad-wrong"));
+/** Whether the pad or the canvas on a node says what is wrong with its text. */
+function saysItself(node) {
+    const wrong = ".mcdm-pad-wrong, .mcdm-regions-wrong";
+    return Boolean(node?.widgets?.some(({element}) => element?.querySelector?.(wrong)));
 }
 
 /** The node that is shown for a failed one. Nodes in a loop are copies, and the host names what has copied them. */
@@ -33,7 +36,7 @@ function show({node_id: failed, exception_message: said}) {
     const id = shownFor(failed), node = nodeOf(id), message = said?.trim(), now = current;
     if (!message || !isOurs(node)) return;
     removeNotes(["said"], id);
-    if (node.comfyClass !== "ReliabilityMixer" || !padSays(shownAt(id))) note("error", id, message);
+    note("error", id, message, saysItself);
     setTimeout(() => {
         if (now !== current || inView(shownAt(id)) || hostSays(message)) return;
         toasts.push(toast(node.title, message));
@@ -67,6 +70,7 @@ app.registerExtension({
         // What a run finds in the cache it does not tell again: that stays until its node runs anew.
         api.addEventListener("executing", ({detail}) => removeNotes(["said", "warning"], String(detail)));
         api.addEventListener("execution_start", () => clear(["error"]));
+        onRefusal(() => clear(["error"]));
     },
     afterConfigureGraph: () => clear(["error", "said", "warning"]),
 });

@@ -5,7 +5,7 @@ import { boxOf, nodeOf, shownAt } from "./host.js";
 
 const GAP = 8, NARROWEST = 220;                                         // in the units of the canvas
 
-const notes = new Map();                                                // "kind id" -> {kind, id, of, element}
+const notes = new Map();                                                // "kind id" -> {kind, id, of, element, ...}
 
 addStylesheet("floating.css");
 
@@ -38,15 +38,22 @@ function placeFor([left, top, width, height], [ownWidth, ownHeight], taken) {
     return places.reduce((best, other) => (other.away < best.away ? other : best)).place;
 }
 
-/** Puts every note where its node is now; those of nodes that are not shown are hidden, those of others gone. */
+/** Whether a note is of the past: its node has gone, or said the same and no longer does. */
+function isOver(note) {
+    const before = note.saysItself, now = note.asks(note.of);
+    note.saysItself = now;
+    return nodeOf(note.id) !== note.of || (before && !now);
+}
+
+/** Puts every note where its node is now. Hidden are those of nodes that are not shown, or say the same themselves. */
 function place() {
-    for (const {kind, id, of} of [...notes.values()]) if (nodeOf(id) !== of) removeNotes([kind], id);
+    for (const note of [...notes.values()]) if (isOver(note)) removeNotes([note.kind], note.id);
     const {canvas, ds} = app.canvas, {left, top} = canvas.getBoundingClientRect();
     const taken = app.canvas.graph.nodes.map(boxOf);
-    for (const {id, element} of notes.values()) {
+    for (const {id, element, asks, saysItself} of notes.values()) {
         const node = shownAt(id);
-        element.hidden = !node;
-        if (!node) continue;
+        element.hidden = !node || (saysItself && asks(node));
+        if (element.hidden) continue;
         const box = boxOf(node);
         element.style.width = `${Math.max(NARROWEST, box[2])}px`;
         const at = placeFor(box, [Math.max(NARROWEST, box[2]), element.offsetHeight], taken);
@@ -57,17 +64,20 @@ function place() {
     if (notes.size) requestAnimationFrame(place);
 }
 
-/** Shows a sentence beside a node, the one note of its kind there. id: an execution id, as host.js reads them. */
-export function note(kind, id, message) {
+/**
+ * Shows a sentence beside a node, the one note of its kind there. id: an execution id, as host.js reads them.
+ * asks(node): whether a node says the same itself.
+ */
+export function note(kind, id, message, asks = () => false) {
     const key = `${kind} ${id}`, known = notes.get(key);
     if (known) {
         known.element.textContent = message;
         return;
     }
     const role = kind === "error" ? "alert" : "status";
-    const element = make("div", {class: `mcdm-floating mcdm-${kind}`, role}, message);
+    const element = make("div", {class: `mcdm-floating mcdm-${kind}`, role, hidden: ""}, message);
     app.canvas.canvas.parentElement.append(element);
-    notes.set(key, {kind, id, of: nodeOf(id), element});
+    notes.set(key, {kind, id, of: nodeOf(id), element, asks, saysItself: false});
     if (notes.size === 1) requestAnimationFrame(place);
 }
 
