@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.browser import RESTORING, Page
+from unite_and_conquer.devtools.browser import CAPTURE, RESTORING, Page
 from unite_and_conquer.devtools.versions import UNDO_STEP
 
 WORKFLOW = "two_experts_by_regions"
@@ -28,13 +28,25 @@ class Drawing(Page):
         for node in drawing["nodes"]:
             if node["type"] == "ExpertRegions":
                 node["widgets_values"][0] = text
+                node["size"][0] = 420       # wider than its title: older pages round its width after an undo
                 for place, value in inputs.items():
                     node["widgets_values"][["regions", "rest", "feather", "overlap"].index(place)] = value
         self.load(drawing)
         self.stage.wait_for()
         self.page.evaluate(CENTRE, scale)
         self.box(self.stage)
+        self.page.evaluate(CAPTURE)         # cards grow to what is in them: no step that undo should take back
         self.page.wait_for_timeout(UNDO_STEP)
+
+    @property
+    def is_first_vue(self) -> bool:
+        """Whether this is the first of the newer canvases, that of ComfyUI 0.3.75.
+
+        It draws no widgets where nodes are small, and takes the size of a node that undo has made anew for a change, by
+        which what could be redone is lost.
+        """
+        version = self.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '1.32'")
+        return self.vue and version.startswith("1.32")
 
     @property
     def editor(self) -> Any:
