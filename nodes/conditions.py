@@ -7,15 +7,10 @@ import torch
 from comfy_api.latest import io
 
 from ..mcdm.experts.modality import Modality, conditioning
+from ..mcdm.host.models import embedded_for
 from .checks import check_choice
 from .common import CATEGORY, modalities, search_aliases
 
-EMBEDDED = {        # by the kind of condition that they take
-    "text": "faces_text, scenes_text, faces_text_128",
-    "map": "faces_hair, faces_skin, faces_sketch",
-    "class": "scenes_class",
-    "vector": "faces_embedding",
-}
 MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpainting")
 
 
@@ -28,7 +23,7 @@ def find_modality(model: Any, kind: str, name: str = "auto", encoded: bool = Fal
     if not available:
         raise ValueError(f"This MODEL ({type(model.model).__name__}) is not an expert from LoadExpert; use the "
                          "condition nodes that belong to it, such as CLIP Text Encode, or Load Expert with a "
-                         f"file such as {EMBEDDED[kind]}.")
+                         f"file such as {', '.join(embedded_for(kind))}.")
     fitting = []
     for modality in available.values():
         of_kind = modality.kind == kind or (encoded and modality.encoder)
@@ -38,7 +33,7 @@ def find_modality(model: Any, kind: str, name: str = "auto", encoded: bool = Fal
         taken = ", ".join(f"{modality.name} ({modality.kind})" for modality in available.values())
         wanted = kind if name == "auto" else f"{name} ({kind})"
         raise ValueError(f"This expert takes {taken}, not {wanted}; use the condition node of that kind, or choose "
-                         f"another file in Load Expert, such as {EMBEDDED[kind]}.")
+                         f"another file in Load Expert, such as {', '.join(embedded_for(kind))}.")
     if len(fitting) > 1:
         names = ", ".join(modality.name for modality in fitting)
         raise ValueError(f"This expert takes several maps: {names}; choose one as modality.")

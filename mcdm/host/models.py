@@ -18,9 +18,10 @@ logger = logging.getLogger("mcdm")
 
 REFUSED = ["LotusD"]      # image to image, without noise levels: noise_levels_of says so
 
-PIXEL_EXPERTS = ("faces_text", "faces_hair", "faces_skin", "faces_sketch", "faces_embedding", "scenes_text",
-                 "scenes_class")
-DRAWING_EXPERTS = ("faces_text_128",)
+# The embedded experts and the kind of condition that each takes; those of IN_LATENTS draw latents of the pack's own.
+EMBEDDED = {"faces_text": "text", "faces_hair": "map", "faces_skin": "map", "faces_sketch": "map",
+            "faces_embedding": "vector", "scenes_text": "text", "scenes_class": "class", "faces_text_128": "text"}
+IN_LATENTS = ("faces_text_128",)
 
 # Pixels of a cell where it is not 8: older hosts' latent formats do not say it, and none says it of SD_X4.
 CELLS = {"ChromaRadiance": 1, "SD_X4": 4, "SC_B": 4, "Flux2": 16, "Wan22": 16, "HunyuanVideo15": 16,
@@ -95,8 +96,13 @@ def frames_of(space: LatentFormat) -> int:
 def embedded_in(space: LatentFormat) -> list[str]:
     """The embedded experts in a latent space, as Load Expert lists them."""
     if _is_pixel_format(space):
-        return list(PIXEL_EXPERTS)
-    return list(DRAWING_EXPERTS) if _node(space) else []
+        return [name for name in EMBEDDED if name not in IN_LATENTS]
+    return list(IN_LATENTS) if _node(space) else []
+
+
+def embedded_for(kind: str) -> list[str]:
+    """The embedded experts that take a kind of condition."""
+    return [name for name, own in EMBEDDED.items() if own == kind]
 
 
 def families_of(space: LatentFormat) -> list[str]:

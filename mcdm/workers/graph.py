@@ -38,7 +38,7 @@ def upstream(prompt: Mapping[str, Any], node_id: str) -> Graph:
 def source(prompt: Mapping[str, Any], value: Any) -> Any:
     """The value of an input; where a wire comes from the round of a loop, what that hands on.
 
-    Raises ValueError for an item of a loop's list that is no plain value.
+    Raises ValueError for an item of a loop's list that is not a plain value.
     """
     while is_link(value) and prompt[value[0]]["class_type"] == ROUND:
         value = prompt[value[0]]["inputs"].get(HANDED_ON[value[1]])

@@ -40,7 +40,7 @@ def _spoken(tree: ast.Module, checks: bool) -> Iterator[ast.expr]:
 
 
 def template(text: ast.expr) -> str:
-    """The text "Expert '{0}' ..." of an f-string; empty for what is no text."""
+    """The text "Expert '{0}' ..." of an f-string; empty for what is not text."""
     if isinstance(text, ast.Constant):
         return str(text.value)
     parts, count = "", 0

@@ -4,7 +4,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet } from "./dom.js";
-import { chain, mount } from "./host.js";
+import { chain, keepIn, mount } from "./host.js";
 import { Editor, MARGIN } from "./regions/editor.js";
 import { Regions } from "./regions/regions.js";
 import { say } from "./words.js";
@@ -32,11 +32,8 @@ function add(node, text) {
     for (const one of own.filter(Boolean)) chain(one, "callback", () => regions.refresh());
     for (const event of ["onConnectionsChange", "onConfigure"]) chain(node, event, () => regions.refresh());
     chain(node, "onResize", () => editor.fit());
-    chain(node, "onAdded", () => {
-        editors.add(editor);
-        regions.refresh();
-    });
-    chain(node, "onRemoved", () => editors.delete(editor));
+    keepIn(editors, node, editor);
+    chain(node, "onAdded", () => regions.refresh());
     editor.draw();
 }
 

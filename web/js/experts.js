@@ -73,14 +73,23 @@ export function experts(node, path = []) {
     return found;
 }
 
+/** The output that a node's input `mixture` is wired to; undefined where nothing arrives. */
+function arrival(node, path) {
+    const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
+    const at = index < 0 ? undefined : origin(node, index, path);
+    return at?.node && at;
+}
+
+/** The mixer behind a node's input `mixture`, or what else makes that; undefined where nothing arrives. */
+function mixerOf(node, path) {
+    const at = arrival(node, path);
+    return at && maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
+}
+
 /** The experts of a mixer, and after them those of the mixture that arrives there, whose slots count on. */
 function chained(node, path, depth = 0) {
-    const own = experts(node, path), last = own.at(-1)?.slot ?? 0;
-    const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
-    const at = index < 0 || depth > 20 ? undefined : origin(node, index, path);
-    if (!at?.node) return own;
-    const mixer = maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
-    const inner = mixer.node.comfyClass === "ReliabilityMixer" ? chained(mixer.node, mixer.path, depth + 1) : [];
+    const own = experts(node, path), last = own.at(-1)?.slot ?? 0, mixer = depth > 20 ? undefined : mixerOf(node, path);
+    const inner = mixer?.node.comfyClass === "ReliabilityMixer" ? chained(mixer.node, mixer.path, depth + 1) : [];
     return [...own, ...inner.map(expert => {
         const slot = last + expert.slot;
         return {...expert, slot, color: COLORS[(slot - 1) % COLORS.length]};
@@ -89,11 +98,8 @@ function chained(node, path, depth = 0) {
 
 /** The experts of the mixture that arrives at a node's input `mixture`: [{slot, name, color}]. */
 export function expertsOf(node, path = []) {
-    const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
-    const at = index < 0 ? undefined : origin(node, index, path);
-    if (!at?.node) return [];
-    const mixer = maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
-    if (mixer.node.comfyClass !== "ReliabilityMixer") return [];
+    const mixer = mixerOf(node, path);
+    if (mixer?.node.comfyClass !== "ReliabilityMixer") return [];
     return chained(mixer.node, mixer.path).map(({slot, name, color}) => ({slot, name, color}));
 }
 
@@ -116,10 +122,9 @@ function counted(node, path, depth = 0) {
 
 /** What arrives at a mixer's input `mixture`, as one additional part: {name, color, key, weight, count}. */
 function mixtureOf(node, path = [], depth = 0) {
-    const index = node.inputs?.findIndex(input => input.name === "mixture") ?? -1;
-    const at = index < 0 || depth > 20 ? undefined : origin(node, index, path);
-    if (!at?.node) return;
-    const mixer = maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
+    const at = depth > 20 ? undefined : arrival(node, path);
+    if (!at) return;
+    const mixer = mixerOf(node, path);
     const known = mixer.node.comfyClass === "ReliabilityMixer";
     const {count, weight} = known ? counted(mixer.node, mixer.path, depth) : {count: 1, weight: NaN};
     if (known && !count) return;

@@ -165,10 +165,10 @@ export function chain(object, name, after) {
     };
 }
 
-/** Keeps a node in a set while it is in a graph. */
-export function keepIn(set, node) {
-    chain(node, "onAdded", () => set.add(node));
-    chain(node, "onRemoved", () => set.delete(node));
+/** Keeps a node, or what belongs to it, in a set while it is in a graph. */
+export function keepIn(set, node, own = node) {
+    chain(node, "onAdded", () => set.add(own));
+    chain(node, "onRemoved", () => set.delete(own));
 }
 
 function descriptor(object, name) {
