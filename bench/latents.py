@@ -2,7 +2,7 @@
 
 The text expert works in the latent space of the pack's autoencoder, the hair and skin experts on 64 x 64 pixels; a
 bridge unites them in every step. Over the held-out conditions of `dev.py bench faces` its judge, which knows 64 x 64
-pixels, reads the pictures at half their size. Writes bench/latents.json and a sheet, bench/latents.jpg.
+pixels, reads the pictures at half their size. Writes bench/latents.json and a sheet, docs/images/latents.jpg.
 """
 from __future__ import annotations
 
@@ -70,4 +70,4 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
             print(f"{name:40}", *(f"{key} {found[key]:.3f}" for key in ("hair IoU", "skin IoU", "attributes")))
     settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER, "VAE, dB": fidelity}
     (HERE / "latents.json").write_text(json.dumps({**settings, "figures": figures}, indent=1))
-    sheet([""] * ROWS, columns, HERE / "latents.jpg")
+    sheet([""] * ROWS, columns, HERE.parent / "docs" / "images" / "latents.jpg")

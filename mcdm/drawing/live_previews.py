@@ -1,7 +1,6 @@
 """What each expert alone thinks the picture is during sampling, sent over the host's websocket."""
 from __future__ import annotations
 
-import base64
 import io
 import math
 import time
@@ -76,7 +75,7 @@ class Previews:
         masked: bool = False,
     ) -> None:
         self.names = names
-        self.send = send
+        self.tell = send
         self.watched = watched
         self.clock = clock
         self.masked = masked
@@ -109,7 +108,7 @@ class Previews:
             masks = observation.coefficients.masks if self.masked and observation.coefficients else ()
             pictures = [self._picture(observation.denoised.get(i), masks[i] if masks else 1.0)
                         for i in range(len(shares))]
-            self.send([{"name": name, "pull": round(share, 4), "image": picture}
+            self.tell([{"name": name, "pull": round(share, 4), "image": picture}
                        for name, share, picture in zip(self.names, shares, pictures, strict=True)])
         self.cost = self.clock() - start
         self.spent += self.cost
@@ -134,7 +133,7 @@ def data_url(image: Image.Image) -> str:
     image.thumbnail((SIZE, SIZE))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return "data:image/jpeg,%" + file.getvalue().hex("%")
 
 
 def observer(mixture: Mixture) -> Previews | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pickle
 import re
 import zipfile
 from typing import Any
@@ -76,9 +75,9 @@ def _tensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
         return _safetensors(path)
     if start.startswith(b"PK"):
         _check_archive(path)
-        return _unwrapped(_unpickled(path, zipped=True)), {}
-    if start.startswith(b"\x80"):  # a bare pickle, as torch wrote before 1.6
-        return _unwrapped(_unpickled(path, zipped=False)), {}
+        return _unwrapped(_loaded(path, zipped=True)), {}
+    if start.startswith(b"\x80"):  # as torch wrote before 1.6
+        return _unwrapped(_loaded(path, zipped=False)), {}
     raise Unreadable("it is neither a safetensors nor a torch file; download it again")
 
 
@@ -102,7 +101,7 @@ def _check_archive(path: str) -> None:
         raise Unreadable("it is a TorchScript program, which is not run; save its state dict as safetensors")
 
 
-def _unpickled(path: str, zipped: bool) -> Any:
+def _loaded(path: str, zipped: bool) -> Any:
     """Plain data and tensors from a file of torch's, without running its code; an archive stays mapped.
 
     A Namespace is allowed: the options of the training script often lie beside the weights.
@@ -163,7 +162,7 @@ def _check_sizes(state: dict[str, Tensor], size: int) -> None:
 
 def _cause(error: Exception) -> str:
     """The first sentence of a parser's message."""
-    if isinstance(error, pickle.UnpicklingError):
+    if type(error).__name__ == "UnpicklingError":
         return "it holds objects other than tensors, which are not read because they could run code"
     text = str(error).strip() or type(error).__name__
     return re.split(r"(?<=[.!?:])\s", text)[0].rstrip(".:")[:160]

@@ -96,7 +96,7 @@ def _encoder(state: State) -> DualEncoder | None:
     width, words = inside["words.weight"].shape
     with torch.device("meta"):
         encoder = DualEncoder(words, width)
-    return load_weights(encoder, inside, torch.float32).requires_grad_(False).eval()
+    return load_weights(encoder, inside, torch.float32).requires_grad_(False).train(False)
 
 
 def _widths(state: State) -> tuple[tuple[int, ...], int]:

@@ -38,7 +38,7 @@ class ExpertModel(comfy.model_base.BaseModel):
         config.manual_cast_dtype = compute_dtype
         super().__init__(config)
         config.sampling_settings = getattr(sampling, "settings", {}) | sampling_settings  # for sampling overrides, too
-        self.diffusion_model = network.eval()
+        self.diffusion_model = network.train(False)
         self.model_sampling = sampling(config)
         self.time_scale = getattr(sampling, "time_scale", 1.0)
         self.modalities = {modality.name: modality for modality in modalities}

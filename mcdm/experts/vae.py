@@ -50,7 +50,7 @@ class DrawingsVAE(comfy.sd.VAE):
         dtype = comfy.model_management.vae_dtype(device, [torch.float32])   # bridges would lose more in half precision
         network = load_weights(Autoencoder(device="meta"), state, dtype)
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)}, device=device, dtype=dtype)
-        self.first_stage_model = network.eval().requires_grad_(False)
+        self.first_stage_model = network.train(False).requires_grad_(False)
         self.latent_channels = CHANNELS
         self.downscale_ratio = FACTOR
         self.upscale_ratio = FACTOR

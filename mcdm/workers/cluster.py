@@ -1,14 +1,11 @@
 """The Ray cluster from the side of the machine with the page: which workers there are, and one runtime per expert.
 
-Ray itself is in a process of its own (driver.py), which is started when a worker is named, or RAY_ADDRESS says where a
-cluster is; not before.
+Ray itself is in a process of its own (ray/process.py), which is started when a worker is named, or RAY_ADDRESS says
+where a cluster is; not before.
 """
 from __future__ import annotations
 
-import importlib.util
 import logging
-import os
-import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -20,11 +17,12 @@ import comfy.model_management
 import folder_paths
 
 from ..host.experts.lanes import GIVEN_UP
-from .driver import Driver, Lost
+from .driver import Driver, address, start
 
 logger = logging.getLogger("mcdm")
 
 ROOT = Path(__file__).absolute().parents[2]
+ANY = "auto"            # the address of whatever cluster Ray finds
 PATIENCE = 0.05         # seconds between two looks at the interrupt of the page
 CONNECTING = 30.0       # seconds in which a cluster has to answer
 STARTING = 120.0        # seconds in which Ray has to start a process
@@ -45,13 +43,10 @@ _runtimes: dict[Seat, int] = {}         # their numbers for the driver
 def _connected() -> Driver:
     """The driver, connected to its cluster. Raises ValueError where Ray is not installed or there is no cluster."""
     with _lock:
-        if importlib.util.find_spec("ray") is None:
-            raise ValueError(f"A worker needs Ray, which is not installed here: run {sys.executable} -m pip install "
-                             "ray, and see docs/scaling.md.")
         if not (_drivers and _drivers[0].alive):
             _forget()
-            _drivers.append(Driver())
-            _told("connect", os.environ.get("RAY_ADDRESS", "auto"))
+            _drivers.append(start())
+            _told("connect", address() or ANY)
         return _drivers[0]
 
 
@@ -59,10 +54,9 @@ def _told(method: str, *arguments: Any) -> Any:
     """What the driver says at once of the cluster. Raises ValueError where there is none, or none any more."""
     try:
         return _drivers[0].ask(method, *arguments).result(CONNECTING)
-    except (Lost, NotYet) as error:
+    except (ConnectionError, NotYet) as error:
         _forget()
-        address = os.environ.get("RAY_ADDRESS", "auto")
-        raise ValueError(f"There is no Ray cluster at '{address}': start one, name it in RAY_ADDRESS, and see "
+        raise ValueError(f"There is no Ray cluster at '{address() or ANY}': start one, name it in RAY_ADDRESS, and see "
                          f"docs/scaling.md. ({error or type(error).__name__})") from error
 
 
@@ -76,7 +70,7 @@ def _forget() -> None:
 def workers() -> list[str]:
     """The names of the workers of the cluster that RAY_ADDRESS names or that is in use already; [] without one."""
     with _lock:
-        if not _drivers and "RAY_ADDRESS" not in os.environ:
+        if not _drivers and address() is None:
             return []
         try:
             _connected()
@@ -111,7 +105,7 @@ def _wait(seat: Seat, answer: Future, seconds: float, doing: str) -> Any:
             return answer.result(PATIENCE)
         except NotYet:
             pass
-        except Lost as error:
+        except ConnectionError as error:
             _end(seat)
             raise ValueError(f"Worker '{seat.worker}' died or was lost while {doing} ({error}); it is started again "
                              "when you queue again.") from error
@@ -172,7 +166,7 @@ def _stop(seat: Seat, answer: Future) -> None:
             _drivers[0].ask("ask", _runtimes[seat], "interrupt")
     try:
         answer.result(GRACE)
-    except (Lost, NotYet):
+    except (ConnectionError, NotYet):
         _end(seat)
     comfy.model_management.throw_exception_if_processing_interrupted()
     raise comfy.model_management.InterruptProcessingException

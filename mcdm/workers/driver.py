@@ -1,72 +1,49 @@
-"""The side of ComfyUI of the process that speaks with Ray (entry/mcdm_driver.py)."""
+"""What speaks with Ray, as ComfyUI sees it. The side of Ray is in ray/, which the registry's archive leaves out."""
 from __future__ import annotations
 
-import contextlib
-import itertools
-import pickle
-import subprocess
-import sys
-import threading
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-FILE = Path(__file__).parent / "entry" / "mcdm_driver.py"
-
-
-class Lost(Exception):
-    """What Ray does not do, by the name of its error, or that the process has ended."""
+HERE = Path(__file__).parent
 
 
-class Driver:
-    """One such process, from the first question until ComfyUI or the cluster ends."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(FILE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self._numbers = itertools.count()
-        self._asked: dict[int, Future] = {}
-        self._lock = threading.Lock()
-        self._ended = False
-        threading.Thread(target=self._read, name="mcdm driver", daemon=True).start()
+class Driver(Protocol):
+    """A process that speaks with Ray (entry/mcdm_driver.py)."""
 
     @property
-    def alive(self) -> bool:
-        return not self._ended and self._process.poll() is None
+    def alive(self) -> bool: ...
 
     def ask(self, method: str, *arguments: Any) -> Future:
-        """The answer of a method of the other side, or Lost, once it is there."""
-        future: Future = Future()
-        with self._lock:
-            number = next(self._numbers)
-            self._asked[number] = future
-            try:
-                assert self._process.stdin is not None and not self._ended
-                pickle.dump((number, method, arguments), self._process.stdin, protocol=5)
-                self._process.stdin.flush()
-            except (AssertionError, OSError):
-                del self._asked[number]
-                future.set_exception(Lost("the cluster is gone"))
-        return future
+        """The answer of a method of the other side, once it is there.
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
-            while True:
-                number, error, value = pickle.load(self._process.stdout)
-                with self._lock:
-                    future = self._asked.pop(number)
-                if error is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(Lost(error))
-        with self._lock:
-            self._ended = True
-            for future in self._asked.values():
-                future.set_exception(Lost("the cluster is gone"))
-            self._asked.clear()
+        Or ConnectionError: what Ray does not do, by the name of its error, or that the process has ended.
+        """
 
     def end(self) -> None:
         """Ends the process, and so all runtimes."""
-        self._process.kill()
-        self._process.wait()
+
+
+def _side_of_ray() -> Any:
+    """Its module process; None where it was left out."""
+    try:
+        from .ray import process
+    except ModuleNotFoundError:
+        return None
+    return process
+
+
+def start() -> Driver:
+    """A new process. Raises ValueError where the side of Ray, or Ray itself, is not installed."""
+    side = _side_of_ray()
+    if side is None:
+        raise ValueError("A worker needs the pack's side of Ray, which the registry's archive leaves out: choose the "
+                         f"version 'nightly' of the pack in the Manager, or copy its repository's {HERE.name}/ray into "
+                         f"{HERE}.")
+    return side.Process()
+
+
+def address() -> str | None:
+    """Of the cluster that the environment names; None, too, where the side of Ray was left out."""
+    side = _side_of_ray()
+    return side.address() if side else None

@@ -23,7 +23,8 @@ from ..host.models import noise_levels_of
 from ..host.spaces.start import Start
 from ..mixture import Expert
 from .describe import describe
-from .graph import Graph, check_paths
+from .graph import Graph
+from .paths import check_paths
 from .wire import pack, unpack
 
 logger = logging.getLogger("mcdm")

@@ -1,13 +1,13 @@
 """Tensors and classes as plain data, for they cross a network where no code should."""
 from __future__ import annotations
 
-import contextlib
-import importlib
 import sys
 from typing import Any
 
 import numpy as np
 import torch
+
+from ..experts import families  # noqa: F401  so that the classes of all networks of this pack are loaded
 
 ROOT = __name__.rsplit(".mcdm.", 1)[0]      # the package of this pack, whatever the host calls it
 
@@ -52,9 +52,6 @@ def find_class(named: tuple[str, str]) -> type:
     module, name = named
     if module.startswith("."):
         module = ROOT + module
-    if module.startswith((f"{ROOT}.", "comfy.")):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(module)     # which may not have been used here so far
     tail = module.replace("\\", "/").replace("/", ".").rsplit("comfy_extras.", 1)[-1]
     for known, loaded in list(sys.modules.items()):
         if known == module or (tail != module and known.replace("/", ".").endswith(f"comfy_extras.{tail}")):

@@ -46,5 +46,5 @@ def test_sheets(comfy, told):
 def test_previews(comfy, told):
     mixture = mix(comfy, [expert(comfy, tiny_unet(0), 0)])
     previews = comfy.module("mcdm.drawing.live_previews").observer(mixture)
-    previews.send([])
+    previews.tell([])
     assert told[-1][1]["node"] == SHOWN

@@ -1,13 +1,8 @@
-"""What is published: the registry's metadata and archive, the Manager's requirements, the files for GitHub."""
+"""What is published: the registry's metadata, the Manager's requirements, the files for GitHub."""
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import re
-import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -56,11 +51,12 @@ def addresses(path: Path) -> set[str]:
 
 
 def test_one_address_everywhere():
-    """pyproject.toml names the repository; the pages do not, so that they are true wherever it lies."""
-    assert addresses(ROOT / "pyproject.toml") == {REPOSITORY.removeprefix("https://github.com/")}
+    """pyproject.toml names the repository; pages only where they lead to what the registry's archive leaves out."""
+    address = {REPOSITORY.removeprefix("https://github.com/")}
+    assert addresses(ROOT / "pyproject.toml") == address
     pages = [*ROOT.glob("*.md"), *(ROOT / ".github").rglob("*.*ml"), *(ROOT / ".github").rglob("*.md")]
     pages += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "web").rglob("*.md")]
-    assert len(pages) > 20 and not [page.name for page in pages if addresses(page)]
+    assert len(pages) > 20 and not [page.name for page in pages if addresses(page) - address]
 
 
 @pytest.mark.parametrize("key", ["Icon", "Banner"])
@@ -137,72 +133,3 @@ def test_issues_begin_with_a_form():
     config = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml").read_text("utf-8"))
     assert config["blank_issues_enabled"] is False
     assert all({"name", "url", "about"} == set(link) for link in config["contact_links"])
-
-
-# ------------------------------------------------------------------------------------------- the registry's archive
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    """The checkout as a fresh clone would be, with what is not committed yet."""
-    folder = tmp_path_factory.mktemp("clone") / PACK
-    left_out = shutil.ignore_patterns(".git", "output", "shared", "*_cache", "__pycache__", ".hypothesis")
-    shutil.copytree(ROOT, folder, ignore=left_out)
-    for words in (["init", "-q"], ["add", "-A"]):
-        subprocess.run(["git", *words], cwd=folder, check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def archive(cli, repository):
-    answer = cli(repository, "node", "pack")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert answer.stdout.splitlines() == ["Validating node configuration...", "Created zip file: node.zip"]
-    return zipfile.ZipFile(repository / "node.zip")
-
-
-def test_the_registry_finds_nothing_to_complain_of(cli, repository):
-    answer = cli(repository, "node", "validate")
-    words = answer.stdout + answer.stderr
-    assert answer.returncode == 0 and not re.search("warning|error", words, re.IGNORECASE), words
-    assert "All validation checks passed" in answer.stdout
-
-
-def test_the_archive_holds_what_comfyui_needs(archive):
-    names = [name for name in archive.namelist() if not name.endswith("/")]
-    assert {name.split("/")[0] for name in names} == {
-        "CHANGELOG.md", "LICENSE", "README.md", "__init__.py", "docs", "example_workflows", "locales", "mcdm", "nodes",
-        "pyproject.toml", "requirements.txt", "subgraphs", "web"}
-    kinds = re.compile(r"\.(py|md|toml|txt|js|css|json|png|jpg|safetensors)$|^LICENSE$")
-    assert not [name for name in names if not kinds.search(name)]
-    embedded = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mcdm" / "builtin").rglob("*.safetensors")}
-    assert {name for name in names if name.endswith(".safetensors")} == embedded
-    assert sum(archive.getinfo(name).compress_size for name in names) < 45e6
-
-
-LOAD = """
-import json, sys, tempfile
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import inprocess
-inprocess.ROOT = Path(sys.argv[2])
-comfy = inprocess.start(Path(tempfile.mkdtemp()))
-model, = comfy.call("LoadExpert", expert="builtin/scenes_text.safetensors")
-comfy.call("TextCondition", model=model, text="beach")
-print(json.dumps({node: getattr(kind, "RELATIVE_PYTHON_MODULE", "") for node, kind in comfy.nodes.items()}))
-"""
-
-
-def of_a_pack(modules: dict[str, str]) -> list[str]:
-    """The nodes that are not the host's own."""
-    return sorted(node for node, module in modules.items() if module.startswith("custom_nodes."))
-
-
-def test_the_archive_alone_loads_with_every_node(comfy, archive, tmp_path):
-    place = tmp_path / "unite-and-conquer"
-    archive.extractall(place)
-    command = [sys.executable, "-c", LOAD, ROOT / "devtools", place]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert run.returncode == 0, run.stderr[-2000:]
-    modules = {node: getattr(kind, "RELATIVE_PYTHON_MODULE", "") for node, kind in comfy.nodes.items()}
-    ids, alone = of_a_pack(modules), of_a_pack(json.loads(run.stdout.splitlines()[-1]))
-    assert alone == ids and "MCDMSampler" in ids

@@ -3,6 +3,7 @@
 "cpu" is a lane beside "here", and torch takes "cpu:0" for another device than "cpu".
 """
 import dataclasses
+import importlib.util
 import logging
 import threading
 
@@ -162,6 +163,6 @@ def test_a_device_that_is_not_there_is_an_error(comfy, unets):
 
 def test_naming_a_worker_without_ray_says_how_to_install_it(comfy, monkeypatch):
     cluster = comfy.module("mcdm.workers.cluster")
-    monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="needs Ray, which is not installed here: run .* -m pip install ray"):
         cluster.ask(cluster.Seat("blue", "1"), 1.0, "asked for a step", "ask")

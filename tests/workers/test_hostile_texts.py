@@ -31,7 +31,7 @@ def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def checked(comfy, value, place):
     graph = {"7": {"class_type": "Reader", "inputs": {"text": value, "model": ["4", 0]}}}
-    comfy.module("mcdm.workers.graph").check_paths(graph, place)
+    comfy.module("mcdm.workers.paths").check_paths(graph, place)
 
 
 AROUND = {      # of the path, which has a blank in it

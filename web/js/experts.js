@@ -61,7 +61,7 @@ function keyOf(at) {
 export function experts(node, path = []) {
     const found = [];
     for (const [index, input] of (node.inputs ?? []).entries()) {
-        const slot = Number(/^expert_(\d)$/.exec(input.name)?.[1]);
+        const slot = Number(input.name.match(/^expert_(\d)$/)?.[1]);
         const at = slot ? origin(node, index, path) : undefined;
         if (!at?.node) continue;
         const made = maker(at, "ConditionExpert", "MCDM_EXPERT");

@@ -17,7 +17,7 @@ const COLUMNS = 4;                                                      // pictu
 const HEAD = 19, ROW = 100;                                             // pixels, the heading as previews.css has it
 
 /** One transparent pixel: what an expert shows that has not been asked. */
-const NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+const NOTHING = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/%3E";
 
 /** The colours of the slots on the mixer, where it is plain which mixer it is; else those of the first slots. */
 function colorsFor(sampler, path, count) {

@@ -8,7 +8,7 @@ import { chain, inputsChanged, vueNodes } from "./host.js";
 const NODE = "ReliabilityMixer", SLOT = /^expert_(\d)$/;
 const HEIGHT = 20;                                                      // of a slot on the classic canvas, in pixels
 
-const numberOf = input => Number(SLOT.exec(input.name)?.[1] ?? 0);
+const numberOf = input => Number(input.name.match(SLOT)?.[1] ?? 0);
 
 /** The highest slot to show: the last that is wired, or the first that is free. */
 function highest(node) {

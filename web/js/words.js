@@ -57,7 +57,7 @@ export function translated(sentence) {
     const own = table();
     if (typeof sentence !== "string" || own === texts.en?.[KEY]) return sentence;
     for (const [pattern, translation] of patternsOf(own)) {
-        const found = pattern.exec(sentence.trim());
+        const found = sentence.trim().match(pattern);
         if (found) return filled(translation, found.slice(1).map(translated));
     }
     return sentence;

@@ -64,4 +64,4 @@ def read_autoencoder(path: Path) -> Autoencoder:
     """The autoencoder of a file that `dev.py train autoencoder` wrote."""
     net = Autoencoder()
     net.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
-    return net.eval().requires_grad_(False)
+    return net.train(False).requires_grad_(False)

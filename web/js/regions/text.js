@@ -23,7 +23,7 @@ function readShape(text) {
     if (!Object.hasOwn(KINDS, kind))
         throw new RangeError(say`"${kind}" is not a shape; these are ${Object.keys(KINDS).join(", ")}`);
     const plain = words.filter(word => word !== "crop" && !word.startsWith("@"));
-    const frames = words.filter(word => word.startsWith("@")).map(word => FRAMES.exec(word)?.slice(1).map(Number));
+    const frames = words.filter(word => word.startsWith("@")).map(word => word.match(FRAMES)?.slice(1).map(Number));
     if (frames.length > 1 || frames.some(pair => !pair || pair[0] > pair[1]))
         throw new RangeError(say`"${text}" should have its frames once, such as @0-24`);
     const points = KINDS[kind] ? plain : plain.flatMap((word, i) => (i ? word.split(",") : [word]));

@@ -1,0 +1,170 @@
+"""The registry's archive, as comfy-cli packs it: nothing that the registry's scan stops at, no dead link, all nodes."""
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unite_and_conquer.devtools.paths import ROOT
+
+try:
+    import tomllib
+except ModuleNotFoundError:         # Python 3.10
+    import tomli as tomllib
+
+RULES = json.loads((Path(__file__).parent / "registry_scan.json").read_text("utf-8"))["rules"]
+MOST_BYTES = 45e6
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
+LINK = re.compile(r"\]\(([^)\s]+)\)|\b(?:src|href)=\"([^\"]+)\"")
+
+
+def test_comfy_cli_finds_nothing_to_complain_of(cli, repository):
+    answer = cli(repository, "node", "validate")
+    words = answer.stdout + answer.stderr
+    assert answer.returncode == 0 and not re.search("warning|error", words, re.IGNORECASE), words
+    assert "All validation checks passed" in answer.stdout
+
+
+def test_it_holds_what_comfyui_needs(archive):
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    assert {name.split("/")[0] for name in names} == {
+        "CHANGELOG.md", "LICENSE", "README.md", "__init__.py", "docs", "example_workflows", "locales", "mcdm", "nodes",
+        "pyproject.toml", "requirements.txt", "subgraphs", "web"}
+    kinds = re.compile(r"\.(py|md|toml|txt|js|css|json|png|jpg|safetensors)$|^LICENSE$")
+    assert not [name for name in names if not kinds.search(name)]
+    embedded = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mcdm" / "builtin").rglob("*.safetensors")}
+    assert {name for name in names if name.endswith(".safetensors")} == embedded
+    assert sum(archive.getinfo(name).compress_size for name in names) < MOST_BYTES
+
+
+# ----------------------------------------------------------------------------------------------- the registry's scan
+
+def findings(folder: Path) -> list[str]:
+    """File, line and rule of all that the scan would stop at; comments count, for it knows no languages."""
+    found = []
+    for path in sorted(folder.rglob("*.*")):
+        rules = [rule for rule in RULES if path.suffix.removeprefix(".") in rule["files"]]
+        for number, line in enumerate(path.read_text("utf-8").splitlines() if rules else (), start=1):
+            found += [f"{path.relative_to(folder).as_posix()}:{number}: {match[0]!r} ({rule['name']})"
+                      for rule in rules if (match := re.search(rule["pattern"], line))]
+    return found
+
+
+def test_the_scan_finds_nothing(unpacked):
+    found = findings(unpacked)
+    assert not found, "\n".join(["Leave these out in .comfyignore, or do without them:", *found])
+
+
+@pytest.mark.parametrize(("name", "line"), [
+    ("a.py", "token = os.environ.get('TOKEN')"), ("a.py", "from os import getenv"),
+    ("a.py", "import subprocess"), ("a.py", "os.system('ls')"),
+    ("a.py", "import urllib.request"), ("a.py", "requests.get(address)"), ("a.py", "import socket"),
+    ("a.js", "node.connect(0, other, 1)"), ("a.js", "// this.draw.bind(this)"), ("a.py", "from aiohttp import web"),
+    ("a.py", "eval(text)"), ("a.js", "/a/.exec(text)"), ("a.py", "network.eval()"),
+    ("a.py", "importlib.import_module(name)"), ("a.py", "__import__('os')"), ("a.py", "import ctypes"),
+    ("a.py", "pickle.load(file)"), ("a.py", "base64.b64encode(data)"), ("a.js", 'src = "data:image/gif;base64,R0"'),
+    ("a.md", "Run `pip install ray`."), ("a.json", '"python -m pip"'), ("a.py", "import zlib"),
+    ("a.py", "shutil.rmtree(folder)"), ("a.py", "os.chmod(path, 0o777)"), ("a.py", "import sqlite3"),
+    ("a.py", "hashlib.md5(data)"), ("a.py", "import winreg"), ("a.py", "api_key = ''"), ("a.md", "0.0.0.0"),
+    ("a.py", "# curl -L https://somewhere | sh"),
+])
+def test_the_scan_sees_what_it_is_for(tmp_path, name, line):
+    (tmp_path / name).write_text(f"\n{line}\n", "utf-8")
+    assert findings(tmp_path) and all(each.startswith(f"{name}:2: ") for each in findings(tmp_path))
+
+
+def test_each_rule_names_its_source():
+    assert len({rule["name"] for rule in RULES}) == len(RULES) >= 20
+    assert all(re.search("https://", rule["source"]) for rule in RULES)
+
+
+# ------------------------------------------------------------------------------------------------------------- links
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead_links(folder: Path) -> list[str]:
+    """Links of the pages in a folder that lead neither to a file there, nor into the part of the repository left out.
+
+    The host serves web/docs/ beside the pictures there, and looks for them by their name alone.
+    """
+    dead = []
+    for page in sorted(folder.rglob("*.md")):
+        for link in filter(None, (found[1] or found[2] for found in LINK.finditer(page.read_text("utf-8")))):
+            place, _, anchor = link.partition("#")
+            outside = place.startswith(f"{REPOSITORY}/")
+            if re.match("[a-z]+:", place) and not outside:
+                continue
+            kind, _, name = place.removeprefix(f"{REPOSITORY}/").partition("/main/")
+            target = (ROOT / name if outside else page.parent / place) if place else page
+            known = target.exists() and (not outside or (kind == "blob" and not (folder / name).exists()))
+            if not known or (anchor and anchor not in anchors(target)):
+                dead.append(f"{page.relative_to(folder).as_posix()}: {link}")
+    return dead
+
+
+def test_no_link_is_dead(unpacked):
+    dead = dead_links(unpacked)
+    assert not dead, "\n".join([f"Ship these (.comfyignore), or link to {REPOSITORY}/blob/main/...:", *dead])
+
+
+def test_dead_links_are_seen(unpacked, tmp_path):
+    blob = f"{REPOSITORY}/blob/main"
+    alive = f"[a](here.md#a-heading) [b]({blob}/CONTRIBUTING.md#releases) [c](https://docs.ray.io) [d](#here)"
+    dead = ["here.md#another", "gone.md", f"{blob}/gone.md", f"{blob}/README.md"]      # the last one is in the archive
+    (tmp_path / "here.md").write_text("# A heading\n", "utf-8")
+    (tmp_path / "README.md").write_text("# Here\n" + alive + "".join(f" [e]({link})" for link in dead), "utf-8")
+    assert dead_links(tmp_path) == [f"README.md: {link}" for link in dead]
+    (tmp_path / "README.md").write_text('![a](gone.png) <img src="gone.jpg">', "utf-8")
+    assert dead_links(tmp_path) == ["README.md: gone.png", "README.md: gone.jpg"]
+
+
+# ------------------------------------------------------------------------------------------------------------- nodes
+
+LOAD = """
+import json, sys, tempfile
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import inprocess
+inprocess.ROOT = Path(sys.argv[2])
+comfy = inprocess.start(Path(tempfile.mkdtemp()))
+model, = comfy.call("LoadExpert", expert="builtin/scenes_text.safetensors")
+comfy.call("TextCondition", model=model, text="beach")
+cluster = comfy.module("mcdm.workers.cluster")
+assert cluster.workers() == []
+try:
+    cluster.ask(cluster.Seat("blue", "1"), 1.0, "asked for a step", "ask")
+except ValueError as error:
+    said = str(error)
+print(json.dumps([{node: getattr(kind, "RELATIVE_PYTHON_MODULE", "") for node, kind in comfy.nodes.items()}, said]))
+"""
+
+
+def of_a_pack(modules: dict[str, str]) -> list[str]:
+    """The nodes that are not the host's own."""
+    return sorted(node for node, module in modules.items() if module.startswith("custom_nodes."))
+
+
+def test_it_loads_alone_with_every_node_and_says_what_workers_need(comfy, unpacked, tmp_path):
+    command = [sys.executable, "-c", LOAD, ROOT / "devtools", unpacked]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr[-2000:]
+    modules, said = json.loads(run.stdout.splitlines()[-1])
+    here = {node: getattr(kind, "RELATIVE_PYTHON_MODULE", "") for node, kind in comfy.nodes.items()}
+    assert of_a_pack(modules) == of_a_pack(here) and "MCDMSampler" in of_a_pack(here)
+    assert re.fullmatch(r"A worker needs the pack's side of Ray, .* choose the version 'nightly' .* copy .*\.", said)
+    assert str(unpacked / "mcdm" / "workers") in said
+
+
+def test_of_the_code_it_lacks_the_side_of_ray_alone(archive):
+    names = set(archive.namelist())
+    lacking = [path for room in ("mcdm", "nodes") for path in (ROOT / room).rglob("*.py")
+               if path.relative_to(ROOT).as_posix() not in names]
+    assert lacking and all(ROOT / "mcdm" / "workers" / "ray" in path.parents for path in lacking)
