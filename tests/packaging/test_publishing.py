@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ except ModuleNotFoundError:         # Python 3.10
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 REPOSITORY = PYPROJECT["project"]["urls"]["Repository"]
+NO_CREDENTIALS = {"persist-credentials": False}
 LOCAL_IMAGE = "https://raw.githubusercontent.com/"
 
 
@@ -111,10 +114,28 @@ def test_the_workflow_runs_the_readmes_command():
     assert [first, last] == [fast["python"][0], fast["python"][-1]]
     assert workflow["permissions"] == {"contents": "read"} and not any("permissions" in job for job in jobs.values())
     assert set(workflow[True]) == {"push", "pull_request", "workflow_dispatch"}              # YAML reads `on` as true
-    actions = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
-    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in actions)
     cached = next(step for step in jobs["test"]["steps"] if "actions/cache" in step.get("uses", ""))
     assert PACK in cached["with"]["path"]
+
+
+def test_a_tag_publishes_the_version_by_the_registrys_own_action():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "publish.yml").read_text("utf-8"))
+    assert workflow[True] == {"push": {"tags": ["v*"]}} and workflow["permissions"] == {"contents": "read"}
+    job, = workflow["jobs"].values()
+    checkout, check, publish = job["steps"]
+    assert publish["uses"].startswith("Comfy-Org/publish-node-action@") and checkout["with"] == NO_CREDENTIALS
+    assert publish["with"]["personal_access_token"] == "${{ secrets.REGISTRY_ACCESS_TOKEN }}"
+    for tag, fits in ((f"v{PYPROJECT['project']['version']}", True), ("v0.0.1", False)):
+        run = subprocess.run(["sh", "-e", "-c", check["run"].splitlines()[0]], cwd=ROOT, env={**os.environ, "TAG": tag})
+        assert (run.returncode == 0) == fits
+
+
+def test_every_action_is_pinned_by_its_commit():
+    """A tag can be moved; the version stands beside it."""
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        lines = [line for line in path.read_text("utf-8").splitlines() if "uses:" in line]
+        loose = [line for line in lines if not re.search(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40}  # \S", line)]
+        assert lines and not loose, f"In {path.name}, pin by commit, with the version in a comment: {loose}"
 
 
 @pytest.mark.parametrize("name", ["bug_report", "feature_request"])
