@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import loop
+from . import enlarging, loop
 from .datasets import drawn, folder
 from .datasets.dataset import Dataset
 from .expert_file import expert_metadata
 from .recipes import AUTOENCODER, RECIPES
-from .start import start_file
+from .start import BUILTIN, start_file
 from .support.messages import few, say
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         train_judge(name, arguments[1:])
     elif name == "autoencoder":
         train_autoencoder(arguments[1:])
+    elif name == "upsampler":
+        train_upsampler(arguments[1:])
     elif name in RECIPES:
         train_recipe(name, arguments[1:])
     else:
@@ -181,6 +183,21 @@ def train_autoencoder(arguments: Sequence[str]) -> None:
         "training_command": f"python3 dev.py train autoencoder --minutes {args.minutes:g} --count {args.count}",
     }
     autoencoder.train(pictures, args.out, args.work / "autoencoder", 60 * args.minutes, metadata)
+
+
+def train_upsampler(arguments: Sequence[str]) -> None:
+    """`dev.py train upsampler`: the embedded upsampler."""
+    upsampler = importlib.import_module(".upsampler", __package__)
+    parser = argparse.ArgumentParser(prog="dev.py train upsampler")
+    option = parser.add_argument
+    option("--minutes", type=positive(float), default=60.0)
+    option("--count", type=int, default=4200, help="pictures drawn")
+    option("--out", type=Path, default=BUILTIN / "upsampler_drawings.safetensors")
+    option("--work", type=Path, default=ROOT / "output" / "training")
+    args = parser.parse_args(arguments)
+    command = f"python3 dev.py train upsampler --minutes {args.minutes:g} --count {args.count}"
+    upsampler.train(enlarging.pairs(args.count, args.work), args.out, args.work / "upsampler", 60 * args.minutes,
+                    upsampler.metadata(args.count, command))
 
 
 def train_judge(name: str, arguments: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..experts.modality import Modality
+from ..experts.modality import AUGMENTATION, Modality
 
 
 def edges(pixels: Tensor) -> Tensor:
@@ -33,12 +33,14 @@ def binary(pixels: Tensor, height: int, width: int) -> Tensor:
     return (center_resize(bright, height, width) >= 0.5).float()
 
 
-def encode(image: Tensor | None, mask: Tensor | None, modality: Modality) -> dict[str, Tensor]:
+def encode(image: Tensor | None, mask: Tensor | None, modality: Modality,
+           noise_augmentation: float = 0.0) -> dict[str, Tensor]:
     """{input of the network: map in [-1, 1]}.
 
     image: the host's IMAGE [B, H, W, 3 or 4], mask: its MASK [h, w] or [B, h, w], both in [0, 1]: one of the two, or
-    both for inpainting, with the mask white where the network should repaint. Raises ValueError for values that are not
-    finite.
+    both for inpainting, with the mask white where the network should repaint. noise_augmentation: the standard
+    deviation of noise that is added to the picture, and told to the network (Ho et al. 2022, arXiv:2106.15282). Raises
+    ValueError for values that are not finite, and for noise that the network cannot be told of.
     """
     region = None if mask is None else mask.reshape(-1, 1, *mask.shape[-2:]).float()  # [B, 1, h, w]
     pixels = region if image is None else image[..., :3].movedim(-1, 1).float()  # [B, 1 or 3, H, W]
@@ -47,6 +49,9 @@ def encode(image: Tensor | None, mask: Tensor | None, modality: Modality) -> dic
         if given is not None and not torch.isfinite(given).all():
             raise ValueError(f"The picture for Map Condition '{modality.name}' holds NaN or infinite values; "
                              "connect another one.")
+    if noise_augmentation and AUGMENTATION not in modality.parts:
+        raise ValueError(f"Map Condition '{modality.name}' was given a noise_augmentation of {noise_augmentation:g}, "
+                         "but only the embedded upsampler can be told of it; set it to 0.")
     channels, height, width = modality.null.shape[1:]
     if modality.encoding == "binary":
         return {modality.key: (2 * binary(pixels, height, width) - 1).expand(-1, channels, -1, -1)}
@@ -54,6 +59,11 @@ def encode(image: Tensor | None, mask: Tensor | None, modality: Modality) -> dic
         drawn = edges(center_resize(pixels, height, width))
         return {modality.key: (2 * drawn - 1).expand(-1, channels, -1, -1)}
     encoded = {modality.key: 2 * pixels.clamp(0, 1).expand(-1, 3, -1, -1) - 1}
+    if noise_augmentation:
+        generator = torch.Generator().manual_seed(0)            # the same picture, the same condition
+        noise = torch.randn(encoded[modality.key].shape, generator=generator).to(pixels)
+        encoded[modality.key] = encoded[modality.key] + noise_augmentation * noise
+        encoded[AUGMENTATION] = torch.tensor([noise_augmentation])
     if region is not None and modality.encoding == "inpainting":
         region = F.interpolate(region, size=pixels.shape[-2:], mode="area")
         encoded["inpaint_mask"] = (region < 0.5).float()  # 1 where the picture is known

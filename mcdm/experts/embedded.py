@@ -39,7 +39,7 @@ def build(state: State, config: Config, weight_dtype: torch.dtype | None = None)
         raise ValueError(f"its latent_space is {space[:60]!r}, but must be {' or '.join(SPACES)}")
     labels = state["label_embed.weight"].shape[1] if "label_embed.weight" in state else 0
     widths, depth = _widths(state)
-    levels = _noise_levels(config)
+    levels = noise_levels(config)
     heads = config.need("num_heads", int)
     if heads < 1 or widths[-1] % heads:
         raise ValueError(f"its metadata gives {heads} attention heads for {widths[-1]} channels")
@@ -52,7 +52,7 @@ def build(state: State, config: Config, weight_dtype: torch.dtype | None = None)
                        latent_format=SPACES[space], compute_dtype=compute_dtype, **levels)
 
 
-def _noise_levels(config: Config) -> dict[str, Any]:
+def noise_levels(config: Config) -> dict[str, Any]:
     """The settings of X0Sampling. Raises ValueError for impossible ones."""
     levels = {key: config.need(key, float) for key in ("sigma_min", "sigma_max", "sigma_data")}
     in_order = 0 < levels["sigma_min"] < levels["sigma_max"] < math.inf

@@ -1,12 +1,13 @@
 """The table of families: the networks that LoadExpert knows. A new family is one line here."""
 from __future__ import annotations
 
-from . import adm, dit, embedded, glide, unc, unet2d
+from . import adm, dit, embedded, glide, unc, unet2d, upsampler
 from .config import Config
 from .model import Family, State
 
 FAMILIES: tuple[Family, ...] = (
     *embedded.FAMILIES,
+    *upsampler.FAMILIES,
     *adm.FAMILIES,
     *glide.FAMILIES,
     *unc.FAMILIES,

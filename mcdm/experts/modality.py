@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 CONDITION = "mcdm_condition"  # key of a CONDITIONING's dictionary for {input of the network: tensor}
+AUGMENTATION = "augmentation"  # the keyword of a network that can be told of noise on the picture it enlarges
 
 Conditioning = list[Any]  # the host's CONDITIONING: [[tensor, {key: value}], ...]
 

@@ -1,4 +1,4 @@
-"""Dataset scenes: 12 objects and 10 scenes of 64 x 64 pixels. Everything here is drawn by this code.
+"""Dataset scenes: 12 objects and 10 scenes, 64 x 64 pixels unless asked otherwise, all by this code.
 
 Two datasets without a picture in common: "objects" on plain or random grounds, never in a scene; "scenes", now and then
 with some nameless thing in front, never one of the objects. `draw` can draw both together, too.
@@ -47,9 +47,9 @@ def random_picture(rng: np.random.Generator, kind: str) -> Picture:
     )
 
 
-def draw(picture: Picture) -> np.ndarray:
-    """[64, 64, 3] uint8."""
-    rng, pen = np.random.default_rng(picture.seed), Pen()
+def draw(picture: Picture, size: int = 64) -> np.ndarray:
+    """[size, size, 3] uint8."""
+    rng, pen = np.random.default_rng(picture.seed), Pen(size)
     if picture.scene:
         DRAW_SCENE[picture.scene](pen, rng, picture.time)
     else:
@@ -59,9 +59,9 @@ def draw(picture: Picture) -> np.ndarray:
     elif picture.item:
         pen.canvas.translate(32 + rng.uniform(-5, 5), 36 + rng.uniform(-4, 4))
         pen.canvas.rotate(rng.uniform(-10, 10))
-        size = rng.uniform(0.85, 1.1)
+        scale = rng.uniform(0.85, 1.1)
         mirror = 1 if rng.random() < 0.5 else -1
-        pen.canvas.scale(size * mirror, size)
+        pen.canvas.scale(scale * mirror, scale)
         DRAW_OBJECT[picture.item](pen, int(rng.integers(3)))
     return pen.result()
 
@@ -80,8 +80,8 @@ def bag(picture: Picture) -> np.ndarray:
     return np.isin(VOCABULARY, words(picture)).astype(np.uint8)
 
 
-def drawings(kind: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random pictures [N, 64, 64, 3] of one dataset and their bags [N, OBJECTS or VOCABULARY], uint8."""
+def drawings(kind: str, count: int, seed: int, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Random pictures [N, size, size, 3] of one dataset and their bags [N, OBJECTS or VOCABULARY], uint8."""
     rng = np.random.default_rng([seed, ("objects", "scenes", "together").index(kind)])
     pictures = [random_picture(rng, kind) for _ in range(count)]
-    return np.stack([draw(picture) for picture in pictures]), np.stack([bag(picture) for picture in pictures])
+    return np.stack([draw(picture, size) for picture in pictures]), np.stack([bag(picture) for picture in pictures])

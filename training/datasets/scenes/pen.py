@@ -11,10 +11,10 @@ INK = (28, 26, 34)
 
 
 class Pen:
-    """A canvas in the picture's coordinates, origin at the top left."""
+    """A canvas of size x size pixels in coordinates from 0 to SIZE, origin at the top left."""
 
-    def __init__(self) -> None:
-        self.surface = drawing.new_surface()
+    def __init__(self, size: int = SIZE) -> None:
+        self.surface = drawing.new_surface(size)
         self.canvas = self.surface.getCanvas()
 
     def fill(self, path: skia.Path, rgb: Colour, alpha: int = 255, outline: float = 0.0) -> None:
@@ -41,5 +41,5 @@ class Pen:
         self.canvas.drawRect(skia.Rect.MakeLTRB(0, y, SIZE, SIZE), skia.Paint(Color=skia.Color(*rgb)))
 
     def result(self) -> np.ndarray:
-        """The picture, [64, 64, 3] uint8."""
+        """The picture, [size, size, 3] uint8."""
         return drawing.picture(self.surface)
