@@ -43,6 +43,15 @@ BOXES = """() => {
         view: placed(x + 60, y + 80, x + width, y + height),           // within the page's own bars
     };
 }"""
+# Counts what the page changes, in window.mcdmChanges.
+COUNT = """window.mcdmChanges = 0;
+new MutationObserver(changes => { window.mcdmChanges += changes.length; })
+    .observe(document, {subtree: true, childList: true, attributes: true, characterData: true});"""
+CHANGES = "() => window.mcdmChanges"
+# Milliseconds: how long nothing happens, between two looks, waited at most.
+REST = 250
+LOOK = 50
+LONGEST = 2000
 ENDED = """save => Object.keys(app.lastNodeErrors ?? {}).length || app.lastExecutionError
     || app.nodeOutputs[save]?.images"""
 
@@ -65,8 +74,14 @@ class Page:
 
     def __init__(self, page: Any, url: str) -> None:
         self.page = page
+        self.url = url
         self.errors: list[str] = []
+        self.asked: set[Any] = set()        # what the host has not answered yet
         page.on("console", self._hear)
+        page.on("request", self._ask)
+        page.on("requestfinished", lambda request: self.asked.discard(request))
+        page.on("requestfailed", lambda request: self.asked.discard(request))
+        page.add_init_script(COUNT)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(url)
         page.wait_for_function(STARTED)
@@ -76,13 +91,28 @@ class Page:
         if message.type == "error":
             self.errors.append(f"{message.text} {message.location.get('url')}")
 
+    def _ask(self, request: Any) -> None:
+        if request.url.startswith(self.url):
+            self.asked.add(request)
+
+    def rest(self) -> None:
+        """Waits until the page has changed nothing and asked its host for nothing for a while."""
+        seen = -1
+        calm = 0
+        for _ in range(LONGEST // LOOK):
+            self.page.wait_for_timeout(LOOK)
+            before, seen = seen, self.page.evaluate(CHANGES)
+            calm = 0 if self.asked or seen != before else calm + LOOK
+            if calm >= REST:
+                return
+
     def load(self, workflow: Any) -> None:
         """Opens a drawing as dragging its file into the page would, and gives the page the time to complain."""
         for button in self.page.locator(".p-dialog-close-button, .p-toast-close-button").all():
             button.click()
         self.errors.clear()
         self.page.evaluate(LOAD, json.dumps(workflow))
-        self.page.wait_for_timeout(1000)
+        self.rest()
 
     def complaints(self) -> list[str]:
         """Dialogs, toasts, nodes drawn in red, and errors in the console but for those of a closed network."""
@@ -102,7 +132,7 @@ class Page:
         """
         seen = [self.page.evaluate(BOXES)]
         while len(seen) < 4 or any(boxes != seen[-1] for boxes in seen[-4:]):   # pictures come late, and take room
-            self.page.wait_for_timeout(150)
+            self.page.wait_for_timeout(75)
             seen.append(self.page.evaluate(BOXES))
         return seen[-1]
 

@@ -53,6 +53,12 @@ SEARCH_RESULT = ".p-autocomplete-option, #results-list [role=option]"
 # The first release whose newer canvas shows labels for the values of a combo, as far as this was tried.
 LABELS = (1, 49)
 
+
+def has_first_page() -> bool:
+    """Whether the host's page is that of 0.3.75."""
+    return "MCDM_PAGE" not in os.environ and "comfyui-frontend-package==1.32." in source("requirements.txt")
+
+
 # Milliseconds after which a change is a step of undo for itself, and the page takes the next key for undo: newer pages
 # add what changes within 50 to the step before, and lose keys while they draw, which only a test is fast enough for.
-UNDO_STEP = 300
+UNDO_STEP = 120 if has_first_page() else 300
