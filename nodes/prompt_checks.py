@@ -17,6 +17,7 @@ from ..mcdm.mixture import Expert, MissingNull, Mixture
 from ..mcdm.parsing import parse_reliabilities
 from ..mcdm.shares import RELIABILITIES
 from .common import SLOTS
+from .decoders import wrong_decoders
 
 Prompt = dict[str, dict[str, Any]]
 LONGEST_CHAIN = 50
@@ -38,7 +39,19 @@ def _keep(request: dict[str, Any]) -> dict[str, Any]:
     for key, call in _queued.get().items():
         if isinstance(call, dict) and call.get("class_type") == "ConditionExpert" and missing_null(key) is not True:
             call["inputs"].setdefault("null_condition", None)   # the host names only parameters that are queued
+    _tell_wrong_decoders(request)
     return request
+
+
+def _tell_wrong_decoders(request: dict[str, Any]) -> None:
+    """Tells the page that queues a prompt which of its VAEs cannot decode what is in the host's cache."""
+    from server import PromptServer
+    try:
+        wrong = wrong_decoders(_queued.get())
+    except (KeyError, IndexError, TypeError, RecursionError):       # what is queued is not a valid prompt
+        return
+    if wrong and request.get("client_id"):
+        PromptServer.instance.send_sync("mcdm.wrong_vae", {"nodes": wrong}, request["client_id"])
 
 
 def queued_values(node_id: str | None) -> dict[str, Any]:

@@ -66,6 +66,23 @@ def test_a_vae_that_fits_is_taken(host):
     host.run(latents())
 
 
+def test_a_wrong_vae_for_latents_in_the_cache_is_told_to_the_page_when_it_is_queued(host, sd_vae):
+    """The sampler does not run again. Nothing is told of other latents, nor of a VAE that fits."""
+    for right in (edited(face(seed=21), {}), by_guider(face())):
+        queued = len(host.events)
+        host.run(right)
+        wrong = edited(right, {"vae": {"vae_name": sd_vae}})
+        failed(host, wrong)
+        told = [data for kind, data in host.events[queued:] if kind == "mcdm.wrong_vae"]
+        (node, sentence), = told.pop()["nodes"].items()
+        assert node == "decode" and sd_vae in sentence and "connect pixel_space from ComfyUI's Load VAE" in sentence
+        assert told == []
+    queued = len(host.events)
+    where, _ = failed(host, edited(wrong, {"noise": {"noise_seed": 2}, "guider": {"clip_denoised": True}}))
+    assert where == "guider"
+    assert [kind for kind, _ in host.events[queued:] if kind == "mcdm.wrong_vae"] == []
+
+
 def warnings(entry):
     return [text for output in entry["outputs"].values() for text in output.get("warning", ())]
 

@@ -1,17 +1,19 @@
 /**
  * The sentence of a failed node of the pack, once: on its pad or canvas if that says it, else beside the node, or
- * beside the subgraph that the node is in; as a toast where neither is in view. All gone when a run starts or is
- * refused, or a file is loaded.
+ * beside the subgraph that the node is in; as a toast where neither is in view. So is that of a VAE which cannot decode
+ * what the pack has sampled before. All gone when a run starts or is refused, or a file is loaded.
  */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { note, removeNotes } from "./floating.js";
 import { inView, isOurs, nodeOf, onRefusal, shownAt, toast } from "./host.js";
+import { translated } from "./words.js";
 
 const DIALOG_OPENS = 500;                                               // milliseconds
 
 const toasts = [];                                                      // functions that take them away
 let current = 0;                                                        // counts runs and files
+let wrongVaes = {};                                                     // of the prompt that is queued, as told then
 let states = {};                                                        // of the nodes of a run, as the host tells them
 
 function hostSays(message) {
@@ -33,14 +35,26 @@ function shownFor(failed) {
 }
 
 function show({node_id: failed, exception_message: said}) {
-    const id = shownFor(failed), node = nodeOf(id), message = said?.trim(), now = current;
+    const id = shownFor(failed), node = nodeOf(id), message = said?.trim();
     if (!message || !isOurs(node)) return;
+    removeNotes(["error"]);                                             // of a VAE: the sampler says it, too
     removeNotes(["said"], id);
+    showAt(id, message);
+}
+
+function showAt(id, message) {
+    const now = current;
     note("error", id, message, saysItself);
     setTimeout(() => {
         if (now !== current || inView(shownAt(id)) || hostSays(message)) return;
-        toasts.push(toast(node.title, message));
+        toasts.push(toast(nodeOf(id)?.title, message));
     }, DIALOG_OPENS);
+}
+
+/** A VAE that does not fit latents which are in the host's cache: none of the pack's nodes runs that could say it. */
+function showWrongVaes() {
+    for (const [id, message] of Object.entries(wrongVaes)) showAt(id, translated(message));
+    wrongVaes = {};
 }
 
 /**
@@ -69,7 +83,11 @@ app.registerExtension({
         api.addEventListener("executed", ({detail}) => tell(detail));
         // What a run finds in the cache it does not tell again: that stays until its node runs anew.
         api.addEventListener("executing", ({detail}) => removeNotes(["said", "warning"], String(detail)));
-        api.addEventListener("execution_start", () => clear(["error"]));
+        api.addEventListener("mcdm.wrong_vae", ({detail}) => { wrongVaes = detail.nodes; });
+        api.addEventListener("execution_start", () => {
+            clear(["error"]);
+            showWrongVaes();
+        });
         onRefusal(() => clear(["error"]));
     },
     afterConfigureGraph: () => clear(["error", "said", "warning"]),
