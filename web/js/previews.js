@@ -113,6 +113,7 @@ class Strip {
 
 const homes = new Set();                                                // samplers and subgraphs' nodes in a graph
 const stripsOf = new WeakMap();                                         // home -> {id within the home: strip}
+let fitted;                                                             // the graph whose subgraphs' nodes have theirs
 
 /** Hands what a run tells to the page, as the output of its node. An expert that was not asked keeps its last word. */
 function keep({node, prompt_id: run, experts: seen}) {
@@ -121,7 +122,7 @@ function keep({node, prompt_id: run, experts: seen}) {
     const told = seen.map((expert, i) => ({...expert, image: expert.image ?? words[i]?.image, silent: !expert.image}));
     const output = {[OUTPUT]: [{run, experts: told}]};
     api.dispatchEvent(new CustomEvent("executed", {detail: {node, display_node: node, prompt_id: run, output}}));
-    follow();
+    fitAndFollow();
 }
 
 function holdsSampler(graph) {
@@ -147,11 +148,16 @@ function fitFace(host) {
     for (const [id, strip] of own) strip.open = open.some(found => found.id === id);
 }
 
+/** An eye is a change of the graph, what a file or undo brings is configured, and another graph is drawn. */
+function fitAndFollow() {
+    fitted = app.canvas.graph;
+    for (const home of homes) if (home.subgraph && home.graph === fitted) fitFace(home);
+    follow();
+}
+
 function follow() {
-    for (const home of homes) {
-        if (home.subgraph && home.graph === app.canvas.graph) fitFace(home);
-        for (const strip of stripsOf.get(home).values()) strip.follow();
-    }
+    if (fitted !== app.canvas.graph) return fitAndFollow();
+    for (const home of homes) for (const strip of stripsOf.get(home).values()) strip.follow();
 }
 
 app.registerExtension({
@@ -159,12 +165,12 @@ app.registerExtension({
     setup() {
         addStylesheet("previews.css");
         api.addEventListener("mcdm.previews", ({detail}) => keep(detail));
-        // Whatever the page brings back, by undo or with a tab, it draws; an eye is a change.
+        // Whatever the page brings back, by undo or with a tab, it draws.
         chain(app.canvas, "onDrawForeground", follow);
-        api.addEventListener("graphChanged", follow);
+        api.addEventListener("graphChanged", fitAndFollow);
     },
     afterConfigureGraph() {
-        follow();
+        fitAndFollow();
         for (const home of homes) for (const strip of stripsOf.get(home).values()) strip.mount();
     },
     nodeCreated(node) {
@@ -172,5 +178,6 @@ app.registerExtension({
         if (!isSampler && !node.subgraph) return;
         stripsOf.set(node, new Map(isSampler ? [[node, new Strip(node, WIDGET, node)]] : []));
         keepIn(homes, node);
+        fitted = undefined;
     },
 });
