@@ -159,7 +159,7 @@ def written(text: str, side: int) -> Image.Image:
     cell = Image.new("RGB", (side, side), PAPER)
     draw = ImageDraw.Draw(cell)
     parts = text.split(", ")
-    for points in range(32, 11, -1):
+    for points in range(32, 6, -1):
         font = ImageFont.load_default(points)
         width = int(1.9 * side / points)
         lines = [line for part in parts for line in textwrap.wrap(part, width)]

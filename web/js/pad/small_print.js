@@ -30,10 +30,10 @@ export function smallPrint(mix) {
         show() {
             const terms = TERMS[mix.meaning];
             const wrong = (mix.shares && trouble(mix)) || [];
-            text.textContent = mix.masked
-                ? say`Regions or automatic masks: what counts differs from place to place`
+            const why = mix.masked && say`Regions or automatic masks: what counts differs from place to place`;
+            text.textContent = mix.masked ? say`Differs from place to place`
                 : terms.print(mix) ?? say`The weights come in through wires`;
-            text.title = [text.textContent, ...wrong, mix.limits && terms.hatched()].filter(Boolean).join("\n");
+            text.title = [why || text.textContent, ...wrong, mix.limits && terms.hatched()].filter(Boolean).join("\n");
             text.classList.toggle("mcdm-pad-beyond", wrong.length > 0);
             turn.textContent = terms.turn();
             turn.title = mix.meaning === RELIABILITIES

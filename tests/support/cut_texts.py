@@ -1,0 +1,45 @@
+"""Texts of a workflow that the page does not show whole: titles, names of slots, and what the pack draws itself."""
+from __future__ import annotations
+
+# [[node, text], ...]. The classic canvas paints titles: it is listened to, at a scale where it paints them. Elements
+# are cut where their text is wider than they are. What somebody has chosen or typed may be, such as names of files.
+CUT = """() => {
+    const nodes = app.graph.nodes, isReroute = node => /reroute/i.test(node.type), cut = [];
+    const named = node => [node.getTitle(), ...[...node.inputs, ...node.outputs].filter(slot => !slot.widget)
+        .map(slot => slot.label ?? slot.localized_name ?? slot.name)];
+    const isCut = element => element.scrollWidth > element.clientWidth + 1
+        && /hidden|clip/.test(getComputedStyle(element).overflowX);
+    const own = element => [...element.childNodes].filter(({nodeType}) => nodeType === Node.TEXT_NODE)
+        .map(({textContent}) => textContent).join("").trim();
+    const look = (home, who, counts) => {
+        for (const element of home.querySelectorAll("*"))
+            if (own(element) && counts(own(element)) && element.checkVisibility() && isCut(element))
+                cut.push([who, own(element)]);
+    };
+    for (const home of document.querySelectorAll(".mcdm-pad-head, .mcdm-pad-foot, .mcdm-pad-text, .mcdm-regions"))
+        look(home, home.className, () => true);
+    if (LiteGraph.vueNodesMode) {
+        for (const node of nodes) {
+            const card = document.querySelector(`[data-node-id="${node.id}"]`), names = named(node);
+            if (card && !isReroute(node)) look(card, node.getTitle(), text => names.includes(text));
+        }
+        return cut;
+    }
+    const {ds} = app.canvas, {scale} = ds, offset = [...ds.offset], {fillText} = CanvasRenderingContext2D.prototype;
+    for (const node of nodes.filter(node => !isReroute(node))) {
+        const painted = new Set();
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+            painted.add(String(text));
+            fillText.call(this, text, ...where);
+        };
+        ds.scale = 1;
+        [ds.offset[0], ds.offset[1]] = [100 - node.pos[0], 150 - node.pos[1]];
+        app.canvas.draw(true, true);
+        CanvasRenderingContext2D.prototype.fillText = fillText;
+        if (!painted.has(node.getTitle())) cut.push([String(node.id), node.getTitle()]);
+    }
+    ds.scale = scale;
+    [ds.offset[0], ds.offset[1]] = offset;
+    app.canvas.setDirty(true, true);
+    return cut;
+}"""
