@@ -2,7 +2,8 @@
 
 Over held-out conditions (maps from one drawing, words from another) it samples each expert alone and their fusion
 through the pack's nodes, and reads the pictures with a parser that is not a diffusion network
-(training/judges/faces.py). Writes bench/faces.json and a sheet, bench/faces.png.
+(training/judges/faces.py). Writes bench/faces.json and a sheet, bench/faces.png. Settings were chosen on the conditions
+of set 0; other sets, which only print, have conditions and noise that nobody has looked at.
 """
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ from ..devtools.inprocess import InProcess
 from ..devtools.options import options
 from ..devtools.portraits import SAMPLER, SCHEDULER, STEPS, sample_faces
 from ..training.judges import faces as parser
-from ..training.judges.portraits import Conditions, held_out, score
+from ..training.judges.portraits import HELD_OUT, Conditions, held_out, score
 from ..training.pixels import tiled
 
 HERE = Path(__file__).resolve().parent
-SETTINGS = {                # name: {expert: w}; reliabilities are 1/N
+SETTINGS = {                # name: {expert: w}; reliabilities are 1/N unless SHARES says otherwise
     "hair map alone, w = 1": {"hair": 1.0},
     "skin map alone, w = 1": {"skin": 1.0},
     "hair + skin, w = 1": {"hair": 1.0, "skin": 1.0},
@@ -34,22 +35,27 @@ SETTINGS = {                # name: {expert: w}; reliabilities are 1/N
     "embedding of the words, w = 2": {"embedding": 2.0},
     "hair + skin + sketch + text, w = 1, 1, 1, 2.5": {"hair": 1.0, "skin": 1.0, "sketch": 1.0, "text": 2.5},
 }
+START_HERE = "Start here: w = 1.5, 1.5, 2.5, shares 0.1, 0.1, 0.8"
+SETTINGS[START_HERE] = SETTINGS["hair + skin + text, w = 1.5, 1.5, 2.5"]
+SHARES = {START_HERE: "0.1, 0.1, 0.8"}          # instead of reliabilities of 1/N
 COLUMNS = 12                # pictures in a row of the sheet
 
 
 def measure(
-    comfy: InProcess, count: int, settings: Mapping[str, Mapping[str, float]],
+    comfy: InProcess, count: int, settings: Mapping[str, Mapping[str, float]], others: int = 0,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, torch.Tensor], Conditions]:
     """{setting: scores}, {setting: pictures [N, 3, 64, 64] in [-1, 1]} and the N = count conditions of both.
 
-    The scores begin with the ceiling of the judge.
+    others: the number of the set of conditions. The scores begin with the ceiling of the judge.
     """
     net = parser.load_parser(parser.FILE)
-    conditions = held_out(count)
+    conditions = held_out(count, HELD_OUT + others)
     scores = {"real drawings (ceiling of the parser)": ceiling(net, conditions)}
     pictures = {}
     for name, weights in settings.items():
-        pictures[name] = sample_faces(comfy, conditions, weights)
+        shares = SHARES.get(name, "")
+        meaning = "shares" if shares else "reliabilities"
+        pictures[name] = sample_faces(comfy, conditions, weights, others, shares, meaning)
         scores[name] = score(net, conditions, pictures[name])
     return scores, pictures, conditions
 
@@ -63,12 +69,18 @@ def ceiling(net: parser.FaceParser, conditions: Conditions) -> dict[str, Any]:
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     parser = options("bench faces", __doc__)
     parser.add_argument("--count", type=int, default=64, help="held-out conditions")
+    parser.add_argument("--set", type=int, default=0, help="0: those on which settings were chosen; 1, 2 ...: others")
+    parser.add_argument("--only", default="", help="the settings whose name has these words; writes nothing")
     args = parser.parse_args(arguments)
-    scores, pictures, conditions = measure(comfy, args.count, SETTINGS)
-    columns = {"hair IoU": 8, "skin IoU": 8, "edges F1": 8, "attributes": 10}           # name: width
-    print(" " * 46, "  ".join(f"{name:>{width}}" for name, width in columns.items()))
+    chosen = {name: weights for name, weights in SETTINGS.items() if args.only in name}
+    scores, pictures, conditions = measure(comfy, args.count, chosen, args.set)
+    columns = {"hair IoU": 8, "skin IoU": 8, "edges F1": 8, "attributes": 10, "smile": 6}           # name: width
+    print(" " * 52, "  ".join(f"{name:>{width}}" for name, width in columns.items()))
     for setting, found in scores.items():
-        print(f"{setting:46}", "  ".join(f"{found[name]:{width}.3f}" for name, width in columns.items()))
+        shown = found | {"smile": found["groups"]["smile"]}
+        print(f"{setting:52}", "  ".join(f"{shown[name]:{width}.3f}" for name, width in columns.items()))
+    if args.set or args.only:
+        return
     settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER}
     (HERE / "faces.json").write_text(json.dumps({**settings, "figures": scores}, indent=1))
     rows = [conditions.mapped, conditions.described, *pictures.values()]

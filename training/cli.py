@@ -164,7 +164,7 @@ def train_recipe(name: str, arguments: Sequence[str]) -> None:
     loop.train(loop.Plan(
         label=name, datasets=datasets, metadata=recipe.metadata(datasets, command), out=args.out,
         work=args.work / name, batch_size=args.batch_size, steps=args.steps, start=recipe.start_file(),
-        extra=datasets[0].extra))
+        learning_rate=recipe.learning_rate, extra=datasets[0].extra))
 
 
 def train_autoencoder(arguments: Sequence[str]) -> None:

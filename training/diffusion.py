@@ -26,11 +26,18 @@ def random_sigma(rng: np.random.Generator, size: int) -> torch.Tensor:
     return log_sigma.clamp(math.log(SIGMA_MIN), math.log(SIGMA_MAX)).exp()
 
 
-def loss(denoised: torch.Tensor, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """The squared error, weighted by 1 / sigma^2 (no more than at sigma = 0.2) + 1 / sigma_data^2; a scalar."""
-    error = (denoised - x).square().mean((1, 2, 3))
-    weight = 1 / sigma.square().clamp(min=0.04) + 1 / SIGMA_DATA ** 2
-    return (error * weight).mean()
+def loss(
+    denoised: torch.Tensor, x: torch.Tensor, sigma: torch.Tensor, weight: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The squared error, weighted by 1 / sigma^2 (no more than at sigma = 0.2) + 1 / sigma_data^2; a scalar.
+
+    weight: what the error in a pixel counts besides, [B, 1, H, W].
+    """
+    error = (denoised - x).square()
+    if weight is not None:
+        error = error * weight
+    of_level = 1 / sigma.square().clamp(min=0.04) + 1 / SIGMA_DATA ** 2
+    return (error.mean((1, 2, 3)) * of_level).mean()
 
 
 @torch.no_grad()

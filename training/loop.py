@@ -19,7 +19,7 @@ from accelerate.utils import broadcast
 from tqdm import tqdm
 
 from ..mcdm.experts.networks.embedded import EmbeddedUNet
-from .datasets.dataset import Dataset, NetworkInputs
+from .datasets.dataset import Batch, Dataset, NetworkInputs
 from .diffusion import denoise, loss, random_sigma
 from .expert_file import write_expert
 from .preview_sheets import write_preview
@@ -43,6 +43,7 @@ class Plan:
     steps: int = 0              # optimizer steps; 0: `seconds` of training instead
     seconds: float = 0.0        # without interruptions; the learning rate falls to its end by then
     start: Path | None = None   # the file of the expert to begin with
+    learning_rate: float = LEARNING_RATE    # at its highest
     extra: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)    # further tensors for the expert's file
     data: str = ""              # what tells these pictures from others, checked when resuming; "" for no check
 
@@ -80,7 +81,7 @@ class Training:
 
     def __init__(self, plan: Plan) -> None:
         bfloat16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        self.accelerator = Accelerator(mixed_precision="bf16" if bfloat16 else "no")
+        self.accelerator = Accelerator(mixed_precision="bf16" if bfloat16 else None)
         self.device, self.leads = self.accelerator.device, self.accelerator.is_main_process
         if self.device.type == "cpu":
             torch.set_num_threads(1)
@@ -94,7 +95,7 @@ class Training:
             begin(net, plan.start, json.loads(plan.metadata.get("vocabulary", "[]")))
         self.average = copy.deepcopy(net).to(self.device)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
         self.net, self.optimizer = self.accelerator.prepare(net, optimizer)
         self.bare = self.accelerator.unwrap_model(self.net)     # without what several processes put around it
         if state:
@@ -167,31 +168,34 @@ class Training:
 
     def advance(self, share: float) -> None:
         """One optimizer step at a share of the training."""
-        x, sigma, noise, condition = self.batch()
+        (x, condition, weight, _), sigma, noise = self.batch()
         z = (x + sigma[:, None, None, None] * noise).contiguous(memory_format=torch.channels_last)
-        value = loss(denoise(self.net, z, sigma, **condition), x, sigma)
+        value = loss(denoise(self.net, z, sigma, **condition), x, sigma, weight)
         self.accelerator.backward(value)
         self.accelerator.clip_grad_norm_(self.net.parameters(), 1.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate(self.step, share)
+            group["lr"] = rate(self.step, share) * self.plan.learning_rate / LEARNING_RATE
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
         self.follow()
         self.losses.append(value.detach())
 
-    def batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-        """Pictures [B, 3, H, W], noise levels [B], noise [B, 3, H, W] and condition, each step's own, on the device."""
+    def batch(self) -> tuple[Batch, torch.Tensor, torch.Tensor]:
+        """Pictures and condition, noise levels [B] and noise [B, 3, H, W], each step's own, on the device."""
         seed = [7, self.step]
         if self.accelerator.num_processes > 1:
             seed.append(self.accelerator.process_index)
         rng, size = np.random.default_rng(seed), self.plan.batch_size
         dataset = self.plan.datasets[self.step % len(self.plan.datasets)]
-        x, condition = dataset.batch(rng, size, **self.network)
+        x, condition, weight, highest = dataset.batch(rng, size, **self.network)
         sigma = random_sigma(rng, size)
+        if highest is not None:
+            sigma = torch.minimum(sigma, highest)
         noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
         on_device = {name: values.to(self.device) for name, values in condition.items()}
-        return x.to(self.device), sigma.to(self.device), noise.to(self.device), on_device
+        weight = None if weight is None else weight.to(self.device)
+        return Batch(x.to(self.device), on_device, weight), sigma.to(self.device), noise.to(self.device)
 
     @torch.no_grad()
     def follow(self) -> None:

@@ -27,7 +27,7 @@ def write_preview(
 
     network: the keywords of EmbeddedUNet. Under each picture is its condition in words; maps are shown above theirs.
     """
-    x, inputs = dataset.batch(np.random.default_rng(0), GIVEN + NULL, **network)
+    x, inputs, *_ = dataset.batch(np.random.default_rng(0), GIVEN + NULL, **network)
     condition: dict[str, Any] = {}
     for name, values in inputs.items():
         values[GIVEN:] = 0

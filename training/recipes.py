@@ -9,6 +9,7 @@ from pathlib import Path
 from .datasets import drawn
 from .datasets.dataset import Dataset
 from .expert_file import expert_metadata
+from .schedule import LEARNING_RATE
 from .start import BUILTIN
 
 PAPER = Path(__file__).parents[1] / "bench" / "paper"
@@ -20,6 +21,7 @@ class Recipe:
 
     name: in the file's metadata. datasets: functions of (pictures per dataset, folder for them), for training in turn.
     start: the embedded expert that it starts from; its own name means that it is trained on. count: pictures.
+    learning_rate: at its highest; less where an expert is trained on.
     """
     file: Path
     name: str
@@ -27,6 +29,7 @@ class Recipe:
     steps: int = 8600
     start: str | None = None
     count: int = 24000
+    learning_rate: float = LEARNING_RATE
 
     def start_file(self) -> Path | None:
         return BUILTIN / f"{self.start}.safetensors" if self.start else None
@@ -52,7 +55,9 @@ WORDS = partial(drawn.face_words, "poster")
 RECIPES = {
     "hair": Recipe(BUILTIN / "faces_hair.safetensors", "faces, hair", (HAIR,)),
     "skin": Recipe(BUILTIN / "faces_skin.safetensors", "faces, skin", (SKIN,)),
-    "text": Recipe(BUILTIN / "faces_text.safetensors", "faces, text", (WORDS,), steps=12400),
+    "text": Recipe(
+        BUILTIN / "faces_text.safetensors", "faces, text", (partial(drawn.face_words_in_company, "poster"),),
+        steps=3400, start="faces_text", count=12000, learning_rate=4e-4),
     "latent_text": Recipe(
         BUILTIN / "faces_text_128.safetensors", "faces, text, latents of 128 pixels",
         (partial(drawn.face_latents, AUTOENCODER),), steps=4122, start="faces_text", count=6000),

@@ -43,6 +43,15 @@ def unchanged(folder: Path, experts: Mapping[str, str], anew: Sequence[str]) -> 
     return results
 
 
+def older(measured: Mapping[str, str], present: Mapping[str, str]) -> list[str]:
+    """What the page must say of experts whose weights are no longer those of the results. Both: {expert: hash}."""
+    lines = []
+    for name, weights in present.items():
+        if measured[name] != weights:
+            lines.append(f"- {name}: measured with `{measured[name]}`, the file is `{weights}` now")
+    return lines
+
+
 def markdown(results: Mapping[str, Any]) -> str:
     """The tables of results as Markdown."""
     lines = []

@@ -77,9 +77,9 @@ def test_left_and_right_are_not_mirrored(tmp_path, labels, mirror):
         half[:, :32] = 255
         Image.fromarray(half).save(path)
     dataset = folders.folder_dataset(tmp_path)
-    x, _ = dataset.batch(np.random.default_rng(0), 64, labels=2)
+    x, *_ = dataset.batch(np.random.default_rng(0), 64, labels=2)
     assert (x[:, 0, 0, 0] == -1).any().item() == mirror
-    x, _ = folders.folder_dataset(tmp_path, mirror=False).batch(np.random.default_rng(0), 64, labels=2)
+    x, *_ = folders.folder_dataset(tmp_path, mirror=False).batch(np.random.default_rng(0), 64, labels=2)
     assert not (x[:, 0, 0, 0] == -1).any()
 
 

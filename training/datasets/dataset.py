@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -24,6 +24,17 @@ class NetworkInputs(TypedDict, total=False):
     channels: int
     patch: int
     size: int
+
+
+class Batch(NamedTuple):
+    """B clean pictures [B, 3, H, W] in [-1, 1], and keywords for the network.
+
+    weight [B, 1, H, W]: what an error in a pixel counts, None for 1. highest [B]: the most noise, None for any.
+    """
+    pictures: torch.Tensor
+    inputs: dict[str, torch.Tensor]
+    weight: torch.Tensor | None = None
+    highest: torch.Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -63,10 +74,10 @@ class Dataset:
 
     def batch(
         self, rng: np.random.Generator, size: int, /, map_channels: int = 0, labels: int = 0, **_: object,
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    ) -> Batch:
         """A random batch for a network of that many inputs.
 
-        Returns clean pictures [size, 3, H, W] in [-1, 1], mirrored at random, and keywords for the network:
+        Its pictures are mirrored at random; the keywords for the network are
         `condition_map` [size, map_channels, H, W] in [-1, 1] and `labels` [size, labels], zero (the null) at random.
         """
         index = torch.from_numpy(rng.integers(len(self.pictures), size=size))
@@ -87,7 +98,7 @@ class Dataset:
             if self.kind == "words":
                 condition = drop_words(condition, rng)
             inputs["labels"] = condition * keep[:, None]
-        return x, inputs
+        return Batch(x, inputs)
 
     def digest(self) -> str:
         """What tells these pictures and conditions from others."""

@@ -47,6 +47,18 @@ def face_words(style: str, count: int, cache: Path) -> Dataset:
     return Dataset(channels_first(pictures), bags, "words", metadata)
 
 
+def face_words_in_company(style: str, count: int, cache: Path) -> Dataset:
+    """Faces of one style with their words, whole and beside other drawings, and faces in the looks of others."""
+    from . import company, faces
+    make = functools.partial(company.drawings, style, count, seed=6)
+    pictures, bags, weights, twins, twin_bags = cached(cache / f"company-{style}-{count}.npz", make)
+    metadata = word_metadata(faces.VOCABULARY, faces.SYNONYMS)
+    metadata["data_set"] = f"{count} drawn portraits, style '{style}', beside others of all styles ({FACES}, seed 6)"
+    return company.InCompany(
+        channels_first(pictures), bags, "words", metadata,
+        twins=channels_first(twins), twin_bags=twin_bags, weights=weights)
+
+
 def fine_faces(count: int, cache: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Faces of all styles, FINE pixels large: [N, 3, FINE, FINE] uint8, and their bags of words [N, V] uint8."""
     from . import faces
