@@ -1,7 +1,8 @@
 """Makes the thumbnails of the example workflows: `python3 dev.py pictures gallery [NAME ...]`.
 
 At the left the conditions, at the right the picture that comes of them, both taken from the workflow itself. Workflows
-whose checkpoints are not in the pack show their idea with its embedded experts, above a small drawing of their graph.
+whose checkpoints are not in the pack show their idea with its embedded experts, which is said beneath, above a small
+drawing of their graph.
 The sheet of the sweep becomes a figure of the docs as well, docs/images/sweep.jpg.
 """
 from __future__ import annotations
@@ -20,11 +21,14 @@ from ..host import Host
 from ..inprocess import InProcess
 from ..options import chosen
 from ..paths import ROOT, WORKFLOWS
-from ..prompts import TITLES, Prompt, drawing, names, node, prompt
+from ..prompts import TITLES, Prompt, drawing, names, prompt
+from .ideas import ideas
 
 SIZE = 512                  # pixels of a thumbnail
 GAP = 12                    # pixels between its parts
 MOST = 4                    # conditions that it shows
+GRAPH = 118                 # pixels of a drawn graph's height
+STAND_IN = "Stand-in by the built-in experts"
 BADGE = 76                  # pixels at the top of the left side, on which newer pages put a badge
 DARK = (24, 25, 29)
 PAPER = (250, 250, 248)
@@ -34,108 +38,6 @@ NODE = (70, 72, 78)
 FRAME = (38, 54, 70)
 WIRE = (120, 150, 190)
 SMOOTH = Image.Resampling.LANCZOS
-
-Part = tuple[str, str, dict[str, Any], dict[str, Any]]  # an expert, its condition node with inputs, more of the expert
-
-
-# -------------------------------------------------------------------------------------- ideas, by the embedded experts
-
-def united(*parts: Part, numbers: str = "", meaning: str = "shares", seed: int = 7) -> Prompt:
-    """A prompt that unites embedded experts as a workflow does."""
-    graph: Prompt = {"vae": node("VAELoader", vae_name="pixel_space")}
-    wires = {}
-    for i, (expert, kind, inputs, more) in enumerate(parts, start=1):
-        if "image" in inputs:
-            graph[f"picture {i}"] = node("LoadImage", image=f"mcdm_{inputs['image']}.png")
-            inputs = inputs | {"image": [f"picture {i}", 0]}
-        graph[f"load {i}"] = node("LoadExpert", expert=f"builtin/{expert}.safetensors", weight_dtype="default")
-        graph[f"condition {i}"] = node(kind, model=[f"load {i}", 0], **inputs)
-        graph[f"expert {i}"] = node("ConditionExpert", model=[f"load {i}", 0], condition=[f"condition {i}", 0], **more)
-        wires[f"expert_{i}"] = [f"expert {i}", 0]
-    return graph | {
-        "mix": node("ReliabilityMixer", reliabilities=numbers, meaning=meaning, **wires),
-        "latent": node("EmptyExpertLatent", mixture=["mix", 0], width=64, height=64, batch_size=1),
-        "sample": node("MCDMSampler", mixture=["mix", 0], latent_image=["latent", 0], seed=seed, steps=24,
-                       sampler_name="euler", scheduler="karras", denoise=1.0, clip_denoised=True),
-        "decode": node("VAEDecode", samples=["sample", 0], vae=["vae", 0]),
-        "save": node("SaveImage", images=["decode", 0], filename_prefix="gallery"),
-    }
-
-
-def words(expert: str, text: str, **more: Any) -> Part:
-    return expert, "TextCondition", {"text": text}, more
-
-
-def label(name: str, **more: Any) -> Part:
-    return "scenes_class", "ClassCondition", {"label": name}, more
-
-
-def shape(expert: str, picture: str, **more: Any) -> Part:
-    return expert, "MapCondition", {"modality": "auto", "image": picture}, more
-
-
-def halves() -> Prompt:
-    """Two scenes in words, one in each half of the picture."""
-    graph = united(words("scenes_text", "city at night", weight=3.0, mask=["left", 0]),
-                   words("scenes_text", "desert by day", weight=3.0, mask=["right", 0]))
-    return graph | {
-        "half": node("LoadImage", image="mcdm_left_half.png"),
-        "soft": node("ImageBlur", image=["half", 0], blur_radius=24, sigma=8.0),
-        "left": node("ImageToMask", image=["soft", 0], channel="red"),
-        "right": node("InvertMask", mask=["left", 0]),
-    }
-
-
-def weak_null() -> Prompt:
-    """Words against what a spoilt network makes of them."""
-    strong = words("faces_text", "curly blond hair, glasses, smiling, green background", weight=3.0)
-    graph = united(strong, strong, numbers="0, 1", meaning="reliabilities")
-    graph["other"] = node("LoadExpert", expert="builtin/scenes_text.safetensors", weight_dtype="default")
-    graph["weak"] = node("ModelMergeSimple", model1=["load 1", 0], model2=["other", 0], ratio=0.95)
-    graph["expert 2"]["inputs"] |= {"model": ["weak", 0], "weight": 0.0, "null_condition": ["condition 2", 0]}
-    return graph
-
-
-def ideas() -> dict[str, Prompt]:
-    """{workflow: a prompt that shows its idea}."""
-    return {
-        "sdxl_photo_and_anime_by_region": halves(),
-        "sdxl_and_pixart_sigma": united(
-            label("umbrella", weight=2.0), words("scenes_text", "an umbrella on the beach", weight=2.0),
-            numbers="0.5, 0.5"),
-        "flux_and_z_image": united(
-            shape("faces_sketch", "face_drawing", weight=0.5),
-            words("faces_text", "red hair, glasses, smiling, blue background, green shirt", weight=0.5)),
-        "wan22_high_and_low_noise": united(
-            shape("faces_hair", "face_hair", weight=2.0, end_percent=0.35),
-            words("faces_text", "blond hair, glasses, smiling, pink background", weight=2.5, start_percent=0.35)),
-        "sdxl_base_and_refiner": united(
-            words("faces_text", "black hair, beard, glasses, green background", weight=2.5, end_percent=0.8),
-            shape("faces_sketch", "face_drawing", weight=1.0, start_percent=0.8)),
-        "autoguidance": weak_null(),
-        "controlnet_on_one_expert": united(
-            shape("faces_sketch", "face_drawing", weight=1.0),
-            words("faces_text", "blue hair, tan skin, glasses, smiling, pink background, white shirt", weight=2.5),
-            numbers="0, 1"),
-        "two_stable_diffusion_prompts": united(
-            label("car", weight=2.0), words("scenes_text", "a car in the city at night", weight=2.0),
-            numbers="0.5, 0.5"),
-        "imagenet_class_and_prompt": united(
-            label("mushroom", weight=2.0), words("scenes_text", "a mushroom in the forest", weight=2.0),
-            numbers="0.5, 0.5"),
-        "class_with_unconditional_null": united(
-            label("balloon", weight=2.5), numbers="1", meaning="reliabilities"),
-        "sdxl_and_sd15_controlnet": united(
-            words("faces_text", "red hair, tan skin, glasses, serious, purple background", weight=2.5),
-            shape("faces_sketch", "face_drawing", weight=1.0),
-            numbers="1, 0"),
-        "flux_and_sdxl": united(
-            label("balloon", weight=2.5), words("scenes_text", "a balloon in the mountains at sunset", weight=2.5),
-            numbers="0.5, 0.5"),
-        "class_and_text_64_to_256": united(
-            label("penguin", weight=3.0), words("scenes_text", "a penguin on a beach", weight=3.0),
-            numbers="0.5, 0.5", seed=19),
-    }
 
 
 # ------------------------------------------------------------------------------------------------ parts of a picture
@@ -223,13 +125,15 @@ def thumbnail(graph: Prompt, picture: Image.Image, below: dict[str, Any] | None)
     left = side + 3 * GAP + 20
     width = SIZE - left - GAP
     shown = ImageOps.contain(picture.convert("RGB"), (width, width), SMOOTH)
-    rest = 130 + GAP if below else 0
-    upper = (SIZE - shown.height - rest) // 2
+    said = 24 if below else 0
+    upper = (SIZE - shown.height - (said + GRAPH + GAP if below else 0)) // 2
     page.paste(shown, (left + (width - shown.width) // 2, upper))
     x, y = side + 2 * GAP + 2, (upper + shown.height // 2 if below else SIZE // 2)
     draw.polygon([(x, y - 14), (x + 18, y), (x, y + 14)], GREY)
     if below:
-        page.paste(sketched(below, width, 130), (left, upper + shown.height + GAP))
+        under = upper + shown.height
+        draw.text((left + width / 2, under + said / 2 + 2), STAND_IN, PAPER, ImageFont.load_default(17), "mm")
+        page.paste(sketched(below, width, GRAPH), (left, under + said + GAP))
     return page
 
 

@@ -12,12 +12,14 @@ from PIL import Image
 
 from ...training.datasets import faces
 from ...training.judges.portraits import Conditions, held_out
+from ..enlarging import enlarge
 from ..inprocess import InProcess
 from ..options import options
 from ..paths import ROOT, WORKFLOWS
 from ..portraits import sample_faces
 from .sheets import images, maps, sheet, texts
 
+SIDE = 256                  # pixels along a side of a cell: what the embedded upsampler makes of 64
 FIGURES = ROOT / "docs" / "images"
 EXAMPLE = faces.Face(
     "studio", "wavy", "red", "light", "blue", "green", "glasses", beard=False, smile=True,
@@ -44,17 +46,18 @@ def example_inputs() -> None:
 def drawn(
     comfy: InProcess, conditions: Conditions, numbers: str = "", meaning: str = "reliabilities", **weights: float,
 ) -> list[Image.Image]:
-    """The experts named, fused with these weights, as cells of a sheet."""
-    return images(sample_faces(comfy, conditions, weights, seed=3, reliabilities=numbers, meaning=meaning))
+    """The experts named, fused with these weights and enlarged, as cells of a sheet."""
+    small = sample_faces(comfy, conditions, weights, seed=3, reliabilities=numbers, meaning=meaning)
+    return images(enlarge(comfy, small), SIDE)
 
 
 def effect(comfy: InProcess, conditions: Conditions) -> None:
     """Each expert alone, and all three together."""
     draw = partial(drawn, comfy, conditions)
     columns = {
-        "hair map": maps(conditions.regions, "hair"),
-        "skin map": maps(conditions.regions, "skin"),
-        "words": texts(conditions.words),
+        "hair map": maps(conditions.regions, "hair", SIDE),
+        "skin map": maps(conditions.regions, "skin", SIDE),
+        "words": texts(conditions.words, SIDE),
         "hair expert\nalone": draw(hair=1.5),
         "skin expert\nalone": draw(skin=1.5),
         "text expert\nalone": draw(text=2.0),
@@ -91,7 +94,7 @@ def shares(comfy: InProcess, conditions: Conditions) -> None:
 def contradiction(comfy: InProcess, conditions: Conditions) -> None:
     """A hair map and words that exclude each other."""
     columns = {
-        "this hair": maps(conditions.regions, "hair"),
+        "this hair": maps(conditions.regions, "hair", SIDE),
         "and 'bald',\nw of text = 2": drawn(comfy, conditions, hair=1.5, text=2.0),
         "and 'bald',\nw of text = 5": drawn(comfy, conditions, hair=1.5, text=5.0),
     }

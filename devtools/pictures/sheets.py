@@ -10,58 +10,67 @@ from PIL import Image, ImageDraw, ImageFont
 from ...training.datasets import faces
 from ...training.pixels import to_pixels
 
-CELL = 128
+CELL = 128                  # pixels along a side of a cell, unless asked otherwise
 GAP = 6
 INK = (35, 35, 40)
 PAPER = (250, 250, 248)
 FONT = ImageFont.load_default(size=13)
-LINE = 17                   # pixels from one line of text to the next
+LINE = 17                   # pixels from one line of text to the next, beside cells of CELL pixels
 
 
-def image(picture: torch.Tensor) -> Image.Image:
-    """A picture [3, 64, 64] in [-1, 1] as a cell."""
-    return Image.fromarray(to_pixels(picture)).resize((CELL, CELL), Image.Resampling.LANCZOS)
+def image(picture: torch.Tensor, side: int = CELL) -> Image.Image:
+    """A picture [3, H, W] in [-1, 1] as a cell of side x side pixels."""
+    drawn = Image.fromarray(to_pixels(picture))
+    return drawn if drawn.size == (side, side) else drawn.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def images(pictures: Iterable[torch.Tensor]) -> list[Image.Image]:
-    """Pictures [N, 3, 64, 64] in [-1, 1] as cells."""
-    return [image(picture) for picture in pictures]
+def images(pictures: Iterable[torch.Tensor], side: int = CELL) -> list[Image.Image]:
+    """Pictures [N, 3, H, W] in [-1, 1] as cells."""
+    return [image(picture, side) for picture in pictures]
 
 
-def maps(regions: torch.Tensor, name: str) -> list[Image.Image]:
+def maps(regions: torch.Tensor, name: str, side: int = CELL) -> list[Image.Image]:
     """One region of label maps [N, 64, 64] as cells: white where it is."""
     found = (regions == faces.REGIONS.index(name)).float()
-    return [image(region.expand(3, -1, -1) * 2 - 1) for region in found]
+    return [image(region.expand(3, -1, -1) * 2 - 1, side) for region in found]
 
 
-def texts(words: Iterable[Sequence[str]]) -> list[Image.Image]:
+def texts(words: Iterable[Sequence[str]], side: int = CELL) -> list[Image.Image]:
     """Lists of words as cells, a word per line."""
     cells = []
+    font, line_height = lettering(side)
     for lines in words:
-        cell = Image.new("RGB", (CELL, CELL), (255, 255, 255))
+        cell = Image.new("RGB", (side, side), (255, 255, 255))
         draw = ImageDraw.Draw(cell)
         for i, line in enumerate(lines):
-            draw.text((6, 5 + LINE * i), line, INK, FONT)
+            draw.text((side / 21, side / 25 + line_height * i), line, INK, font)
         cells.append(cell)
     return cells
 
 
+def lettering(side: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, int]:
+    """The font beside cells of that size, and the pixels from one line to the next."""
+    return (FONT, LINE) if side == CELL else (ImageFont.load_default(size=13 * side / CELL), LINE * side // CELL)
+
+
 def sheet(titles: Sequence[str], columns: Mapping[str, Sequence[Image.Image]], path: Path) -> None:
     """Writes a labelled sheet as JPEG. titles: one per row; columns: {title: a cell per row}. Titles may have lines."""
-    left = 12 + max(int(FONT.getlength(line)) for line in "\n".join(titles).split("\n"))
-    top = 8 + LINE * max(title.count("\n") + 1 for title in columns)
-    size = left + len(columns) * (CELL + GAP), top + len(titles) * (CELL + GAP)
+    side = next(iter(columns.values()))[0].width
+    font, line_height = lettering(side)
+    left = 12 + max(int(font.getlength(line)) for line in "\n".join(titles).split("\n"))
+    top = 8 + line_height * max(title.count("\n") + 1 for title in columns)
+    size = left + len(columns) * (side + GAP), top + len(titles) * (side + GAP)
     page = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(page)
     for r, title in enumerate(titles):
-        draw.multiline_text((6, top + r * (CELL + GAP) + CELL / 2), title, INK, FONT, anchor="lm")
+        draw.multiline_text((6, top + r * (side + GAP) + side / 2), title, INK, font, anchor="lm")
     for c, (title, cells) in enumerate(columns.items()):
-        x = left + c * (CELL + GAP)
-        draw.multiline_text((x + CELL / 2, 4), title, INK, FONT, anchor="ma", align="center")
+        x = left + c * (side + GAP)
+        draw.multiline_text((x + side / 2, 4), title, INK, font, anchor="ma", align="center")
         for r, cell in enumerate(cells):
-            page.paste(cell, (x, top + r * (CELL + GAP)))
+            page.paste(cell, (x, top + r * (side + GAP)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path, quality=92)
+    page.save(path, quality=92 if side == CELL else 85)
 
 
 def captioned(titles: Sequence[str], cells: Sequence[Image.Image], path: Path, columns: int = 6) -> None:
