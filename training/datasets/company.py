@@ -46,7 +46,9 @@ class InCompany(Dataset):
         x = torch.where(other[:, None, None, None], twins, own * x + (1 - own) * strangers)
         bags = torch.where(other[:, None], self.twin_bags[index].float(), bags)
         keep = torch.from_numpy(rng.random(size) >= DROPOUT).float()
-        highest = torch.where(other, LAST_WORD, torch.inf)
+        whole = beside & (keep == 0)        # without words nobody knows which part is one's own: all of it is learned
+        own[whole] = 1.0
+        highest = torch.where(other | whole, LAST_WORD, torch.inf)
         return Batch(x, {"labels": drop_words(bags, rng) * keep[:, None]}, own * weight, highest)
 
 
