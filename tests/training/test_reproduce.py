@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 
 from unite_and_conquer.bench.paper import crossfade, cured, experiments, measures, writing
-from unite_and_conquer.bench.paper.lab import BUILTIN, FILES, PAPER, Lab, digest
+from unite_and_conquer.bench.paper.lab import BUILTIN, COMBINED, FILES, PAPER, Lab, digest
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.training.judges.portraits import edge_f1
 
@@ -96,6 +96,7 @@ def test_the_page_shows_the_tables_of_the_results():
     assert tables == (PAPER / "tables.md").read_text("utf-8")
     assert all(part in page for part in tables.strip().split("\n\n"))
     present = {name: digest(BUILTIN / f"{file}.safetensors") for name, file in FILES.items()}
+    present["combined"] = digest(COMBINED)
     measured = results["experts"]
     for name in ("class", "scene", "combined"):
         assert measured[name] == present[name], f"{name} has changed: python3 dev.py reproduce --only scenes"
