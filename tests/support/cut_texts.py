@@ -7,8 +7,9 @@ CUT = """() => {
     const nodes = app.graph.nodes, isReroute = node => /reroute/i.test(node.type), cut = [];
     const named = node => [node.getTitle(), ...[...node.inputs, ...node.outputs].filter(slot => !slot.widget)
         .map(slot => slot.label ?? slot.localized_name ?? slot.name)];
-    const isCut = element => element.scrollWidth > element.clientWidth + 1
-        && /hidden|clip/.test(getComputedStyle(element).overflowX);
+    const isCut = (element, levels = 4) => levels > 0 && element !== null && (isCut(element.parentElement, levels - 1)
+        || (element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1
+            && /hidden|clip/.test(getComputedStyle(element).overflowX)));
     const own = element => [...element.childNodes].filter(({nodeType}) => nodeType === Node.TEXT_NODE)
         .map(({textContent}) => textContent).join("").trim();
     const look = (home, who, counts) => {

@@ -117,12 +117,13 @@ def test_app_mode_opens_with_words_pictures_and_pad(page, name, fields):
     toggle, version = "Comfy.ToggleLinear", page.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '1.32'")
     if tuple(map(int, version.split(".")[:2])) < APP_MODE:
         return
-    page.page.evaluate("name => app.extensionManager.command.execute(name)", toggle)
     panel = page.page.locator("[data-testid=linear-widgets], [data-testid=linear-run-button]").first
+    if not panel.is_visible():
+        page.page.evaluate("name => app.extensionManager.command.execute(name)", toggle)
     panel.wait_for()
     expect(page.page.locator(".mcdm-pad").filter(visible=True)).to_have_count(1)
-    page.page.keyboard.press("Escape")
     page.page.evaluate("name => app.extensionManager.command.execute(name)", toggle)
+    panel.wait_for(state="hidden")
 
 
 def test_the_pad_knows_automatic_masks(page):

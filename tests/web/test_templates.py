@@ -18,6 +18,7 @@ from unite_and_conquer.devtools.prompts import TITLES, drawing, names
 SLACK = 4                               # of overlaps, in the canvas's units
 LONGEST = 36                            # characters of a title that the gallery shows whole
 NOTES = "MarkdownNote"
+NARROW = "[data-node-id] * { max-width: 60px !important; }"         # newer pages widen a node for its title
 WORDY = "A title that is far longer than the node has room for, whichever canvas draws it"
 
 
@@ -76,6 +77,7 @@ def seen(stand_ins: None, host: Any, browser: Any, request: pytest.FixtureReques
             found[name] = page.boxes() | {
                 "contrasts": page.page.evaluate(CONTRASTS, CARDS), "cut": page.page.evaluate(CUT),
                 "complaints": page.complaints(), "prompt": page.prompt()}
+        page.page.add_style_tag(content=NARROW)
         wordy = drawing("start_here")
         wordy["nodes"][0]["title"] = WORDY
         page.load(wordy)

@@ -65,12 +65,14 @@ class Slots {
 
     #putBack(number) {
         const {inputs, graph} = this.node;
+        const wires = new Map(inputs.map(input => [input, input.link == null ? undefined : graph.getLink(input.link)]));
         const later = inputs.findIndex(input => !numberOf(input) || numberOf(input) > number);
         inputs.splice(later < 0 ? inputs.length : later, 0, this.#hidden.get(number));
         this.#hidden.delete(number);
-        for (const [index, {link}] of inputs.entries()) {
-            const wire = link == null ? undefined : graph.getLink(link);
-            if (wire) wire.target_slot = index;
+        // Newer pages know a slot's wire by the slot's place, and let no two wires have the same: the last goes first.
+        for (const [index, input] of [...inputs.entries()].reverse()) {
+            const wire = wires.get(input);
+            if (wire && wire.target_slot !== index) wire.target_slot = index;
         }
     }
 }
