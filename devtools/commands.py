@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -149,20 +150,36 @@ def test(options: argparse.Namespace, pytest_arguments: list[str]) -> int:
         mypy = ["mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
         mypy += [f"-p{package.name}.{part}" for part in CHECKED] + [f"-m{package.name}.dev"]
         steps: dict[str, Step] = {"ruff": (["ruff", "check", "."], ROOT, {}), "mypy": (mypy, Path(folder), {})}
-        left_out: dict[str, str] = {}
-        if not options.fast and not names_a_path(pytest_arguments):
-            # torch keeps the cards of these tests for good, so that they get processes of their own
-            steps["pytest with cards"] = ["pytest", CARDS, *pytest_arguments], ROOT, {}
-            left_out = {"PYTEST_ADDOPTS": f"{environment['PYTEST_ADDOPTS']} --ignore={CARDS}"}
-        steps["pytest"] = ["pytest", *pytest_arguments], ROOT, left_out
         for name, (command, place, more) in steps.items():
             say(f"== {name}")
-            done = subprocess.run([python, "-m", *command], cwd=place, env=environment | more)
-            codes[name] = 0 if name == "pytest with cards" and done.returncode == NONE_CHOSEN else done.returncode
+            codes[name] = subprocess.run([python, "-m", *command], cwd=place, env=environment | more).returncode
         os.unlink(package)
+    say("== pytest")
+    command = [str(python), "-m", "pytest", *pytest_arguments]
+    if options.fast or names_a_path(pytest_arguments):
+        codes["pytest"] = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    else:
+        codes |= beside_cards(command, environment)
     verdicts = ", ".join(f"{name}: {'failed' if code else 'passed'}" for name, code in codes.items())
     say(f"== {verdicts}" + ("" if browser else "; the tests that need a browser were left out"))
     return max(map(abs, codes.values()))
+
+
+def beside_cards(command: list[str], environment: dict[str, str]) -> dict[str, int]:
+    """Runs all tests, and what they say of the simulated cards after what the others say. Returns the exit statuses.
+
+    torch keeps the cards of those tests for good, so that they get a process of their own.
+    """
+    left_out = {"PYTEST_ADDOPTS": f"{environment['PYTEST_ADDOPTS']} --ignore={CARDS}"}
+    with tempfile.TemporaryFile() as said, ThreadPoolExecutor(1) as beside:
+        cards = beside.submit(subprocess.run, [*command, CARDS, "-n", "0"], cwd=ROOT, env=environment,
+                              stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+        others = subprocess.run(command, cwd=ROOT, env=environment | left_out).returncode
+        code = cards.result().returncode
+        say("== pytest with cards")
+        said.seek(0)
+        tell(said.read().decode("utf-8", errors="replace").rstrip())
+    return {"pytest": others, "pytest with cards": 0 if code == NONE_CHOSEN else code}
 
 
 def names_a_path(pytest_arguments: list[str]) -> bool:
@@ -173,10 +190,11 @@ def names_a_path(pytest_arguments: list[str]) -> bool:
 def on_every_core(pytest_arguments: list[str]) -> dict[str, str]:
     """The environment in which pytest shares the test files out among up to four processes of one thread each.
 
-    Two threads on tensors as small as those of the tests are no faster than one. A run of named files stays in one
-    process, and arguments such as `-n 0` or `--pdb` have the last word.
+    Two threads on tensors as small as those of the tests are no faster than one. There is a process more than cores,
+    for those of the page wait for it now and then. A run of named files stays in one process, and arguments such as
+    `-n 0` or `--pdb` have the last word.
     """
-    threads = {"OMP_NUM_THREADS": "1"}
+    threads = {"OMP_NUM_THREADS": "1", "PYTEST_XDIST_AUTO_NUM_WORKERS": str((os.cpu_count() or 1) + 1)}
     if any((ROOT / argument.split("::")[0]).is_file() for argument in pytest_arguments):
         return threads
     options = ["-n auto", "--maxprocesses 4", "--dist loadfile", "--no-loadscope-reorder"]

@@ -37,7 +37,9 @@ from unite_and_conquer.devtools import inprocess  # noqa: E402  (puts the host's
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-LONGEST = ("test_faces.py", "test_workers.py", "test_scenes.py")   # first, or one process would be left alone with them
+# First, or one process would be left alone with them.
+LONGEST = ("test_workers.py", "test_training.py", "test_faces.py", "test_scenes.py", "test_pad.py", "test_mistakes.py",
+           "test_families.py", "test_six_steps.py", "test_previews.py", "test_templates.py", "test_frontend.py")
 LEFT_OUT = pytest.StashKey[dict[str, int]]()     # how many tests --no-browser left out, by file
 
 
@@ -59,7 +61,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not os.environ.get("MCDM_AGAINST"):          # there is no other ComfyUI to compare with
         config.hook.pytest_deselected(items=[item for item in items if item.path.name == "test_hosts.py"])
         items[:] = [item for item in items if item.path.name != "test_hosts.py"]
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
