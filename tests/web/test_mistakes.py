@@ -91,7 +91,7 @@ def test_a_mistake_is_told_once_at_its_node_until_it_is_mended(page, case):
     said = page.told.all_inner_texts()
     assert len(said) == 1, said
     assert page.page.locator(TOAST).filter(visible=True).all_inner_texts() == []
-    assert page.ids[at] in page.nodes_told_at()[:2 if at == "decode" else 1]     # another node is as near to that
+    assert page.nodes_told_at()[:1] == [page.ids[at]]
     assert is_in(language, said[0]), said
     page.mend(mend[::-1])
     page.draw()

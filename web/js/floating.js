@@ -3,7 +3,7 @@ import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
 import { boxOf, nodeOf, shownAt } from "./host.js";
 
-const GAP = 8, NARROWEST = 220;                                         // in the units of the canvas
+const GAP = 8, ROOM = 9, NARROWEST = 220;                              // in the units of the canvas
 
 const notes = new Map();                                                // "kind id" -> {kind, id, of, element, ...}
 
@@ -25,8 +25,30 @@ function slide(place, axis, forwards, taken) {
     return moved;
 }
 
-/** The free place that is nearest to a box, below, beside or above it. */
-function placeFor([left, top, width, height], [ownWidth, ownHeight], taken) {
+/** {place, away}: the places that touch a box with room to all others, by how far each has gone along its side. */
+function placesAt([left, top, width, height], [ownWidth, ownHeight], others) {
+    const levels = (axis, start, size, own) => {
+        const beside = others.flatMap(box => [box[axis] - own - ROOM, box[axis] + box[axis + 2] + ROOM]);
+        return [start, start + size - own, ...beside].filter(at => at < start + size && at + own > start);
+    };
+    const xs = levels(0, left, width, ownWidth), ys = levels(1, top, height, ownHeight);
+    const sides = [
+        ...xs.map(x => [x, top + height + GAP]), ...ys.map(y => [left + width + GAP, y]),
+        ...ys.map(y => [left - ownWidth - GAP, y]), ...xs.map(x => [x, top - ownHeight - GAP]),
+    ];
+    const roomy = others.map(([x, y, w, h]) => [x - GAP, y - GAP, w + 2 * GAP, h + 2 * GAP]);
+    const places = sides.map(([x, y]) => ({
+        place: [x, y, ownWidth, ownHeight], away: Math.min(Math.abs(x - left), Math.abs(y - top)),
+    }));
+    return places.filter(({place}) => !roomy.some(box => meet(place, box)));
+}
+
+/** The free place that is nearest to a box: one that touches it, else the next one below, beside or above it. */
+function placeFor(own, size, taken) {
+    const nearest = places => places.reduce((best, other) => (other.away < best.away ? other : best)).place;
+    const touching = placesAt(own, size, taken.filter(box => box !== own));
+    if (touching.length) return nearest(touching);
+    const [left, top, width, height] = own, [ownWidth, ownHeight] = size;
     const sides = [
         [left, top + height + GAP, 1, true], [left + width + GAP, top, 0, true],
         [left - ownWidth - GAP, top, 0, false], [left, top - ownHeight - GAP, 1, false],
@@ -35,7 +57,7 @@ function placeFor([left, top, width, height], [ownWidth, ownHeight], taken) {
         const place = slide([x, y, ownWidth, ownHeight], axis, forwards, taken);
         return {place, away: Math.abs(place[0] - x) + Math.abs(place[1] - y)};
     });
-    return places.reduce((best, other) => (other.away < best.away ? other : best)).place;
+    return nearest(places);
 }
 
 /** Whether a note is of the past: its node has gone, or said the same and no longer does. */
@@ -49,12 +71,12 @@ function isOver(note) {
 function place() {
     for (const note of [...notes.values()]) if (isOver(note)) removeNotes([note.kind], note.id);
     const {canvas, ds} = app.canvas, {left, top} = canvas.getBoundingClientRect();
-    const taken = app.canvas.graph.nodes.map(boxOf);
+    const boxes = new Map(app.canvas.graph.nodes.map(node => [node, boxOf(node)])), taken = [...boxes.values()];
     for (const {id, element, asks, saysItself} of notes.values()) {
         const node = shownAt(id);
         element.hidden = !node || (saysItself && asks(node));
         if (element.hidden) continue;
-        const box = boxOf(node);
+        const box = boxes.get(node) ?? boxOf(node);
         element.style.width = `${Math.max(NARROWEST, box[2])}px`;
         const at = placeFor(box, [Math.max(NARROWEST, box[2]), element.offsetHeight], taken);
         taken.push(at);
