@@ -31,7 +31,7 @@ class BridgedFusion(Fusion):
 
     @functools.cached_property
     def null(self) -> torch.Tensor | None:
-        return self._joined([]) if self.plan.nulls else None
+        return self._joined(None) if self.plan.nulls else None
 
     def null_of(self, i: int) -> torch.Tensor | None:
         return None if self.null is None else self.spaces.there(self.spaces.spaces[i], self.null)
@@ -76,8 +76,8 @@ class BridgedFusion(Fusion):
     def shown(self, estimates: Estimates) -> Mapping[int, torch.Tensor]:
         return FromTheLead(self.spaces, estimates)
 
-    def _joined(self, conditions: Sequence[int]) -> torch.Tensor:
-        """D in the lead's space, of these conditions and the nulls."""
+    def _joined(self, conditions: Sequence[int] | None) -> torch.Tensor:
+        """D in the lead's space, of these conditions and the nulls. None: D_0, the same with all weights 0."""
         parts = []
         for s in range(1, len(self.plan.grids)):
             estimate = self._estimate(s, conditions)
@@ -91,10 +91,10 @@ class BridgedFusion(Fusion):
     def _of(self, s: int, experts: Sequence[int]) -> Iterator[int]:
         return (i for i in experts if self.spaces.spaces[i] == s)
 
-    def _estimate(self, s: int, conditions: Sequence[int]) -> torch.Tensor | None:
+    def _estimate(self, s: int, conditions: Sequence[int] | None) -> torch.Tensor | None:
         """U_s, None if nothing counts."""
         terms = []
-        for i in self._of(s, conditions):
+        for i in self._of(s, conditions or ()):
             terms.append(self.spread(self.answers.denoised[i], [c.weights[i] for c in self._bands[s]]))
             if i in self.guided:
                 terms.append(self._change(i))
@@ -112,18 +112,18 @@ class BridgedFusion(Fusion):
         factors = self.factors[i] if self.factors else (1.0,)
         return self.spread(self.guided[i] - plain, [mask * f for f in factors])
 
-    def _null(self, j: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
+    def _null(self, j: int, cells: int, conditions: Sequence[int] | None) -> list[Coefficient]:
         """(1 - W) a_j of each band, in the cells of a group."""
         a = self.plan.grids[cells].reliabilities[j]
         return [self._rest(c, conditions) * a for c in self._bands[cells]]
 
-    def _rest(self, c: Coefficients, conditions: Sequence[int]) -> Coefficient:
-        """1 - W of a band."""
-        return 1.0 - sum(c.weights[i] for i in conditions)
+    def _rest(self, c: Coefficients, conditions: Sequence[int] | None) -> Coefficient:
+        """1 - W of a band, in the cells of a group. W counts thin regions that the cells of their own expert miss."""
+        return 1.0 if conditions is None else c.null
 
-    def _coefficient(self, s: int, cells: int, conditions: Sequence[int]) -> list[Coefficient]:
+    def _coefficient(self, s: int, cells: int, conditions: Sequence[int] | None) -> list[Coefficient]:
         """g_s of each band, in the cells of a group."""
-        own, nulls = list(self._of(s, conditions)), list(self._of(s, self.plan.nulls))
+        own, nulls = list(self._of(s, conditions or ())), list(self._of(s, self.plan.nulls))
         found: list[Coefficient] = []
         for c in self._bands[cells]:
             reliability = sum(self.plan.grids[cells].reliabilities[j] for j in nulls)
