@@ -60,14 +60,12 @@ def shape(expert: str, picture: str, **more: Any) -> Part:
 
 def halves() -> Prompt:
     """Two scenes in words, one in each half of the picture."""
-    graph = united(words("scenes_text", "city at night", weight=3.0, mask=["left", 0]),
-                   words("scenes_text", "desert by day", weight=3.0, mask=["right", 0]))
-    return graph | {
-        "half": node("LoadImage", image="mcdm_left_half.png"),
-        "soft": node("ImageBlur", image=["half", 0], blur_radius=24, sigma=8.0),
-        "left": node("ImageToMask", image=["soft", 0], channel="red"),
-        "right": node("InvertMask", mask=["left", 0]),
-    }
+    graph = united(words("scenes_text", "city at night", weight=3.0, name="city"),
+                   words("scenes_text", "desert by day", weight=3.0, name="desert"))
+    text = "city: box 0 0 0.5 1\ndesert: box 0.5 0 1 1"
+    graph["where"] = node("ExpertRegions", mixture=["mix", 0], regions=text, rest="all", feather=0.1, overlap="share")
+    graph["sample"]["inputs"]["mixture"] = ["where", 0]
+    return graph
 
 
 def weak_null() -> Prompt:

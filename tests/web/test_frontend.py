@@ -102,7 +102,7 @@ def test_text_condition_says_what_it_understood(page):
 
 
 @pytest.mark.parametrize("name, fields", [
-    ("start_here", {"text", "image"}), ("sdxl_photo_and_anime_by_region", {"text", "image"}),
+    ("start_here", {"text", "image"}), ("sdxl_photo_and_anime_by_region", {"text", "regions"}),
     ("two_experts_by_regions", {"label", "text", "regions"}),
 ])
 def test_app_mode_opens_with_words_pictures_and_pad(page, name, fields):
