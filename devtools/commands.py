@@ -34,16 +34,18 @@ Step = tuple[list[str], Path, dict[str, str]]  # a command, where it runs, what 
 
 def demo(options: argparse.Namespace, _: list[str]) -> int:
     """The workflows of example_workflows/api, or those named, through a headless host into output/demo/."""
-    files = {path.stem: path for path in sorted((WORKFLOWS / "api").glob("*.json"))}
+    files = {name: WORKFLOWS / "api" / f"{name}.json" for name in prompts.names()}
     if unknown := [name for name in options.names if name not in files]:
         raise Trouble(f"No workflow named {', '.join(unknown)}; there are: {', '.join(files)}.")
     names = options.names or list(files)
+    say(f"Draws the example workflows in a ComfyUI without a page, {names[0]} first, and keeps their pictures.")
     with (
         tempfile.TemporaryDirectory(prefix="mcdm demo ") as folder,
         Server(find_comfy(), Path(folder).resolve()) as server,
     ):
         info = json.loads(server.get("/object_info"))
         works = [show(server, name, json.loads(files[name].read_text("utf-8")), info) for name in names]
+    tell(f"The pictures are in {DEMO_OUTPUT}")
     return 0 if all(works) else 1
 
 

@@ -138,8 +138,9 @@ class MapCondition(io.ComfyNode):
                 ADD_TO,
                 io.Float.Input("noise_augmentation", default=0.0, min=0.0, max=0.25, step=0.01,
                                tooltip="How much the embedded upsampler may change the small picture: noise of this "
-                                       "strength is added to it, and the upsampler is told. 0 keeps the picture; "
-                                       "0.05 to 0.2 mend checkers and soft edges.", **ADVANCED),
+                                       "strength is added to it, and the upsampler is told. 0 keeps what it shows; "
+                                       "higher values let specks and small faults go, and small things with them.",
+                               **ADVANCED),
             ],
             outputs=[OUTPUT],
         )
