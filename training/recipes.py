@@ -57,7 +57,7 @@ RECIPES = {
     "skin": Recipe(BUILTIN / "faces_skin.safetensors", "faces, skin", (SKIN,)),
     "text": Recipe(
         BUILTIN / "faces_text.safetensors", "faces, text", (partial(drawn.face_words_in_company, "poster"),),
-        steps=1900, start="faces_text", count=12000, learning_rate=4e-4),
+        steps=2100, start="faces_text", count=12000, learning_rate=4e-4),
     "latent_text": Recipe(
         BUILTIN / "faces_text_128.safetensors", "faces, text, latents of 128 pixels",
         (partial(drawn.face_latents, AUTOENCODER),), steps=4122, start="faces_text", count=6000),
