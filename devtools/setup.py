@@ -174,7 +174,8 @@ def cached_comfy() -> Comfy:
         home.mkdir(parents=True)
         make_venv(comfy.python)
         unpack_comfyui(comfy.python, comfy.tree)
-        install_requirements(comfy.python, comfy.tree, LEFT_OUT, ALSO)
+        own = (ROOT / "requirements.txt").read_text("utf-8").split()
+        install_requirements(comfy.python, comfy.tree, LEFT_OUT, (*ALSO, *own))
         write_stamp(stamp, text)
 
     make_once(home, ready, make)

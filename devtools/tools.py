@@ -17,8 +17,8 @@ from .terminal import Trouble, clean_env, run, runs, say
 
 TOOLS = (
     "pytest>=8.2,<10", "pytest-xdist>=3.7,<4", "hypothesis>=6.100,<7", "ruff>=0.9,<1", "mypy>=1.15,<3",
-    "kornia>=0.7.1", "skia-python>=138", "playwright>=1.50,<2", "matplotlib>=3.8,<4", "accelerate>=1,<2",
-    "ray>=2.40,<3; sys_platform == 'linux'",
+    "cmaes>=0.11", "kornia>=0.7.1", "skia-python>=138", "playwright>=1.50,<2", "matplotlib>=3.8,<4",
+    "accelerate>=1,<2", "ray>=2.40,<3; sys_platform == 'linux'",
 )
 COMFY_CLI = "comfy-cli>=1.23,<2"  # the command that publishes to the registry and runs workflows headless
 BROWSERS = (

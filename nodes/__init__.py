@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .ancestral import MCDMAncestral
 from .automatic import AutomaticMasks
+from .breed import BreedMixture
 from .compare import CompareExperts
 from .conditions import ClassCondition, MapCondition, TextCondition
 from .corrected import MCDMCorrected
@@ -26,5 +27,5 @@ class UniteAndConquer(ComfyExtension):
             LoadExpert, LoadExpertVAE, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
             ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, AutomaticMasks, ExpertRegions,
             EmptyExpertLatent, MCDMGuider, MCDMSampler, MCDMAncestral, MCDMCorrected,
-            ReliabilitySweep, MixtureReport, CompareExperts,
+            ReliabilitySweep, MixtureReport, CompareExperts, BreedMixture,
         ]

@@ -28,7 +28,8 @@ def test_the_pack_loads_fast_and_imports_nothing_heavy():
     noted = json.loads(out.stdout.splitlines()[-1])  # of the last that was loaded, the pack
     assert any(m.endswith("mcdm.host.sampling.guider") for m in noted["modules"])
     assert noted["seconds"] < 0.5
-    heavy = ("training", "kornia", "skia", "experts.model", "openai_unet", "torchvision", "matplotlib", "tokenizers")
+    heavy = ("training", "kornia", "cmaes", "skia", "experts.model", "openai_unet", "torchvision", "matplotlib",
+             "tokenizers")
     assert "ray" not in noted["modules"]
     for module in noted["modules"]:
         assert not any(h in module for h in heavy), module

@@ -1,0 +1,69 @@
+"""Breeding by a simulated person: `python3 dev.py bench breeding`.
+
+It marks the candidates of each generation in the order in which the judge of training/judges ranks their pictures, and
+sees no numbers. Candidates draw 24 conditions in 8 steps; what is bred is measured on 64 other conditions with other
+noise, in 24 steps. Writes bench/breeding.json after every seed.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..devtools.inprocess import InProcess
+from ..devtools.options import options
+from .search_tasks import STEPS, TASKS, TEST_SEED, TEST_STEPS, TESTED, TUNED, TUNING_SEED, Drawer, Task
+
+HERE = Path(__file__).resolve().parent
+FILE = HERE / "breeding.json"
+MARKED = 3              # of six candidates
+PATIENCE = 2            # generations without something better, after which the person is content
+BETTER = 0.004
+
+
+def bred(comfy: InProcess, drawer: Drawer, task: Task, seed: int, generations: int) -> tuple[Any, dict[str, Any]]:
+    """The mixture that a person with the judge's eyes breeds from a task's, and how it went."""
+    module = comfy.module("mcdm.search_state")
+    search = module.Search(task.mixture, module.Settings(seed=seed))
+    seen: dict[Any, dict[str, float]] = {}
+    course = []
+    for _ in range(generations):
+        values = []
+        for candidate in search.candidates:
+            if candidate.point not in seen:
+                seen[candidate.point] = task.judge(drawer.draw(candidate.mixture, task.count, seed))
+            values.append(task.quality(seen[candidate.point]))
+        order = sorted(range(len(values)), key=lambda i: -values[i])
+        course.append(round(values[order[0]], 4))
+        print(f"{task.name} seed {seed} generation {search.generation}: {course[-1]}", seen[search.best.point],
+              flush=True)
+        search.tell(tuple(i + 1 for i in order[:MARKED]))
+        if len(course) > PATIENCE and course[-1] - course[-1 - PATIENCE] < BETTER:
+            break
+    return search.best.mixture, {"course": course, "generations": len(course)}
+
+
+def main(comfy: InProcess, arguments: Sequence[str]) -> None:
+    asked = options("bench breeding", __doc__)
+    asked.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="what is bred")
+    asked.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    asked.add_argument("--generations", type=int, default=10, help="at most")
+    args = asked.parse_args(arguments)
+    drawer = Drawer(comfy)
+    figures = json.loads(FILE.read_text()) if FILE.is_file() else {}
+    for name in args.tasks:
+        tuned, tested = TASKS[name](comfy, TUNED, TUNING_SEED), TASKS[name](comfy, TESTED, TEST_SEED)
+        space = comfy.module("mcdm.search_space").SearchSpace(tested.mixture)
+        found = figures.setdefault(name, {})
+        found["start"] = tested.judge(drawer.draw(tested.mixture, TESTED, 0, TEST_STEPS))
+        for seed in args.seeds:
+            mixture, how = bred(comfy, drawer, tuned, seed, args.generations)
+            numbers = comfy.module("mcdm.search_state").numbers_of(mixture)
+            same = space.mixture(comfy.module("mcdm.search_space").Numbers(
+                tuple(numbers["weights"]), tuple(mixture.numbers)))
+            how |= {"numbers": numbers, "figures": tested.judge(drawer.draw(same, TESTED, 0, TEST_STEPS))}
+            found[f"seed {seed}"] = how
+            print(name, seed, how, flush=True)
+            settings = {"candidates": 6, "steps": STEPS, "tuned on": TUNED, "tested on": TESTED}
+            FILE.write_text(json.dumps({**settings, **{k: v for k, v in figures.items() if k in TASKS}}, indent=1))

@@ -1,0 +1,75 @@
+"""Breed a Mixture: each candidate is the single run of its numbers, picks lead on, and a text of the state resumes."""
+import json
+
+import pytest
+import torch
+
+from support.embedded import RUN, empty, faces
+from support.mixtures import Decoder, latent, sampled, united
+from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.prompts import face, node
+
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
+SMALL = RUN | {"steps": 1, "candidates": 4}
+
+
+def bred(comfy, unets, **inputs):
+    """(mixture of the best, state) after a generation of tiny networks; latents of the candidates with them."""
+    mixture = united(comfy, unets[:2], weights=(2.0, 3.0))
+    result = comfy.call("BreedMixture", mixture=mixture, **SMALL, latent_image=latent(), vae=Decoder(), **inputs)
+    return result[2]["samples"], result[-2], result[-1]
+
+
+def test_candidates_are_single_runs_the_mixture_itself_first(comfy):
+    mixture = faces(comfy, 2.0, "1 1")
+    run = RUN | {"latent_image": empty()}
+    sheet, images, latents, *rest = comfy.call("BreedMixture", mixture=mixture, **run, candidates=3)
+    assert sheet.shape[0] == 1 and images.shape == (3, 64, 64, 3)
+    search = comfy.module("mcdm.search_state").begun_or_resumed(mixture, None, rest[-1])
+    for i, candidate in enumerate(search.candidates):
+        assert torch.equal(latents["samples"][i:i + 1], sampled(comfy, candidate.mixture, **run)), i
+    assert rest[-2] is mixture          # the best so far
+
+
+def test_picks_lead_to_the_next_generation_and_the_state_resumes(comfy, unets):
+    first, _, state = bred(comfy, unets)
+    assert torch.equal(first, bred(comfy, unets)[0])
+    second, best, after = bred(comfy, unets, state=state, picks="3 2")
+    assert torch.equal(second[:1], first[2:3])              # the first pick leads the next generation
+    again, _, same = bred(comfy, unets, state=after)        # no picks: the same generation once more
+    assert torch.equal(again, second) and same == after
+    other, _, _ = bred(comfy, unets, state=state, picks="2 3")
+    assert not torch.equal(other[1:], second[1:])
+    assert json.loads(after)["told"] == [{"good": [3, 2]}] and best.experts[0].weight != 2.0
+    stays, _, _ = bred(comfy, unets, state=state, picks="none")
+    assert torch.equal(stays[:1], first[:1]) and not torch.equal(stays[1:], first[1:])
+
+
+@pytest.mark.parametrize("inputs, words", [
+    ({"picks": "the third"}, "should be the numbers of the good candidates"),
+    ({"picks": "5"}, "candidates 1 to 4, not 5"),
+    ({"picks": "2 2"}, "marked twice"),
+    ({"state": "3 1"}, "holds no state of a search"),
+    ({"spread": float("nan")}, "spread must be a number"),
+    ({"vary": "all"}, "is not one of"),
+])
+def test_mistakes_are_told_in_a_sentence(comfy, unets, inputs, words):
+    with pytest.raises(ValueError, match=words):
+        bred(comfy, unets, **inputs)
+
+
+def test_over_http(host):
+    """Two generations from a queue, the second by what the first said; a bad pick, and the run after it."""
+    def graph(**inputs):
+        prompt = face(steps=2)
+        settings = {name: prompt["sample"]["inputs"][name] for name in RUN} | {"latent_image": ["latent", 0]}
+        return {key: prompt[key] for key in ("text", "hair", "words", "disc", "map", "a", "b", "mix", "latent")} | {
+            "breed": node("BreedMixture", mixture=["mix", 0], **settings, candidates=3, **inputs)}
+    said = host.run(graph())["outputs"]["breed"]
+    state, = said["breed"]
+    assert json.loads(state)["told"] == [] and len(said["images"]) == 1
+    after, = host.run(graph(state=state, picks="2"))["outputs"]["breed"]["breed"]
+    assert json.loads(after)["told"] == [{"good": [2]}]
+    entry = host.wait(host.post_prompt(graph(state=state, picks="7")))
+    assert "candidates 1 to 3, not 7" in error_of(entry)
+    host.run(graph(state=after))
