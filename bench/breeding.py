@@ -1,8 +1,8 @@
 """Breeding by a simulated person: `python3 dev.py bench breeding`.
 
 It marks the candidates of each generation in the order in which the judge of training/judges ranks their pictures, and
-sees no numbers. Candidates draw 24 conditions in 8 steps; what is bred is measured on 64 other conditions with other
-noise, in 24 steps. Writes bench/breeding.json after every seed.
+sees no numbers. Candidates draw 24 conditions in 6 steps; what is bred is measured on 64 other conditions with other
+noise, in 12 steps. Writes bench/breeding.json after every seed.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 FILE = HERE / "breeding.json"
 MARKED = 3              # of six candidates
 PATIENCE = 2            # generations without something better, after which the person is content
-BETTER = 0.004
+BETTER = 0.002
 
 
 def bred(comfy: InProcess, drawer: Drawer, task: Task, seed: int, generations: int) -> tuple[Any, dict[str, Any]]:

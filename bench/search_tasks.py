@@ -14,18 +14,21 @@ import torch
 
 from ..devtools.inprocess import InProcess
 from ..devtools.portraits import SAMPLER, SCHEDULER, bags, face_condition
-from ..training.datasets import scenes
+from ..training.datasets import faces, scenes
 from ..training.judges import faces as parser
 from ..training.judges import scenes as judge
-from ..training.judges.portraits import Conditions, held_out, score
+from ..training.judges.portraits import held_out, score
+from ..training.pixels import to_tensor
 from .paper.measures import probabilities
 from .paper.pairs import asked_scenes
 
 TUNED = 24              # conditions, by which is searched
 TESTED = 64             # others, by which is measured
-STEPS = 8               # of a search
-TEST_STEPS = 24
+STEPS = 6               # of a search
+TEST_STEPS = 12         # whose figures are those of 24
 TUNING_SEED, TEST_SEED = 5, 77
+
+SAID = "hair", "skin", "background", "shirt", "glasses", "beard", "smile"     # of a face, by words
 
 Judge = Callable[[torch.Tensor], dict[str, float]]
 
@@ -62,8 +65,9 @@ class Drawer:
         """Pictures [N, 3, 64, 64] in [-1, 1]. Mixtures of one noise share the answers at the first step."""
         shared = self._shared.setdefault((id(mixture.experts[0].condition), seed), {})
         latent, = self.comfy.call("EmptyExpertLatent", mixture=mixture, width=64, height=64, batch_size=count)
-        _, found = self.sample(self.guider(mixture, False, self.watch(shared=shared)), seed=seed, steps=steps, sampler_name=SAMPLER,
-                               scheduler=SCHEDULER, denoise=1.0, latent_image=latent, callback=_silent)
+        guider = self.guider(mixture, False, self.watch(shared=shared))
+        _, found = self.sample(guider, seed=seed, steps=steps, sampler_name=SAMPLER, scheduler=SCHEDULER, denoise=1.0,
+                               latent_image=latent, callback=_silent)
         return found["samples"].clamp(-1, 1)
 
 
@@ -93,16 +97,28 @@ def faces_task(comfy: InProcess, count: int, seed: int) -> Task:
     def judged(pictures: torch.Tensor) -> dict[str, float]:
         found = score(net, conditions, pictures)
         return {"words": found["attributes"], "hair": found["hair IoU"], "skin": found["skin IoU"]}
-    return Task("faces", united(comfy, experts, ""), count, judged, face_quality, composed(conditions))
+    return Task("faces", united(comfy, experts, ""), count, judged, face_quality, composed(count, seed))
 
 
 def face_quality(figures: dict[str, float]) -> float:
-    return (figures["words"] + figures["hair"] + figures["skin"]) / 3.0
+    """Words that are missing are seen first."""
+    return (2.0 * figures["words"] + figures["hair"] + figures["skin"]) / 4.0
 
 
-def composed(conditions: Conditions) -> torch.Tensor:
-    """Drawings with the regions of one drawing and the colours and words of another, as far as both can be met."""
-    return conditions.described
+def composed(count: int, seed: int) -> torch.Tensor:
+    """Drawings with the shapes of the mapped drawings and the words of the others, as `held_out` draws both."""
+    rng = np.random.default_rng(seed)
+    found: list[np.ndarray] = []
+    drawn = 0
+    while len(found) < count:
+        shape = faces.random_face(rng, faces.STYLES[drawn % len(faces.STYLES)])
+        if shape.hairstyle == "bald":
+            continue
+        said = faces.random_face(rng, "poster")
+        words = {name: getattr(said, name) for name in SAID}
+        found.append(faces.draw(dataclasses.replace(shape, style="poster", **words))[0])
+        drawn += 1
+    return to_tensor(np.stack(found))
 
 
 def scenes_task(comfy: InProcess, count: int, seed: int) -> Task:

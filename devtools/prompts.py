@@ -41,6 +41,7 @@ TITLES = {
     "papers_sampler": "27 The paper's sampler, options",
     "face_from_embedding": "28 A likeness and words",
     "two_experts_by_regions": "29 Unite two experts by regions",
+    "breed_a_mixture": "30 Breed a mixture",
 }
 
 

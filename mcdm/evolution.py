@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-MISSING = ("This search needs the small package cmaes (MIT licence), which is not in ComfyUI's Python; install it "
-           "there, as requirements.txt of this pack asks, and start ComfyUI again.")
 SEEDS = 2 ** 32
 LEAST = 2               # numbers: the package searches no line
 
@@ -28,7 +26,9 @@ class Evolution:
             import cmaes
             import numpy as np
         except ImportError as error:
-            raise ValueError(MISSING) from error
+            raise ValueError("This search needs the small package cmaes (MIT licence), which is not in ComfyUI's "
+                             "Python; install it there, as requirements.txt of this pack asks, and start ComfyUI "
+                             "again.") from error
         self.size, self.count = len(mean), count
         padded = np.zeros(max(self.size, LEAST))
         padded[:self.size] = mean

@@ -159,15 +159,13 @@ class _State(NamedTuple):
 
 def _read(text: str) -> _State:
     """Raises ValueError in a sentence for anything but a state."""
-    advice = "empty the field to begin anew, or paste the whole text of a state"
     try:
         held = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"The field state holds no state of a search ({error}); {advice}.") from error
-    if not isinstance(held, dict) or "version" not in held:
-        raise ValueError(f"The field state holds no state of a search; {advice}.")
-    if held["version"] != VERSION:
-        raise ValueError(f"The state has version {held['version']}, and this pack reads version {VERSION}; "
+        version = held["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _no_state(f"{error}") from error
+    if version != VERSION:
+        raise ValueError(f"The state has version {version}, and this pack reads version {VERSION}; empty the field to "
                          "begin anew, or use the version of the pack that wrote it.")
     try:
         names = [field.name for field in dataclasses.fields(Settings)]
@@ -175,7 +173,13 @@ def _read(text: str) -> _State:
         told = [_told(generation) for generation in held["told"]]
         return _State(settings, dict(held["start"]), told)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"The state of the search lacks or garbles {error}; {advice}.") from error
+        raise _no_state(f"{error} is missing or garbled") from error
+
+
+def _no_state(why: str) -> ValueError:
+    sentence = (f"The field state holds no state of a search ({why}); empty it to begin anew, or paste the whole text "
+                "of a state.")
+    return ValueError(sentence)
 
 
 def _told(held: Any) -> Told:

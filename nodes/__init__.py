@@ -19,6 +19,7 @@ from .regions import ExpertRegions
 from .report import MixtureReport
 from .sampling import MCDMGuider, MCDMSampler
 from .sweep import ReliabilitySweep
+from .tune import TuneMixture
 
 
 class UniteAndConquer(ComfyExtension):
@@ -27,5 +28,5 @@ class UniteAndConquer(ComfyExtension):
             LoadExpert, LoadExpertVAE, ClassCondition, MapCondition, TextCondition, EmbeddingCondition,
             ConditionExpert, PlaceExpert, ReliabilityMixer, MixtureOptions, AutomaticMasks, ExpertRegions,
             EmptyExpertLatent, MCDMGuider, MCDMSampler, MCDMAncestral, MCDMCorrected,
-            ReliabilitySweep, MixtureReport, CompareExperts, BreedMixture,
+            ReliabilitySweep, MixtureReport, CompareExperts, BreedMixture, TuneMixture,
         ]

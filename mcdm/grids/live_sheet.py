@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -52,17 +52,17 @@ class LiveSheet:
         now = time.monotonic()
         self._next = now + max(PAUSE, (now - start) / SHARE)
 
-    def keep(self, draw: Callable[[], torch.Tensor], finished: str) -> None:
+    def keep(self, draw: Callable[[], torch.Tensor], finished: str, more: Mapping[str, Any] = {}) -> None:  # noqa: B006
         """Writes the sheets of a failed run, and shows them in the node. No failure here hides why the run failed.
 
-        draw: gives them as IMAGE. finished: how many pictures there are, in words.
+        draw: gives them as IMAGE. finished: how many pictures there are, in words. more: for the page beside them.
         """
         try:
             kept = f"mcdm/{self._name}_so_far"
             saved = ui.ImageSaveHelper.get_save_images_ui(draw(), kept, cls=self._node).as_dict()
             logger.info(f"MCDM: {finished} pictures were finished; "
                         f"the sheet so far is output/mcdm/{saved['images'][0]['filename']}.")
-            self._show_kept(saved)
+            self._show_kept(saved | more)
         except Exception as error:
             logger.warning(f"MCDM: the sheet so far could not be saved: {error}")
 

@@ -9,7 +9,7 @@ from unite_and_conquer.devtools.paths import ROOT
 # Where sentences are made that a user meets in the page. What is wrong with an expert's file, and what happens to a
 # worker on another machine, is told in English.
 ROOMS = ("nodes/*.py", "mcdm/*.py", "mcdm/experts/model.py", "mcdm/conditions/*.py", "mcdm/host/**/*.py",
-         "mcdm/grids/*.py", "mcdm/reports/*.py")
+         "mcdm/grids/*.py", "mcdm/reports/*.py", "mcdm/tuning/*.py")
 # Parts of a sentence, which another one quotes.
 QUOTED = {"the VAE from {0}", "the VAE of its checkpoint", "pixel_space from ComfyUI's Load VAE", "pixels",
           "automatic masks", "the bands of '{0}'", "the CFG functions of '{0}'", "the picture", "file '{0}'",

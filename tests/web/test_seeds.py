@@ -16,7 +16,7 @@ LOADED = f"""([id, value]) => {{
 }}"""
 
 
-@pytest.mark.parametrize("kind", ["CompareExperts", "MixtureReport", "ReliabilitySweep"])
+@pytest.mark.parametrize("kind", ["BreedMixture", "CompareExperts", "MixtureReport", "ReliabilitySweep", "TuneMixture"])
 def test_nodes_that_compare_keep_their_seed(page, kind):
     number, control = page.page.evaluate(NEW, kind)
     assert control == "fixed"

@@ -1,7 +1,7 @@
 /** Nodes that are compared with a picture, or with each other, keep their seed between runs, unless told otherwise. */
 import { app } from "../../../scripts/app.js";
 
-const NODES = ["CompareExperts", "MixtureReport", "ReliabilitySweep"];
+const NODES = ["BreedMixture", "CompareExperts", "MixtureReport", "ReliabilitySweep", "TuneMixture"];
 
 app.registerExtension({
     name: "mcdm.seeds",

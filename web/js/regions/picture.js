@@ -6,7 +6,7 @@ import { origin, widgetValue } from "../wires.js";
 
 const SQUARE = [64, 64], PIXELS_OF_A_CELL = 8, MOST_CELLS = 96;
 
-const SHEETS = ["CompareExperts", "MixtureReport", "ReliabilitySweep"];
+const SHEETS = ["BreedMixture", "CompareExperts", "MixtureReport", "ReliabilitySweep", "TuneMixture"];
 
 let latest;                                                             // {filename, subfolder, type}
 

@@ -1,0 +1,195 @@
+"""Tune a Mixture: a search by a score, on a score with a known optimum and on pictures."""
+import dataclasses
+import json
+import math
+
+import pytest
+import torch
+
+from support.embedded import RUN, empty, faces
+from support.mixtures import sampled
+from unite_and_conquer.devtools.host import error_of
+from unite_and_conquer.devtools.prompts import face, node
+
+pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
+BEST = 4.0, 0.8         # weights
+
+
+class Numbers:
+    """Runs without networks: what is drawn is the mixture itself. Few steps draw it nearly as it is."""
+
+    def __init__(self, settings=None):
+        self.settings = settings or {"seed": 3, "steps": 8}
+        self.forwards, self.drawn = 0, []
+
+    def draw(self, mixture, seed, steps):
+        self.forwards += steps
+        self.drawn.append((seed, steps))
+        return mixture, seed, steps
+
+
+def distance(drawn):
+    """The best is 0."""
+    mixture, *_ = drawn
+    return -sum(math.log(e.weight / best) ** 2 for e, best in zip(mixture.experts, BEST, strict=True))
+
+
+def tuned(comfy, score=distance, trials=60, state="", early=4, seed=3):
+    search_state, run = comfy.module("mcdm.search_state"), comfy.module("mcdm.tuning.search_run")
+    search = search_state.begun_or_resumed(faces(comfy, 2.0), search_state.Settings(seed=seed), state)
+    tuning = run.Tuning(search, Numbers({"seed": seed, "steps": 8}), score, early, lambda _: None)
+    tuning.run(trials)
+    return tuning
+
+
+def test_it_finds_a_known_optimum(comfy):
+    tuning = tuned(comfy)
+    assert tuning.best_score > -0.1 > distance((faces(comfy, 2.0),))
+    assert distance((tuning.search.best.mixture,)) == tuning.best_score
+    assert tuning.spent == 56                           # six, then five new ones in each generation
+    assert sum(steps == 4 for _, steps in tuning.runs.drawn) == 55
+    assert sum(steps == 8 for _, steps in tuning.runs.drawn) == 1 + 11 * 2      # the better half in full
+
+
+def test_the_same_seed_is_the_same_search_and_resumed_is_uninterrupted(comfy):
+    whole = tuned(comfy)
+    assert tuned(comfy).search.text() == whole.search.text()
+    assert tuned(comfy, seed=4).search.text() != whole.search.text()
+    resumed = tuned(comfy, state=tuned(comfy, trials=21).search.text())
+    assert resumed.search.text() == whole.search.text() and resumed.spent == whole.spent
+    assert [t.score for t in resumed.trials if t.full] == [t.score for t in whole.trials if t.full]
+
+
+@pytest.mark.parametrize("fault", ["nan", "infinite", "error", "refused"])
+def test_a_bad_candidate_is_named_and_the_search_goes_on(comfy, fault):
+    calls = []
+
+    def score(drawn):
+        calls.append(1)
+        if len(calls) % 4 == 0:
+            if fault == "error":
+                raise KeyError("a scorer's own mistake")
+            if fault == "refused":
+                raise ValueError("Outside a guidance interval the weights cancel each other.")
+            return math.nan if fault == "nan" else math.inf
+        return distance(drawn)
+    tuning = tuned(comfy, score)
+    assert tuning.bad and all(told.startswith("candidate ") for told in tuning.bad)
+    assert tuning.best_score > distance((faces(comfy, 2.0),)) and math.isfinite(tuning.best_score)
+
+
+def test_an_interrupt_is_no_bad_candidate(comfy):
+    import comfy.model_management as management
+    calls = []
+
+    def score(drawn):
+        calls.append(1)
+        if len(calls) == 5:
+            raise management.InterruptProcessingException
+        return distance(drawn)
+    with pytest.raises(management.InterruptProcessingException):
+        tuned(comfy, score)
+
+
+def test_a_constant_score_says_that_it_cannot_tell(comfy):
+    tuning = tuned(comfy, lambda drawn: 0.5, trials=12)
+    assert tuning.constant and tuning.on_fresh_seeds(4) is None
+    assert "cannot tell" in comfy.module("mcdm.tuning.verdict").in_words(None, True, tuning.constant)
+
+
+def test_fresh_seeds_tell_luck_from_merit(comfy):
+    assert tuned(comfy).on_fresh_seeds(5).low > 0
+    lucky = tuned(comfy, lambda drawn: distance(drawn) if drawn[1] == 3 else math.sin(drawn[1]) + 1e-3 * drawn[2])
+    fresh = lucky.on_fresh_seeds(5)
+    assert fresh.low <= 0 <= fresh.high
+
+
+# -------------------------------------------------------------------------------------------------------- scores
+
+def pictures(comfy, *tensors):
+    return comfy.module("mcdm.tuning.scores").Drawn({"samples": torch.zeros(1)}, torch.cat(tensors))
+
+
+def test_nearness_is_highest_at_the_example(comfy):
+    scores, features = comfy.module("mcdm.tuning.scores"), comfy.module("mcdm.tuning.features").plain_features
+    a, b = torch.rand(2, 1, 40, 60, 3, generator=torch.Generator().manual_seed(1)).split(1)
+    a, b = a[0] * torch.tensor([1.0, 0.2, 0.2]), b[0] * torch.tensor([0.2, 0.2, 1.0])
+    near = scores.nearness(a, features)
+    assert near(pictures(comfy, a)) == pytest.approx(1.0) and near(pictures(comfy, b)) < 0.9
+    ordered = scores.nearness(torch.cat([a, b]), features)
+    assert ordered(pictures(comfy, a, b)) == pytest.approx(1.0)
+    assert ordered(pictures(comfy, b, a)) < 0.9         # one for each, in order
+    assert ordered(pictures(comfy, b)) == pytest.approx(1.0)    # the nearest
+    with pytest.raises(ValueError, match="from 1 to 20"):
+        scores.nearness(a.expand(21, -1, -1, -1), features)
+
+
+def test_words_by_a_clip_pair(comfy):
+    scores = comfy.module("mcdm.tuning.scores")
+
+    class Clip:
+        def tokenize(self, words):
+            return words
+
+        def encode_from_tokens(self, tokens, return_pooled):
+            return None, torch.tensor([[0.0, 3.0]])
+    agree = scores.agreement("a face", Clip(), lambda pictures: torch.tensor([[0.6, 0.8]]))
+    assert agree(pictures(comfy, torch.zeros(1, 4, 4, 3))) == pytest.approx(0.8)
+    wide = scores.agreement("a face", Clip(), lambda pictures: torch.ones(1, 3))
+    with pytest.raises(ValueError, match="belong together"):
+        wide(pictures(comfy, torch.zeros(1, 4, 4, 3)))
+
+
+def test_explained_is_what_the_networks_say_at_a_noisy_picture(comfy):
+    """By hand, with the experts asked as the host's own CFG 1 and CFG 0 would: one level, the first expert."""
+    balance = comfy.module("mcdm.tuning.balance")
+    mixture = faces(comfy, 2.0)
+    run = RUN | {"latent_image": empty(2)}
+    latent = {"samples": sampled(comfy, mixture, **run)}
+    found = balance.explained(mixture, latent)
+    assert found.shape == (3, 2, 2) and torch.isfinite(found).all()
+    x0 = latent["samples"]
+    sigma = balance.LEVELS[1] * float(x0.std())
+    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(balance.SEED))
+    guider = comfy.module("mcdm.host.sampling.guider").MixtureGuider
+    seen = []
+
+    def once(model, x, sigmas, extra_args, callback=None, disable=None):
+        seen.append(model(x, sigmas[:1].expand(len(x)), **extra_args))
+        return x
+    for weight in (1.0, 0.0):
+        expert = dataclasses.replace(mixture.experts[0], weight=weight)
+        alone = comfy.module("mcdm.mixture").Mixture((expert,), (1.0,))
+        guider(alone).sample(noise, x0, samplers().KSAMPLER(once), torch.tensor([sigma, 0.0]), disable_pbar=True)
+    errors = [(x0 - d.cpu()).square().flatten(1).sum(1) for d in seen]
+    assert torch.allclose(found[1, :, 0], 1 - errors[0] / errors[1], atol=1e-4)
+
+
+def samplers():
+    import comfy.samplers
+    return comfy.samplers
+
+
+# -------------------------------------------------------------------------------------------------------- the node
+
+def test_over_http(host):
+    """Nearness to a picture that other weights have drawn; the verdict, the state, and a score that is missing."""
+    prompt = face(steps=2)
+    settings = {name: prompt["sample"]["inputs"][name] for name in RUN} | {"latent_image": ["latent", 0]}
+    small = {"trials": 8, "candidates": 4, "fresh_seeds": 2}
+    graph = prompt | {
+        "tune": node("TuneMixture", mixture=["mix", 0], **settings, **small, examples=["decode", 0], balance=0.5),
+        "json": node("PreviewAny", source=["tune", 3]),
+        "state": node("PreviewAny", source=["tune", 4]),
+    }
+    outputs = host.run(graph)["outputs"]
+    report, = (json.loads(text) for text in outputs["json"]["text"])
+    assert report["candidates"] == 7 and report["forwards"] > 0 and report["bad"] == []
+    assert report["verdict"] == outputs["tune"]["text"][0]
+    state, = outputs["state"]["text"]
+    assert len(json.loads(state)["told"]) == 2
+    graph["tune"]["inputs"] |= {"state": state, "trials": 10}
+    again, = (json.loads(text) for text in host.run(graph)["outputs"]["json"]["text"])
+    assert again["candidates"] == 10 and again["scores"][:4] == report["scores"][:4]
+    graph["tune"]["inputs"] |= {"state": "", "balance": 0.0, "like_examples": 0.0}
+    assert "Nothing to search for" in error_of(host.wait(host.post_prompt(graph)))

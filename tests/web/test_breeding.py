@@ -1,0 +1,58 @@
+"""Picking pictures in Breed a Mixture by its buttons: the text, the next generation, undo, a file, the beginning."""
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from unite_and_conquer.devtools.browser import Page, opened
+from unite_and_conquer.devtools.prompts import drawing
+
+NODE = "app.graph.nodes.find(node => node.type === 'BreedMixture')"
+VALUES = f"""() => Object.fromEntries(({NODE}).widgets.filter(
+    widget => ["picks", "state"].includes(widget.name)).map(widget => [widget.name, widget.value]))"""
+SMALL = f"""() => {{
+    const node = {NODE}, values = {{steps: 2, candidates: 4}};
+    for (const widget of node.widgets) if (widget.name in values) widget.value = values[widget.name];
+    const {{pos}} = node;
+    app.canvas.ds.scale = 0.8;
+    app.canvas.ds.offset = [300 - pos[0], 100 - pos[1]];
+    app.canvas.setDirty(true, true);
+}}"""
+
+
+@pytest.fixture(scope="module", params=["classic", "vue"])
+def page(host, browser, request):
+    with opened(browser, host, Page, vue=request.param == "vue") as page:
+        yield page
+
+
+def test_two_generations_by_buttons(page):
+    page.load(drawing("breed_a_mixture"))
+    page.page.evaluate(SMALL)
+
+    def values():
+        return page.page.evaluate(VALUES)
+
+    def press(*names):
+        for name in names:
+            page.page.locator(f"[data-pick='{name}']").click()
+    page.page.wait_for_function("() => document.querySelectorAll('[data-pick]').length === 5")
+    page.run()
+    state = values()["state"]
+    assert json.loads(state)["told"] == []
+    press("3", "1", "none", "2", "4", "2")
+    assert values()["picks"] == "4"                     # none stands alone; a second press takes one out
+    press("4", "3", "2")
+    assert values()["picks"] == "3 2"
+    assert page.page.locator("[data-pick='3']").get_attribute("aria-pressed") == "true"
+    page.run()
+    after = values()
+    assert after["picks"] == "" and json.loads(after["state"])["told"] == [{"good": [3, 2]}]
+    assert page.page.locator("[aria-pressed='true'][data-pick]").count() == 0
+    saved = page.page.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")
+    page.load(saved)
+    assert values() == after
+    page.page.locator(".mcdm-picks button").last.click()
+    assert values() == {"picks": "", "state": ""}
+    assert page.complaints() == []

@@ -1,0 +1,100 @@
+/**
+ * Choosing in Breed a Mixture: a button for each candidate of the sheet, in the order in which they are pressed. They
+ * write the text `picks`; after a run the text `state` is what the run says, and nothing is picked. A Tune a Mixture that
+ * was stopped says its state likewise.
+ */
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
+import { addStylesheet, make } from "./dom.js";
+import { markUndoStep, nodeOf, onValue } from "./host.js";
+import { say } from "./words.js";
+
+const NODE = "BreedMixture", WIDGET = "pick_buttons", TYPE = "mcdm_picks", NONE = "none";
+const ROW = 30, HEAD = 22, COLUMNS = 8;                                 // pixels, and buttons beside each other
+
+const valueOf = (node, name) => node.widgets.find(widget => widget.name === name);
+
+/** How many candidates there are: as the state says, or before it the widget. */
+function count(node) {
+    try {
+        return JSON.parse(valueOf(node, "state").value).count;
+    } catch {
+        return Number(valueOf(node, "candidates").value);
+    }
+}
+
+/** What is picked, in order: ["3", "1"]. */
+function picked(node) {
+    return String(valueOf(node, "picks").value).split(/[\s,]+/).filter(Boolean);
+}
+
+function write(node, picks, state) {
+    const text = valueOf(node, "picks");
+    if (text) text.value = picks.join(" ");
+    if (state !== undefined) valueOf(node, "state").value = state;
+    markUndoStep();
+    node.setDirtyCanvas(true, true);
+}
+
+/** Picks a candidate as the next best, or takes it out again; "none" stands alone. */
+export function pick(node, name) {
+    const before = picked(node).filter(each => each !== NONE || name === NONE);
+    if (before.includes(name)) write(node, before.filter(each => each !== name));
+    else write(node, name === NONE ? [NONE] : [...before, name]);
+}
+
+class Picks {
+    constructor(node) {
+        this.node = node;
+        this.row = make("div", {class: "mcdm-picks-row"});
+        const head = make("div", {class: "mcdm-picks-head"}, say`Pick the good pictures, the best first:`);
+        this.element = make("div", {class: "mcdm-picks", role: "group"}, head, this.row);
+        const widget = node.addDOMWidget(WIDGET, TYPE, this.element, {
+            serialize: false,
+            hideOnZoom: false,
+            getMinHeight: () => this.height,
+            getMaxHeight: () => this.height,
+        });
+        Object.assign(widget, {serialize: false});
+        for (const name of ["picks", "state", "candidates"]) onValue(valueOf(node, name), () => this.show());
+        this.show();
+    }
+
+    get height() {
+        return HEAD + ROW * Math.ceil((count(this.node) + 2) / COLUMNS) + 8;
+    }
+
+    show() {
+        const picks = picked(this.node), candidates = Array.from({length: count(this.node)}, (_, i) => `${i + 1}`);
+        const button = (name, label, title) => {
+            const rank = picks.indexOf(name) + 1;
+            const text = rank && name !== NONE ? make("sup", {}, `${rank}.`) : "";
+            const attributes = {type: "button", title, "aria-pressed": rank > 0, "data-pick": name};
+            const element = make("button", attributes, label, text);
+            element.addEventListener("click", () => pick(this.node, name));
+            return element;
+        };
+        const anew = make("button", {type: "button", title: say`Forgets what was picked and begins anew`}, "\u21ba");
+        anew.addEventListener("click", () => write(this.node, [], ""));
+        this.row.replaceChildren(
+            ...candidates.map(name => button(name, name, say`Candidate ${name}`)),
+            button(NONE, "\u2205", say`None of them is good`), anew);
+    }
+}
+
+app.registerExtension({
+    name: "mcdm.breeding",
+    init() {
+        addStylesheet("breeding.css");
+    },
+    nodeCreated(node) {
+        if (node.comfyClass === NODE && node.addDOMWidget) new Picks(node);
+    },
+    setup() {
+        api.addEventListener("executed", ({detail}) => {
+            const node = nodeOf(detail.display_node ?? detail.node), state = detail.output?.breed?.[0];
+            const text = state !== undefined && node?.widgets?.find(widget => widget.name === "state");
+            if (text && text.value !== state) write(node, [], state);
+        });
+    },
+});
