@@ -42,6 +42,7 @@ TITLES = {
     "face_from_embedding": "28 A likeness and words",
     "two_experts_by_regions": "29 Unite two experts by regions",
     "breed_a_mixture": "30 Breed a mixture",
+    "tune_a_mixture": "31 Tune a mixture",
 }
 
 

@@ -360,6 +360,7 @@ PICTURES: dict[str, Callable[[Stage], Image.Image]] = {
     "ReliabilitySweep": partial(sheet_node, "ReliabilitySweep", (0, 0, 620, 800), x_expert="text", x_cells=4),
     "CompareExperts": partial(sheet_node, "CompareExperts", (0, 0, 620, 440)),
     "BreedMixture": partial(sheet_node, "BreedMixture", (0, 0, 620, 760), candidates=6),
+    "TuneMixture": partial(sheet_node, "TuneMixture", (0, 0, 620, 1000), balance=1.0, trials=16, fresh_seeds=2),
     "MixtureReport": partial(sheet_node, "MixtureReport", (0, 0, 700, 870)),
     "pad": pads,
 }
