@@ -1,7 +1,14 @@
-"""Scores against the judge, and search against chance: `python3 dev.py bench tuning`."""
+"""Scores against the judge, and search against chance: `python3 dev.py bench tuning`.
+
+Draws 100 random settings of faces and of scenes, and asks how the order by each score goes with the order by the judge of
+training/judges. Then searches: on smooth models fitted to these 100, ten seeds against chance at equal cost; and by
+*Tune a Mixture*'s own code on pictures, measured on 64 other conditions with other noise.
+Writes bench/tuning.json.
+"""
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +18,49 @@ import torch
 from ..devtools.inprocess import InProcess
 from ..devtools.options import options
 from ..devtools.paths import cache_root
-from .search_tasks import STEPS, TASKS, TUNING_SEED, Drawer, Task
+from ..devtools.portraits import SAMPLER, SCHEDULER
+from .search_tasks import STEPS, TASKS, TEST_SEED, TEST_STEPS, TESTED, TUNING_SEED, Drawer, Task
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "tuning.json"
 COUNT = 8               # conditions of the random settings
+EXAMPLES = 12           # conditions of a search on pictures, and drawings that follow them
+TRIALS = 60
+SEEDS = 10
+SMOOTH = 1.0            # how far the fitted models see, in the units of the space
+LIGHTEST, HEAVIEST = 0.4, 6.0
 
+Figures = dict[str, Any]
+Function = Callable[[np.ndarray], float]
+
+
+# ------------------------------------------------------------------------------------------------ random settings
 
 def random_mixtures(comfy: InProcess, task: Task, count: int, seed: int) -> list[Any]:
-    """Settings without a preference: weights from 0.4 to 6 evenly in their logs, any shares."""
-    space = comfy.module("mcdm.search_space").SearchSpace(task.mixture)
-    Numbers = comfy.module("mcdm.search_space").Numbers
+    """Settings without a preference: weights evenly in their logs, any shares."""
+    module = comfy.module("mcdm.search_space")
+    space = module.SearchSpace(task.mixture)
     rng = np.random.default_rng(seed)
     experts = len(task.mixture.experts)
     found = []
     for _ in range(count):
-        weights = np.exp(rng.uniform(np.log(0.4), np.log(6.0), experts))
+        weights = np.exp(rng.uniform(np.log(LIGHTEST), np.log(HEAVIEST), experts))
         shares = rng.dirichlet(np.ones(experts))
-        found.append(space.mixture(Numbers(tuple(map(float, weights)), tuple(map(float, shares)))))
+        found.append(space.mixture(module.Numbers(tuple(map(float, weights)), tuple(map(float, shares)))))
     return found
 
 
-def drawn(comfy: InProcess, drawer: Drawer, task: Task, count: int, stop: int) -> dict[str, Any]:
-    """Pictures of random settings, with the judge's figures and what each condition explains; kept in the cache.
+def drawn(comfy: InProcess, drawer: Drawer, task: Task, mixtures: Sequence[Any], stop: int) -> dict[str, Any]:
+    """Pictures of settings, with the judge's figures and what each condition explains; kept in the cache.
 
     stop: how many of them are drawn by now.
     """
-    kept = cache_root() / f"tuning_{task.name}_{count}_{STEPS}.pt"
+    kept = cache_root() / f"tuning_{task.name}_{len(mixtures)}_{task.count}_{STEPS}.pt"
     found: dict[str, Any] = {"pictures": [], "quality": [], "explained": []}
     if kept.is_file():
         found = torch.load(kept)
     explained = comfy.module("mcdm.tuning.balance").explained
-    for number, mixture in enumerate(random_mixtures(comfy, task, count, seed=1)[:stop]):
+    for number, mixture in enumerate(mixtures[:stop]):
         if number < len(found["quality"]):
             continue
         pictures = drawer.draw(mixture, task.count, 1)
@@ -50,18 +68,147 @@ def drawn(comfy: InProcess, drawer: Drawer, task: Task, count: int, stop: int) -
         found["quality"].append(task.quality(task.judge(pictures)))
         with torch.inference_mode():
             found["explained"].append(explained(mixture, {"samples": pictures}))
-        print(task.name, number, round(found["quality"][-1], 3), found["explained"][-1].mean((0, 1)).tolist(),
-              flush=True)
+        print(task.name, number, round(found["quality"][-1], 3), flush=True)
         torch.save(found, kept)
     return found
 
 
+def scores_of(comfy: InProcess, drawer: Drawer, task: Task, found: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Each score of every setting."""
+    explained = torch.stack(found["explained"]).mean((1, 2)).numpy()            # [settings, experts]
+    alone = []
+    with torch.inference_mode():
+        for i in range(len(task.mixture.experts)):
+            mixture = task.mixture.alone(i)
+            latent = {"samples": drawer.draw(mixture, task.count, 1)}
+            every = comfy.module("mcdm.tuning.balance").explained(task.mixture, latent)
+            alone.append(float(every.mean((0, 1))[i]))
+    features = comfy.module("mcdm.tuning.features").plain_features
+    wanted = features(task.ideal.movedim(1, -1) / 2 + 0.5)
+    near = []
+    nearest = []
+    for pictures in found["pictures"]:
+        alike = features(pictures.movedim(1, -1).float() / 255) @ wanted.T
+        near.append(float(alike.diagonal().mean()))
+        nearest.append(float(alike.amax(1).mean()))
+    return {
+        "examples, one for each": np.array(near),
+        "examples, the nearest": np.array(nearest),
+        "balance": (explained / np.array(alone)).min(1),
+        "balance, mean of experts": (explained / np.array(alone)).mean(1),
+        "balance, weakest as it is": explained.min(1),
+    }
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """How far two orders agree, -1 to 1."""
+    ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
+    return round(float(np.corrcoef(*ranks)[0, 1]), 2)
+
+
+# ------------------------------------------------------------------------------------------------ on fitted models
+
+def fitted(points: np.ndarray, values: np.ndarray) -> Function:
+    """A smooth function through noisy values: kernel ridge regression with a Gaussian kernel."""
+    centre, scale = values.mean(), values.std() or 1.0
+    kernel = np.exp(-((points[:, None] - points[None]) ** 2).sum(-1) / (2 * SMOOTH ** 2))
+    heights = np.linalg.solve(kernel + 0.1 * np.eye(len(points)), (values - centre) / scale)
+
+    def function(point: np.ndarray) -> float:
+        near = np.exp(-((points - point) ** 2).sum(-1) / (2 * SMOOTH ** 2))
+        return float(centre + scale * near @ heights)
+    return function
+
+
+def on_models(comfy: InProcess, task: Task, mixtures: Sequence[Any], scores: np.ndarray, quality: np.ndarray,
+              ) -> Figures:
+    """Search and chance, each with TRIALS candidates: the score that they reach, and the judge's view of it."""
+    state, space = comfy.module("mcdm.search_state"), comfy.module("mcdm.search_space")
+
+    def point_of(mixture: Any) -> np.ndarray:
+        return np.array(space.SearchSpace(mixture).point())
+    points = np.array([point_of(mixture) for mixture in mixtures])
+    of_score, of_judge = fitted(points, scores), fitted(points, quality)
+    reached: list[tuple[float, float]] = []
+    by_chance: list[tuple[float, float]] = []
+    for seed in range(SEEDS):
+        search = state.Search(task.mixture, state.Settings(seed=seed))
+        spent = 1
+        while spent + search.settings.count - 1 <= TRIALS:
+            values = [of_score(point_of(candidate.mixture)) for candidate in search.candidates]
+            search.tell(tuple(int(i) + 1 for i in np.argsort(values)[::-1]))
+            spent += search.settings.count - 1
+        found = point_of(search.best.mixture)
+        reached.append((of_score(found), of_judge(found)))
+        tried = [point_of(mixture) for mixture in random_mixtures(comfy, task, TRIALS, seed=100 + seed)]
+        luckiest = max(tried, key=of_score)
+        by_chance.append((of_score(luckiest), of_judge(luckiest)))
+    better = [a > b for (a, _), (b, _) in zip(reached, by_chance, strict=True)]
+    judged = [a > b for (_, a), (_, b) in zip(reached, by_chance, strict=True)]
+    means = [np.mean(values, axis=0).round(4).tolist() for values in (reached, by_chance)]
+    return {"search: score, judge": means[0], "chance: score, judge": means[1], "better score in": sum(better),
+            "better by the judge in": sum(judged)}
+
+
+# ------------------------------------------------------------------------------------------------ on pictures
+
+def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: int) -> Figures:
+    """Tune a Mixture's own search by one score, then the judge on conditions and noise that it has not seen."""
+    tuned, tested = TASKS[name](comfy, EXAMPLES, TUNING_SEED), TASKS[name](comfy, TESTED, TEST_SEED)
+    run, scores = comfy.module("mcdm.tuning.search_run"), comfy.module("mcdm.tuning.scores")
+    state, space = comfy.module("mcdm.search_state"), comfy.module("mcdm.search_space")
+    latent, = comfy.call("EmptyExpertLatent", mixture=tuned.mixture, width=64, height=64, batch_size=EXAMPLES)
+    settings = {"seed": seed, "steps": STEPS, "sampler_name": SAMPLER, "scheduler": SCHEDULER, "denoise": 1.0,
+                "latent_image": latent}
+    with torch.inference_mode():
+        runs = run.Runs(settings, lambda samples: (samples.clamp(-1, 1) / 2 + 0.5).movedim(1, -1), False)
+        if kind == "balance":
+            alone = [runs.draw(tuned.mixture.alone(i), seed, STEPS).latent for i in range(len(tuned.mixture.experts))]
+            part = scores.balance(tuned.mixture, alone)
+        else:
+            features = comfy.module("mcdm.tuning.features").plain_features
+            part = scores.nearness(tuned.ideal.movedim(1, -1) / 2 + 0.5, features)
+        search = state.Search(tuned.mixture, state.Settings(seed=seed))
+        tuning = run.Tuning(search, runs, scores.Score({kind: (1.0, part)}), STEPS // 2, lambda _: None)
+        tuning.run(TRIALS)
+    numbers = state.numbers_of(search.best.mixture)
+    found = space.SearchSpace(tested.mixture).mixture(
+        space.Numbers(tuple(numbers["weights"]), tuple(search.best.mixture.numbers)))
+    values = [trial.score for trial in tuning.trials if trial.full]
+    return {"score": [round(values[0], 4), round(tuning.best_score, 4)], "candidates": tuning.spent,
+            "forwards": runs.forwards, "numbers": numbers,
+            "figures": tested.judge(drawer.draw(found, TESTED, 0, TEST_STEPS))}
+
+
+# ------------------------------------------------------------------------------------------------ all of it
+
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     asked = options("bench tuning", __doc__)
     asked.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
-    asked.add_argument("--settings", type=int, default=100)
-    asked.add_argument("--stop", type=int, default=100, help="draw only so many of them now")
+    asked.add_argument("--settings", type=int, default=100, help="random ones")
+    asked.add_argument("--stop", type=int, default=0, help="only draw so many of them now")
+    asked.add_argument("--search", nargs="*", choices=["examples", "balance"], default=["examples", "balance"],
+                       help="the scores by which is searched on pictures")
+    asked.add_argument("--seeds", type=int, nargs="+", default=[1], help="of the searches on pictures")
     args = asked.parse_args(arguments)
     drawer = Drawer(comfy)
+    figures = json.loads(FILE.read_text()) if FILE.is_file() else {}
     for name in args.tasks:
-        drawn(comfy, drawer, TASKS[name](comfy, COUNT, TUNING_SEED), args.settings, args.stop)
+        task = TASKS[name](comfy, COUNT, TUNING_SEED)
+        mixtures = random_mixtures(comfy, task, args.settings, seed=1)
+        found = drawn(comfy, drawer, task, mixtures, args.stop or args.settings)
+        if args.stop:
+            continue
+        own = figures.setdefault(name, {})
+        quality = np.array(found["quality"])
+        scores = scores_of(comfy, drawer, task, found)
+        own["order goes with the judge's"] = {kind: spearman(values, quality) for kind, values in scores.items()}
+        for kind in ("examples, one for each", "balance"):
+            own[f"on models, {kind}"] = on_models(comfy, task, mixtures, scores[kind], quality)
+        print(name, json.dumps(own, indent=1), flush=True)
+        for kind in args.search:
+            for seed in args.seeds:
+                own[f"on pictures, {kind}, seed {seed}"] = on_pictures(comfy, drawer, name, kind, seed)
+                print(name, kind, own[f"on pictures, {kind}, seed {seed}"], flush=True)
+                FILE.write_text(json.dumps(figures, indent=1))
+        FILE.write_text(json.dumps(figures, indent=1))

@@ -20,6 +20,15 @@ SMALL = f"""() => {{
     app.canvas.setDirty(true, true);
 }}"""
 
+NUMBERS = """() => {
+    const of = name => app.graph.nodes.flatMap(node => node.widgets ?? []).filter(widget => widget.name === name);
+    return {
+        weights: of("weight").map(widget => widget.value),
+        meaning: of("meaning")[0].value,
+        numbers: of("reliabilities")[0].value,
+    };
+}"""
+
 
 @pytest.fixture(scope="module", params=["classic", "vue"])
 def page(host, browser, request):
@@ -50,6 +59,20 @@ def test_two_generations_by_buttons(page):
     after = values()
     assert after["picks"] == "" and json.loads(after["state"])["told"] == [{"good": [3, 2]}]
     assert page.page.locator("[aria-pressed='true'][data-pick]").count() == 0
+    before = page.page.evaluate(NUMBERS)
+    press("2")
+    page.page.locator(".mcdm-picks-use").click()
+    assert values() == {"picks": "", "state": ""}, "breeding ends"
+    used = page.page.evaluate(NUMBERS)
+    assert used != before and used["meaning"] == "shares"
+    page.run()                                              # the first candidate is now what was the second
+    first = page.page.evaluate(f"() => app.nodeOutputs[({NODE}).id].breed_numbers[0]")
+    assert first["weights"] == used["weights"]
+    page.page.keyboard.press("Escape")
+    for _ in range(2):                                      # the run's state, then the numbers
+        page.page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker.undo()")
+    assert page.page.evaluate(NUMBERS) == before and values() == after | {"picks": "2"}
+    page.page.locator("[data-pick='2']").click()
     saved = page.page.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")
     page.load(saved)
     assert values() == after

@@ -6,7 +6,8 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
-import { markUndoStep, nodeOf, onValue } from "./host.js";
+import { markUndoStep, nodeOf, onValue, outputsOf, toast } from "./host.js";
+import { useNumbers } from "./use_numbers.js";
 import { say } from "./words.js";
 
 const NODE = "BreedMixture", WIDGET = "pick_buttons", TYPE = "mcdm_picks", NONE = "none";
@@ -43,6 +44,16 @@ export function pick(node, name) {
     else write(node, name === NONE ? [NONE] : [...before, name]);
 }
 
+/** Writes the numbers of the first pick, or of the best so far, into the graph: breeding ends. */
+function use(node) {
+    const numbers = outputsOf(node)?.breed_numbers?.[Number(picked(node)[0] ?? 1) - 1];
+    const trouble = numbers ? useNumbers(node, numbers, () => {
+        valueOf(node, "picks").value = valueOf(node, "state").value = "";
+    }) : say`There is no candidate yet: run the node first.`;
+    if (trouble) toast(say`Use these`, trouble);
+    node.setDirtyCanvas(true, true);
+}
+
 class Picks {
     constructor(node) {
         this.node = node;
@@ -61,7 +72,7 @@ class Picks {
     }
 
     get height() {
-        return HEAD + ROW * Math.ceil((count(this.node) + 2) / COLUMNS) + 8;
+        return HEAD + ROW * Math.ceil((count(this.node) + 4) / COLUMNS) + 8;
     }
 
     show() {
@@ -76,9 +87,12 @@ class Picks {
         };
         const anew = make("button", {type: "button", title: say`Forgets what was picked and begins anew`}, "\u21ba");
         anew.addEventListener("click", () => write(this.node, [], ""));
+        const end = make("button", {type: "button", class: "mcdm-picks-use",
+            title: say`Writes the numbers of the first pick, or of the best so far, into the graph`}, say`Use these`);
+        end.addEventListener("click", () => use(this.node));
         this.row.replaceChildren(
             ...candidates.map(name => button(name, name, say`Candidate ${name}`)),
-            button(NONE, "\u2205", say`None of them is good`), anew);
+            button(NONE, "\u2205", say`None of them is good`), anew, end);
     }
 }
 

@@ -55,8 +55,8 @@ function keyOf(at) {
 
 /**
  * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
- * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull}]; equal keys are one and the same expert, and
- * the weight is NaN where only a run can tell it. path: see wires.js.
+ * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull, made}]; equal keys are one and the same expert,
+ * the weight is NaN where only a run can tell it, and it is made at {node, path}. path: see wires.js.
  */
 export function experts(node, path = []) {
     const found = [];
@@ -68,7 +68,7 @@ export function experts(node, path = []) {
         const given = String(widgetValue(made.node, "name", made.path) ?? "").trim();
         const name = given || fileName(made) || made.node.title || say`expert ${slot}`;
         const weight = Number(widgetValue(made.node, "weight", made.path) ?? NaN);
-        found.push({slot, name, color: COLORS[slot - 1], key: keyOf(at), weight, lacksNull: lacksNull(made)});
+        found.push({slot, name, color: COLORS[slot - 1], key: keyOf(at), weight, lacksNull: lacksNull(made), made});
     }
     return found;
 }
@@ -84,6 +84,12 @@ function arrival(node, path) {
 function mixerOf(node, path) {
     const at = arrival(node, path);
     return at && maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
+}
+
+/** The Reliability Mixer behind a node's input `mixture`, {node, path}; undefined where it is none. */
+export function mixerBehind(node, path = []) {
+    const at = mixerOf(node, path);
+    return at?.node.comfyClass === "ReliabilityMixer" ? at : undefined;
 }
 
 /** The experts of a mixer, and after them those of the mixture that arrives there, whose slots count on. */
