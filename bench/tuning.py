@@ -1,9 +1,8 @@
 """Scores against the judge, and search against chance: `python3 dev.py bench tuning`.
 
-Draws 100 random settings of faces and of scenes, and asks how the order by each score goes with the order by the judge of
-training/judges. Then searches: on smooth models fitted to these 100, ten seeds against chance at equal cost; and by
-*Tune a Mixture*'s own code on pictures, measured on 64 other conditions with other noise.
-Writes bench/tuning.json.
+Draws 100 random settings of faces and of scenes, and asks how the order by each score goes with the order by the judge
+of training/judges. Then searches: on smooth models fitted to these 100, ten seeds against chance at equal cost; and by
+*Tune a Mixture*'s own code on pictures, measured on 64 other conditions with other noise. Writes bench/tuning.json.
 """
 from __future__ import annotations
 
@@ -102,8 +101,8 @@ def scores_of(comfy: InProcess, drawer: Drawer, task: Task, found: dict[str, Any
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """How far two orders agree, -1 to 1."""
-    ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
-    return round(float(np.corrcoef(*ranks)[0, 1]), 2)
+    ranks = np.stack([np.argsort(np.argsort(values)) for values in (a, b)])
+    return round(float(np.atleast_2d(np.corrcoef(ranks))[0, 1]), 2)
 
 
 # ------------------------------------------------------------------------------------------------ on fitted models

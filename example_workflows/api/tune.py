@@ -58,7 +58,7 @@ class Space:
         nodes = workflow.items()
         self.experts = [key for key, node in nodes
                         if node["class_type"] == "ConditionExpert" and node["inputs"].get("weight", 1.0) > 0]
-        self.mixers = {key: sum(1 for name in node["inputs"] if re.fullmatch(r"expert_\d", name))
+        self.mixers = {key: len(re.findall(r"\bexpert_\d", " ".join(node["inputs"])))
                        for key, node in nodes if node["class_type"] == "ReliabilityMixer"}
         self.start = [math.log(workflow[key]["inputs"].get("weight", 1.0)) for key in self.experts]
         self.start += [0.0] * sum(self.mixers.values())
@@ -88,7 +88,9 @@ def ranked_search(space: Space, scored: Any, trials: int, count: int, spread: fl
     raw = [math.log(parents + 0.5) - math.log(i + 1) for i in range(parents)]
     weights = [each / sum(raw) for each in raw]
     for _ in range(max(1, (trials - 1) // count)):
-        points = [[m + s * rng.gauss(0.0, 1.0) for m, s in zip(mean, deviations, strict=True)] for _ in range(count)]
+        points = []
+        for _ in range(count):
+            points.append([m + s * rng.gauss(0.0, 1.0) for m, s in zip(mean, deviations, strict=True)])
         found = sorted(((scored(point), point) for point in points), key=lambda each: -each[0])
         good = [point for value, point in [best, *found] if value > BAD][:parents]
         best = max([best, *found], key=lambda each: each[0])

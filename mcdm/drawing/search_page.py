@@ -39,7 +39,8 @@ def search_page(scores: Sequence[float], title: str, sentence: str, best: torch.
 def _draw_scores(page: Page, scores: Sequence[float], finite: Sequence[float]) -> None:
     """A dot for each score, a line for the best so far, a line for the start."""
     shift = min(finite)
-    ticks = [shift + tick for tick in round_ticks([("", [score - shift for score in finite])])]
+    above = [score - shift for score in finite]
+    ticks = [shift + tick for tick in round_ticks([("", above)])]
     left = MARGIN + 60
     right = CHART
 

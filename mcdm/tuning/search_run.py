@@ -75,8 +75,10 @@ class Tuning:
     """
 
     def __init__(self, search: Search, runs: Runs, score: Score, early: int, told: Callable[[Tuning], object]) -> None:
-        self.search, self.runs, self.score, self.told = search, runs, score, told
-        self.seed, self.steps = int(runs.settings["seed"]), int(runs.settings["steps"])
+        self.search, self.runs = search, runs
+        self.score, self.told = score, told
+        self.seed = int(runs.settings["seed"])
+        self.steps = int(runs.settings["steps"])
         self.early = early
         self.trials: list[Trial] = []
         self.bad: list[str] = []        # what was wrong with which candidate

@@ -1,7 +1,7 @@
 /**
  * Choosing in Breed a Mixture: a button for each candidate of the sheet, in the order in which they are pressed. They
- * write the text `picks`; after a run the text `state` is what the run says, and nothing is picked. A Tune a Mixture that
- * was stopped says its state likewise.
+ * write the text `picks`; after a run the text `state` is what the run says, and nothing is picked. A Tune a Mixture
+ * that was stopped says its state likewise.
  */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";

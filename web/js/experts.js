@@ -55,8 +55,8 @@ function keyOf(at) {
 
 /**
  * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
- * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull, made}]; equal keys are one and the same expert,
- * the weight is NaN where only a run can tell it, and it is made at {node, path}. path: see wires.js.
+ * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull, made}]; equal keys are one and the same
+ * expert, the weight is NaN where only a run can tell it, and it is made at {node, path}. path: see wires.js.
  */
 export function experts(node, path = []) {
     const found = [];
