@@ -33,14 +33,15 @@ def image(page: Image.Image) -> torch.Tensor:
 
 # ------------------------------------------------------------------------------------------------ the sheet
 
-def sheet(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str = "", across: str = "") -> Image.Image:
+def sheet(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str = "", across: str = "",
+          captions: Sequence[Sequence[str]] = ()) -> Image.Image:
     """A page of pictures.
 
     cells[r][c]: [H, W, C] in [0, 1], all of one size, or None if nothing is (yet).
-    rows, columns: a title for each; down, across: what these are.
+    rows, columns: a title for each; down, across: what these are. captions: below each picture, row by row.
     Small pictures are enlarged by a whole factor, pixel by pixel.
     """
-    layout = _layout(rows, columns, cells, down, across)
+    layout = _layout(rows, columns, cells, down, across, captions)
     page = Image.new("RGB", layout.page, PAPER)
     if across:
         _draw_across(page, layout, across)
@@ -50,6 +51,9 @@ def sheet(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str =
     for r, row in enumerate(cells):
         for c, cell in enumerate(row):
             _draw_cell(page, layout, layout.corner(r, c), cell)
+    for r, row_of_captions in enumerate(layout.captions):
+        for c, caption in enumerate(row_of_captions):
+            _draw_caption(page, layout, layout.corner(r, c), caption)
     return page
 
 
@@ -67,6 +71,13 @@ class _Layout:
     margin: int                         # around everything
     left: int                           # where the cells begin
     head: int
+    captions: list[list[str]]           # below each picture, wrapped
+
+    @property
+    def foot(self) -> int:
+        """The height of the captions below a row."""
+        lines = [line_count(row) for row in self.captions if row]
+        return self.line * max(lines) + self.gap if lines else 0
 
     @property
     def line(self) -> int:
@@ -81,10 +92,11 @@ class _Layout:
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
         """(x, y) of a cell."""
-        return self.left + column * (self.width + self.gap), self.head + row * (self.height + self.gap)
+        return self.left + column * (self.width + self.gap), self.head + row * (self.height + self.foot + self.gap)
 
 
-def _layout(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str, across: str) -> _Layout:
+def _layout(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str, across: str,
+            captions: Sequence[Sequence[str]]) -> _Layout:
     picture_height, picture_width = _picture_size(cells)
     scale = _enlargement(picture_height * len(rows), picture_width * len(columns), max(picture_height, picture_width))
     width, height = max(1, round(picture_width * scale)), max(1, round(picture_height * scale))
@@ -104,7 +116,10 @@ def _layout(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str
         head += round(1.8 * bold.size)
     if any(column_titles):
         head += line * line_count(column_titles) + gap
-    return _Layout(column_titles, row_titles, small, bold, width, height, scale >= 1, gap, margin, left, head)
+    below = []
+    for row in captions:
+        below.append([wrap(caption, width, small) for caption in row])
+    return _Layout(column_titles, row_titles, small, bold, width, height, scale >= 1, gap, margin, left, head, below)
 
 
 def _picture_size(cells: Cells) -> tuple[int, int]:
@@ -157,6 +172,14 @@ def _draw_titles(page: Image.Image, layout: _Layout) -> None:
         x, y = layout.corner(r, 0)
         beside = x - 2 * layout.gap, y + layout.height / 2
         pen.multiline_text(beside, title, INK, face, anchor="rm", align="right", spacing=spacing)
+
+
+def _draw_caption(page: Image.Image, layout: _Layout, corner: tuple[int, int], caption: str) -> None:
+    """The words below a picture."""
+    x, y = corner
+    middle = x + layout.width / 2, y + layout.height + layout.gap
+    pen, face = ImageDraw.Draw(page), layout.small
+    pen.multiline_text(middle, caption, INK, face, anchor="ma", align="center", spacing=layout.line - face.size)
 
 
 def _draw_cell(page: Image.Image, layout: _Layout, corner: tuple[int, int], cell: torch.Tensor | None) -> None:

@@ -6,17 +6,24 @@ from ..search_state import Search
 from ..shares import SHARES
 from .grid import Grid, Titles
 
+COLUMNS = 3
+
 
 def generation_grid(search: Search, budget: int) -> Grid:
-    """The candidates of the present generation in a row, with their numbers. budget: generations, for the title."""
-    columns = []
+    """The candidates of the present generation with their numbers. budget: generations, for the title."""
+    captions = []
     for number, candidate in enumerate(search.candidates, start=1):
         numbers = "refused" if candidate.mixture is None else in_words(candidate.mixture, search.settings.windows)
-        columns.append(f"{number}{_first(search) if number == 1 else ''}: {numbers}")
+        captions.append(f"{number}{_first(search) if number == 1 else ''}: {numbers}")
     drawn = search.generation * search.settings.count
-    across = (f"generation {search.generation} of {budget}, spread {search.spread:.2g}: {drawn} of "
-              f"{budget * search.settings.count} pictures; mark the good ones, the best first")
-    return Grid([[candidate.mixture for candidate in search.candidates]], Titles([""], columns, "", across))
+    across = (f"generation {search.generation} of {budget}, spread {search.spread:.2g}, {drawn} of "
+              f"{budget * search.settings.count} pictures")
+    mixtures = [candidate.mixture for candidate in search.candidates]
+    rows = range(0, len(mixtures), COLUMNS)
+    cells: list[list[Mixture | None]] = [mixtures[i:i + COLUMNS] for i in rows]
+    cells[-1] += [None] * (COLUMNS - len(cells[-1]))
+    titles = Titles([""] * len(rows), [""] * COLUMNS, "", across, [captions[i:i + COLUMNS] for i in rows])
+    return Grid(cells, titles)
 
 
 def _first(search: Search) -> str:

@@ -12,11 +12,15 @@ from ..mixture import Mixture
 
 
 class Titles(NamedTuple):
-    """The words on a sheet: a title for each row and column; what the rows (down) and columns (across) are."""
+    """The words on a sheet: a title for each row and column; what the rows (down) and columns (across) are.
+
+    captions: below each cell, row by row.
+    """
     rows: Sequence[str]
     columns: Sequence[str]
     down: str = ""
     across: str = ""
+    captions: Sequence[Sequence[str]] = ()
 
 
 class Grid(NamedTuple):
@@ -62,7 +66,8 @@ class GridPictures:
         shown = []
         for row in self.rows:
             shown.append([None if pictures is None else pictures[number] for pictures in row])
-        return sheets.sheet(self.titles.rows, self.titles.columns, shown, self.titles.down, self.titles.across)
+        words = self.titles
+        return sheets.sheet(words.rows, words.columns, shown, words.down, words.across, words.captions)
 
     def pages(self) -> torch.Tensor:
         """The sheets of all pictures of the batch as IMAGE, [pictures, H, W, 3]."""
