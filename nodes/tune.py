@@ -66,7 +66,7 @@ class TuneMixture(io.ComfyNode):
                 io.Int.Input("fresh_seeds", optional=True, default=6, min=0, max=1000,
                              tooltip="On how many other seeds the start and what was found are compared at the end."),
                 io.Int.Input("candidates", **ADVANCED, default=6, min=2, max=MOST,
-                             tooltip="How many candidates a generation has. Read at the beginning; then the state has "
+                             tooltip="How many pictures a generation has. Read at the beginning; then the state has "
                                      "it."),
                 *search_inputs(),
                 io.String.Input("state", optional=True, default="", multiline=True,

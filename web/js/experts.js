@@ -53,22 +53,32 @@ function keyOf(at) {
     return `${[...at.path, at.node].map(node => node.id).join(":")}/${at.slot}`;
 }
 
-/**
- * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
- * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull, made}]; equal keys are one and the same
- * expert, the weight is NaN where only a run can tell it, and it is made at {node, path}. path: see wires.js.
- */
-export function experts(node, path = []) {
-    const found = [];
+/** The wired slots of a node with inputs expert_1 ... expert_8: {slot, at: what arrives, made: its Condition Expert}. */
+function* wired(node, path) {
     for (const [index, input] of (node.inputs ?? []).entries()) {
         const slot = Number(input.name.match(/^expert_(\d)$/)?.[1]);
         const at = slot ? origin(node, index, path) : undefined;
-        if (!at?.node) continue;
-        const made = maker(at, "ConditionExpert", "MCDM_EXPERT");
+        if (at?.node) yield {slot, at, made: maker(at, "ConditionExpert", "MCDM_EXPERT")};
+    }
+}
+
+/** The Condition Experts of a mixer, in slot order: [{node, path}]. */
+export function makers(node, path = []) {
+    return [...wired(node, path)].map(({made}) => made);
+}
+
+/**
+ * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
+ * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull}]; equal keys are one and the same expert, and
+ * the weight is NaN where only a run can tell it. path: see wires.js.
+ */
+export function experts(node, path = []) {
+    const found = [];
+    for (const {slot, at, made} of wired(node, path)) {
         const given = String(widgetValue(made.node, "name", made.path) ?? "").trim();
         const name = given || fileName(made) || made.node.title || say`expert ${slot}`;
         const weight = Number(widgetValue(made.node, "weight", made.path) ?? NaN);
-        found.push({slot, name, color: COLORS[slot - 1], key: keyOf(at), weight, lacksNull: lacksNull(made), made});
+        found.push({slot, name, color: COLORS[slot - 1], key: keyOf(at), weight, lacksNull: lacksNull(made)});
     }
     return found;
 }

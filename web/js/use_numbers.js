@@ -1,5 +1,5 @@
 /** Writes a mixture's numbers to where they come from: weights, windows, shares or reliabilities and their meaning. */
-import { experts, mixerBehind } from "./experts.js";
+import { makers, mixerBehind } from "./experts.js";
 import { markUndoStep } from "./host.js";
 import { widgetBehind } from "./wires.js";
 import { say } from "./words.js";
@@ -8,13 +8,13 @@ import { say } from "./words.js";
 function changes(node, numbers) {
     const mixer = mixerBehind(node);
     if (!mixer) return say`No Reliability Mixer is found behind this node; type the numbers yourself.`;
-    const own = experts(mixer.node, mixer.path);
+    const own = makers(mixer.node, mixer.path);
     if (own.length !== numbers.weights.length) {
         return say`The numbers are for ${numbers.weights.length} experts, and this mixer has ${own.length} of its own; \
 type those of chained mixers yourself.`;
     }
     const meaning = numbers.shares ? "shares" : "reliabilities";
-    const wanted = own.flatMap(({made}, i) => [
+    const wanted = own.flatMap((made, i) => [
         [made, "weight", numbers.weights[i]],
         [made, "start_percent", numbers.windows[i][0]],
         [made, "end_percent", numbers.windows[i][1]],
