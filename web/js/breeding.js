@@ -6,7 +6,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
-import { markUndoStep, nodeOf, onValue, outputsOf, toast } from "./host.js";
+import { chain, keepIn, markUndoStep, nodeOf, onValue, outputsOf, toast } from "./host.js";
 import { useNumbers } from "./use_numbers.js";
 import { say } from "./words.js";
 
@@ -54,6 +54,8 @@ function use(node) {
     node.setDirtyCanvas(true, true);
 }
 
+const shown = new Set();                                                // of the nodes in a graph
+
 class Picks {
     constructor(node) {
         this.node = node;
@@ -67,7 +69,9 @@ class Picks {
             getMaxHeight: () => this.height,
         });
         Object.assign(widget, {serialize: false});
-        for (const name of ["picks", "state", "candidates"]) onValue(valueOf(node, name), () => this.show());
+        for (const name of ["picks", "candidates"]) onValue(valueOf(node, name), () => this.show());
+        chain(node, "onConfigure", () => this.show());
+        keepIn(shown, node, this);
         this.show();
     }
 
@@ -76,6 +80,9 @@ class Picks {
     }
 
     show() {
+        const told = JSON.stringify([count(this.node), picked(this.node)]);
+        if (told === this.told) return;
+        this.told = told;
         const picks = picked(this.node), candidates = Array.from({length: count(this.node)}, (_, i) => `${i + 1}`);
         const button = (name, label, title) => {
             const rank = picks.indexOf(name) + 1;
@@ -105,6 +112,8 @@ app.registerExtension({
         if (node.comfyClass === NODE && node.addDOMWidget) new Picks(node);
     },
     setup() {
+        // A typed state, an undone step: the page lets nobody listen to the value of a text of several lines.
+        api.addEventListener("graphChanged", () => shown.forEach(picks => picks.show()));
         api.addEventListener("executed", ({detail}) => {
             const node = nodeOf(detail.display_node ?? detail.node), state = detail.output?.breed?.[0];
             const text = state !== undefined && node?.widgets?.find(widget => widget.name === "state");
