@@ -76,6 +76,6 @@ def test_two_generations_by_buttons(page):
     saved = page.page.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")
     page.load(saved)
     assert values() == after
-    page.page.locator(".mcdm-picks button").last.click()
+    page.page.locator(".mcdm-picks-anew").click()
     assert values() == {"picks": "", "state": ""}
     assert page.complaints() == []

@@ -92,7 +92,8 @@ class Picks {
             element.addEventListener("click", () => pick(this.node, name));
             return element;
         };
-        const anew = make("button", {type: "button", title: say`Forgets what was picked and begins anew`}, "\u21ba");
+        const title = say`Forgets what was picked and begins anew`;
+        const anew = make("button", {type: "button", class: "mcdm-picks-anew", title}, "\u21ba");
         anew.addEventListener("click", () => write(this.node, [], ""));
         const end = make("button", {type: "button", class: "mcdm-picks-use",
             title: say`Writes the numbers of the first pick, or of the best so far, into the graph`}, say`Use these`);
