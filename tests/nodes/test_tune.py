@@ -174,7 +174,7 @@ def samplers():
 
 def test_over_http(host):
     """Nearness to a picture that other weights have drawn; the verdict, the state, and a score that is missing."""
-    prompt = face(steps=2)
+    prompt = face(steps=8)
     settings = {name: prompt["sample"]["inputs"][name] for name in RUN} | {"latent_image": ["latent", 0]}
     small = {"trials": 8, "candidates": 4, "fresh_seeds": 2}
     graph = prompt | {
