@@ -6,7 +6,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
-import { chain, keepIn, markUndoStep, nodeOf, onValue, outputsOf, toast } from "./host.js";
+import { chain, keepIn, markUndoStep, mount, nodeOf, onValue, outputsOf, toast } from "./host.js";
 import { useNumbers } from "./use_numbers.js";
 import { say } from "./words.js";
 
@@ -79,6 +79,11 @@ class Picks {
         return HEAD + ROW * Math.ceil((count(this.node) + 4) / COLUMNS) + 8;
     }
 
+    /** After undo, see host.js. */
+    mount() {
+        mount(this.node, this.element, ".mcdm-picks");
+    }
+
     show() {
         const told = JSON.stringify([count(this.node), picked(this.node)]);
         if (told === this.told) return;
@@ -111,6 +116,12 @@ app.registerExtension({
     },
     nodeCreated(node) {
         if (node.comfyClass === NODE && node.addDOMWidget) new Picks(node);
+    },
+    afterConfigureGraph() {
+        for (const picks of shown) {
+            picks.show();
+            picks.mount();
+        }
     },
     setup() {
         // A typed state, an undone step: the page lets nobody listen to the value of a text of several lines.
