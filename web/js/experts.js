@@ -53,7 +53,7 @@ function keyOf(at) {
     return `${[...at.path, at.node].map(node => node.id).join(":")}/${at.slot}`;
 }
 
-/** The wired slots of a node with inputs expert_1 ... expert_8: {slot, at: what arrives, made: its Condition Expert}. */
+/** The wired slots of a node with inputs expert_1 ... expert_8: {slot, at: what arrives, made: its ConditionExpert}. */
 function* wired(node, path) {
     for (const [index, input] of (node.inputs ?? []).entries()) {
         const slot = Number(input.name.match(/^expert_(\d)$/)?.[1]);
