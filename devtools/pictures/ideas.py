@@ -87,7 +87,7 @@ def ideas() -> dict[str, Prompt]:
             numbers="0.5, 0.5"),
         "flux_and_z_image": united(
             shape("faces_sketch", "face_drawing", weight=0.5),
-            words("faces_text", "red hair, glasses, smiling, blue background, green shirt", weight=0.5)),
+            words("faces_text", "red hair, wavy hair, glasses, smiling, blue background", weight=0.5)),
         "wan22_high_and_low_noise": united(
             shape("faces_hair", "face_hair", weight=2.0, end_percent=0.35),
             words("faces_text", "blond hair, glasses, smiling, pink background", weight=2.5, start_percent=0.35)),
@@ -108,7 +108,7 @@ def ideas() -> dict[str, Prompt]:
         "class_with_unconditional_null": united(
             label("balloon", weight=2.5), numbers="1", meaning="reliabilities"),
         "sdxl_and_sd15_controlnet": united(
-            words("faces_text", "red hair, tan skin, glasses, serious, purple background", weight=2.5),
+            words("faces_text", "red hair, wavy hair, tan skin, glasses, smiling, purple background", weight=2.5),
             shape("faces_sketch", "face_drawing", weight=1.0),
             numbers="1, 0"),
         "flux_and_sdxl": united(

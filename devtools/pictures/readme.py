@@ -105,7 +105,7 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     options("pictures readme", __doc__).parse_args(arguments)
     example_inputs()
     conditions = held_out(24)
-    effect(comfy, conditions.pick([1, 4, 6, 11, 15]))
+    effect(comfy, conditions.pick([4, 6, 11, 15]))
     weights(comfy, conditions.pick([4, 11]))
     reliabilities(comfy, conditions.pick([4, 11]))
     shares(comfy, conditions.pick([4, 11]))
