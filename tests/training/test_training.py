@@ -19,6 +19,7 @@ from unite_and_conquer.devtools import commands
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.setup import Comfy
 from unite_and_conquer.mcdm.experts.networks.embedded import EmbeddedUNet
+from unite_and_conquer.mcdm.experts.quantize import dequantize
 from unite_and_conquer.training import loop
 from unite_and_conquer.training.datasets import folder as folders
 from unite_and_conquer.training.datasets import picture_files
@@ -90,7 +91,8 @@ def test_the_rate_of_a_training_counted_in_steps():
 
 def test_a_start_hands_on_what_fits():
     file = BUILTIN / "faces_text.safetensors"
-    given, facts = contents(file)
+    stored, facts = contents(file)
+    given = dequantize(stored)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = EmbeddedUNet(map_channels=1)
