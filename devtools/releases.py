@@ -7,10 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .base_python import fits, suffix
 from .locks import make_once, stamped, write_stamp
 from .paths import cache_root
 from .setup import install_requirements, make_venv, nvidia_driver, venv_python
-from .terminal import Trouble, clean_env, run, runs, say
+from .terminal import Trouble, clean_env, run, say
 
 REPOSITORY = "https://github.com/Comfy-Org/ComfyUI"
 FETCHED = re.compile(r"newest|master|\d+(\.\d+)+")
@@ -42,12 +43,12 @@ def choose(where: str, or_wheel: bool = False) -> None:
 def fetch(name: str) -> Path:
     """The folder of a release or of master, with a virtual environment inside, made if it is missing or out of date."""
     branch, commit = find(name)
-    home = cache_root() / f"comfyui-{branch}-{'cuda' if nvidia_driver() else 'cpu'}"
+    home = cache_root() / f"comfyui-{branch}-{'cuda' if nvidia_driver() else 'cpu'}{suffix()}"
     tree, stamp = home / "ComfyUI", home / "ready.txt"
     python = venv_python(tree / "venv")
 
     def ready() -> bool:
-        return stamped(stamp, commit) and (tree / "main.py").is_file() and runs(python, "-c", "")
+        return stamped(stamp, commit) and (tree / "main.py").is_file() and fits(python)
 
     def make() -> None:
         for file in (tree / ".git").rglob("*"):

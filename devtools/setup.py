@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .base_python import base_python, fits, suffix
 from .locks import make_once, stamped, write_stamp
 from .paths import CHECKOUT, ROOT, cache_root
 from .terminal import Trouble, run, runs, say
@@ -93,22 +95,11 @@ def comfy_in(tree: Path) -> Comfy:
 
 # -------------------------------------------------------------------------------------------------- the pack's own
 
-def base_python() -> str:
-    """The Python for a virtual environment: MCDM_PYTHON, else 3.11 or 3.12 (most wheels), else the running one."""
-    supported = "(3, 10) <= sys.version_info[:2] <= (3, 14)"
-    probe = f"import sys, venv, ensurepip; print(sys.executable); sys.exit(not {supported})"
-    names = [os.environ.get("MCDM_PYTHON", ""), "python3.11", "python3.12", sys.executable]
-    for python in filter(None, map(shutil.which, names)):
-        if runs(python, "-c", probe):
-            return python
-    raise Trouble("No Python 3.10 to 3.14 that can make a virtual environment: "
-                  "install one (on Debian and Ubuntu also python3-venv).")
-
-
 def make_venv(python: Path) -> None:
     """The virtual environment of this interpreter."""
     home = python.parent.parent
-    run(f"Making a virtual environment in {home}", base_python(), "-m", "venv", home)
+    base = base_python()
+    run(f"Making a virtual environment of {base.path} in {home}", base.path, "-m", "venv", home)
 
 
 def pip(python: Path, verb: str, *arguments: str | Path) -> list[str | Path]:
@@ -145,6 +136,19 @@ def torch_sources() -> Iterator[list[str]]:
             yield ["--index-url", f"https://download.pytorch.org/whl/{build}", "--timeout", "15", "--retries", "1"]
 
 
+def refuse_cuda() -> None:
+    """Raises Trouble where all that is left is PyPI's torch, with CUDA's libraries, and there is no use for them."""
+    with_cuda = sys.platform == "linux" and platform.machine() == "x86_64"
+    if not with_cuda or nvidia_driver() or os.environ.get("MCDM_CUDA"):
+        return
+    version = ".".join(map(str, base_python().version))
+    raise Trouble(
+        f"There is no torch without CUDA for Python {version} within reach, and PyPI's brings 7 GB for graphics cards "
+        "to a machine that has none: let pip reach download.pytorch.org, or put the wheels of torch and torchvision "
+        "for the processor where PIP_FIND_LINKS leads, or call dev.py with another Python, or set MCDM_CUDA=1 and have "
+        "the 7 GB.")
+
+
 def install_requirements(python: Path, tree: Path, left_out: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> None:
     """torch from the best place, then all that ComfyUI asks for, less and more than its list says."""
     lines = (tree / "requirements.txt").read_text("utf-8").splitlines()
@@ -155,17 +159,19 @@ def install_requirements(python: Path, tree: Path, left_out: tuple[str, ...] = (
             label = "Trying " + " ".join(source[:2]) + " for torch"
             run(label, *pip(python, "install", "--no-deps", *source, *torch))
             break
+    else:
+        refuse_cuda()
     run("Installing ComfyUI's requirements", *pip(python, "install", *wanted, *also))
 
 
 def cached_comfy() -> Comfy:
     """The pack's own ComfyUI, made if it is missing or half-made, or if its Python has gone."""
-    home = cache_root() / f"comfyui-{COMFYUI}-{'cuda' if nvidia_driver() else 'cpu'}"
+    home = cache_root() / f"comfyui-{COMFYUI}-{'cuda' if nvidia_driver() else 'cpu'}{suffix()}"
     comfy = Comfy(venv_python(home / "venv"), home / "ComfyUI", own=False)
     stamp, text = home / "ready.txt", f"{WHEEL} without {LEFT_OUT}, with {ALSO}\n"
 
     def ready() -> bool:
-        return stamped(stamp, text) and (comfy.tree / "main.py").is_file() and runs(comfy.python, "-c", "")
+        return stamped(stamp, text) and (comfy.tree / "main.py").is_file() and fits(comfy.python)
 
     def make() -> None:
         say(f"Setting up ComfyUI {COMFYUI} in {home}, once: an environment, ComfyUI, torch and ComfyUI's requirements. "

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .base_python import fits, suffix, version_of
 from .locks import make_once, stamped, write_stamp
 from .paths import cache_root
 from .setup import Comfy, find_comfy, make_venv, pip, venv_python
@@ -33,6 +34,7 @@ def with_tools(*programs: str) -> tuple[Path, dict[str, str]]:
     """An interpreter with the tools, these programs beside it, and the environment that tests and benchmarks read."""
     comfy = find_comfy()
     python = tools_python(comfy)
+    say(f"Python {version_of(python)} in {python.parent}, ComfyUI in {comfy.tree}")
     system_packages(python, *programs)
     return python, clean_env(MCDM_COMFYUI=str(comfy.tree), MCDM_BROWSER=find_browser() or "")
 
@@ -74,11 +76,11 @@ def overlay(home: Path, python: Path) -> None:
 
 def comfy_cli() -> Path:
     """The command `comfy` of comfy-cli, whose many requirements get an environment of their own."""
-    home = cache_root() / "comfy-cli"
+    home = cache_root() / f"comfy-cli{suffix()}"
     python, stamp = venv_python(home), home / "ready.txt"
 
     def ready() -> bool:
-        return stamped(stamp, COMFY_CLI) and runs(python, "-c", "")
+        return stamped(stamp, COMFY_CLI) and fits(python)
 
     def make() -> None:
         shutil.rmtree(home, ignore_errors=True)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -122,7 +122,8 @@ def _cells(field: torch.Tensor) -> list[int]:
 
 def project(field: torch.Tensor, along: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The parts of a field [B, ...] along another and orthogonal to it, picture by picture."""
-    direction = F.normalize(along, dim=_cells(along))       # type: ignore[arg-type]
+    cells: Any = _cells(along)      # F.normalize takes several dimensions, which its types do not say in all versions
+    direction = F.normalize(along, dim=cells)
     parallel = (field * direction).sum(dim=_cells(field), keepdim=True) * direction
     return parallel, field - parallel
 

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,8 @@ class Training:
         if plan.start and not state:
             begin(net, plan.start, json.loads(plan.metadata.get("vocabulary", "[]")))
         self.average = copy.deepcopy(net).to(self.device)
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        movable: Any = net      # torch's types know of memory formats from some version on
+        movable.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
         self.net, self.optimizer = self.accelerator.prepare(net, optimizer)
         self.bare = self.accelerator.unwrap_model(self.net)     # without what several processes put around it

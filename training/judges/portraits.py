@@ -71,7 +71,7 @@ def held_out(count: int, seed: int = HELD_OUT) -> Conditions:
 def word_of_each_group(bag: np.ndarray) -> list[int]:
     """A bag of words [V] in {0, 1} as the index within each of the judge's groups."""
     borders = np.cumsum(list(parser.GROUPS.values()))[:-1]
-    return [int(group.argmax()) for group in np.split(bag, borders)]
+    return [int(np.argmax(group)) for group in np.split(bag, borders)]
 
 
 def edge_f1(a: torch.Tensor, b: torch.Tensor, tolerance: int = 2) -> torch.Tensor:

@@ -57,7 +57,7 @@ def _desert(p: Pen, rng: np.random.Generator, time: str) -> None:
         y, phase = horizon + 8 * k, rng.uniform(0, 6.3)
         p.fill(hills(y, 3, 11, phase), lit(c, time))
     for _ in range(2):
-        x, y = rng.choice([rng.uniform(3, 14), rng.uniform(50, 61)]), rng.uniform(36, 44)
+        x, y = float(rng.choice([rng.uniform(3, 14), rng.uniform(50, 61)])), rng.uniform(36, 44)
         g = lit((70, 142, 74), time)
         p.line(polygon((x, y), (x, y - 12)), g, 3)
         p.line(open_curve((x, y - 4), (x + 4, y - 4.5), (x + 4.5, y - 9)), g, 2)
@@ -127,13 +127,13 @@ def _snow(p: Pen, rng: np.random.Generator, time: str) -> None:
 def _room(p: Pen, rng: np.random.Generator, time: str) -> None:
     wall = ((222, 196, 166), (176, 200, 196), (206, 178, 196))[rng.integers(3)]
     p.ground(0, wall)
-    for x in range(4, 64, 8):
-        p.fill(box(x, 0, x + 1.2, 44), shade(wall, 0.93))
+    for left in range(4, 64, 8):
+        p.fill(box(left, 0, left + 1.2, 44), shade(wall, 0.93))
     p.ground(44, (160, 104, 62))
     for y in (49, 55, 61):
         p.line(polygon((0, y), (64, y)), (132, 82, 48), 0.8)
     p.fill(box(-1, 42.4, 65, 45), (246, 240, 230))
-    x = rng.choice([5.0, 41.0]) + rng.uniform(-2, 2)
+    x = float(rng.choice([5.0, 41.0])) + rng.uniform(-2, 2)
     p.fill(box(x, 6, x + 18, 26), (250, 248, 244))
     p.fill(box(x + 1.6, 7.6, x + 16.4, 24.4), (150, 208, 244))
     p.line(polygon((x + 9, 7), (x + 9, 25)), (250, 248, 244), 1.4)
@@ -150,7 +150,7 @@ def _space(p: Pen, rng: np.random.Generator, time: str) -> None:
         r = rng.uniform(0.4, 0.9)
         p.fill(oval(rng.uniform(0, 64), rng.uniform(0, 64), r, r), (255, 255, 255))
     x = rng.uniform(6, 58)
-    y = rng.choice([rng.uniform(6, 14), rng.uniform(50, 58)])
+    y = float(rng.choice([rng.uniform(6, 14), rng.uniform(50, 58)]))
     r = rng.uniform(6, 9)
     c = ((216, 120, 84), (120, 170, 220), (206, 176, 110))[rng.integers(3)]
     p.fill(oval(x, y, r, r), c)
@@ -166,7 +166,7 @@ def _underwater(p: Pen, rng: np.random.Generator, time: str) -> None:
         p.fill(polygon((x - 2, 0), (x + 3, 0), (x + 12, 64), (x, 64)), (220, 250, 255), alpha=34)
     p.fill(ridge(rng, 58, 4, 9), (200, 182, 128))
     for _ in range(5):
-        x, h = rng.choice([rng.uniform(1, 16), rng.uniform(48, 63)]), rng.uniform(14, 28)
+        x, h = float(rng.choice([rng.uniform(1, 16), rng.uniform(48, 63)])), rng.uniform(14, 28)
         c = ((30, 132, 84), (60, 160, 70), (214, 90, 110))[rng.integers(3)]
         stem = [(x + 1.8 * math.sin(k * 1.7), 60 - h * k / 5) for k in range(6)]
         p.line(open_curve(*stem), c, 2)
