@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,9 +44,10 @@ def version_of(python: str | Path) -> str:
     """Such as 3.11.7; "" where it does not run."""
     code = "import platform; print(platform.python_version())"
     try:
-        return subprocess.check_output([python, "-c", code], env=clean_env(), text=True, timeout=60).strip()
-    except (OSError, subprocess.SubprocessError):
+        ended = subprocess.run([python, "-c", code], env=clean_env(), capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
         return ""
+    return (ended.stdout or "").strip()
 
 
 def fits(python: Path) -> bool:
@@ -66,5 +68,5 @@ def _supported(name: str) -> Base | None:
 
 
 def _minor(version: str) -> tuple[int, int]:
-    major, minor, *_ = *version.split("."), "0", "0"
-    return int(major or 0), int(minor)
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -34,8 +34,8 @@ def with_tools(*programs: str) -> tuple[Path, dict[str, str]]:
     """An interpreter with the tools, these programs beside it, and the environment that tests and benchmarks read."""
     comfy = find_comfy()
     python = tools_python(comfy)
-    say(f"Python {version_of(python)} in {python.parent}, ComfyUI in {comfy.tree}")
     system_packages(python, *programs)
+    say(f"Python {version_of(python)} in {python.parent}, ComfyUI in {comfy.tree}")
     return python, clean_env(MCDM_COMFYUI=str(comfy.tree), MCDM_BROWSER=find_browser() or "")
 
 

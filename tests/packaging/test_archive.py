@@ -93,7 +93,7 @@ def anchors(page: Path) -> set[str]:
 def dead_links(folder: Path) -> list[str]:
     """Links of the pages in a folder that lead neither to a file there, nor into the part of the repository left out.
 
-    The host serves web/docs/ beside the pictures there, and looks for them by their name alone.
+    The host serves web/docs/ alone, so that these pages lead to any other by its address.
     """
     dead = []
     for page in sorted(folder.rglob("*.md")):
@@ -104,7 +104,9 @@ def dead_links(folder: Path) -> list[str]:
                 continue
             kind, _, name = place.removeprefix(f"{REPOSITORY}/").partition("/main/")
             target = (ROOT / name if outside else page.parent / place) if place else page
-            known = target.exists() and (not outside or (kind == "blob" and not (folder / name).exists()))
+            served = page.parent.name == "docs" and page.parents[1].name == "web"     # by the host, without the archive
+            right = kind == "blob" and (served or not (folder / name).exists())
+            known = target.exists() and (right or not outside)
             if not known or (anchor and anchor not in anchors(target)):
                 dead.append(f"{page.relative_to(folder).as_posix()}: {link}")
     return dead

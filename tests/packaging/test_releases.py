@@ -106,4 +106,4 @@ def test_a_folder_is_the_ComfyUI_in_it(tmp_path):
     """By the command itself; a folder without one is a sentence."""
     command = [sys.executable, ROOT / "dev.py", "demo", "--comfyui", tmp_path]
     run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 1 and run.stderr.startswith(f"dev.py: {tmp_path} has no main.py")
+    assert run.returncode == 1 and run.stderr.splitlines()[-1].startswith(f"dev.py: {tmp_path} has no main.py")
