@@ -17,7 +17,7 @@ except ModuleNotFoundError:         # Python 3.10
     import tomli as tomllib
 
 RULES = json.loads((Path(__file__).parent / "registry_scan.json").read_text("utf-8"))["rules"]
-MOST_BYTES = 45e6
+MOST_BYTES = 35 * 2**20
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
 LINK = re.compile(r"\]\(([^)\s]+)\)|\b(?:src|href)=\"([^\"]+)\"")
 
