@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..mcdm.experts.modality import Modality, conditioning
 from ..mcdm.host.models import embedded_for
-from .checks import check_choice
+from .checks import LowerBound, check_choice
 from .common import ADVANCED, CATEGORY, modalities, search_aliases
 
 MODALITIES = ("auto", "hair", "skin", "face", "sketch", "low resolution", "inpainting")
@@ -136,7 +136,7 @@ class MapCondition(io.ComfyNode):
                               tooltip="The map as a mask, instead of the image. Inpainting takes both: white is "
                                       "repainted."),
                 ADD_TO,
-                io.Float.Input("noise_augmentation", default=0.0, min=0.0, max=0.25, step=0.01,
+                io.Float.Input("noise_augmentation", default=0.0, min=LowerBound(0.0), max=0.25, step=0.01,
                                tooltip="How much the embedded upsampler may change the small picture: noise of this "
                                        "strength is added to it, and the upsampler is told. 0 keeps what it shows; "
                                        "higher values let specks and small faults go, and small things with them.",

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 # [[node, text], ...]. The classic canvas paints titles: it is listened to, at a scale where it paints them. Elements
 # are cut where their text is wider than they are. What somebody has chosen or typed may be, such as names of files.
+# The newer canvas of older pages writes the pack's name into every title, which takes the room of long ones.
 CUT = """() => {
     const nodes = app.graph.nodes, isReroute = node => /reroute/i.test(node.type), cut = [];
     const named = node => [node.getTitle(), ...[...node.inputs, ...node.outputs].filter(slot => !slot.widget)
@@ -20,10 +21,14 @@ CUT = """() => {
     for (const home of document.querySelectorAll(".mcdm-pad-head, .mcdm-pad-foot, .mcdm-pad-text, .mcdm-regions"))
         look(home, home.className, () => true);
     if (LiteGraph.vueNodesMode) {
+        const badges = [...document.querySelectorAll("[data-node-id] span, [data-node-id] div")]
+            .filter(element => own(element) === "comfyui-unite-and-conquer");
+        for (const badge of badges) badge.style.display = "none";
         for (const node of nodes) {
             const card = document.querySelector(`[data-node-id="${node.id}"]`), names = named(node);
             if (card && !isReroute(node)) look(card, node.getTitle(), text => names.includes(text));
         }
+        for (const badge of badges) badge.style.display = "";
         return cut;
     }
     const {ds} = app.canvas, {scale} = ds, offset = [...ds.offset], {fillText} = CanvasRenderingContext2D.prototype;

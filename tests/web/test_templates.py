@@ -18,7 +18,7 @@ from unite_and_conquer.devtools.prompts import TITLES, drawing, names
 SLACK = 4                               # of overlaps, in the canvas's units
 LONGEST = 36                            # characters of a title that the gallery shows whole
 NOTES = "MarkdownNote"
-NARROW = "[data-node-id] * { max-width: 60px !important; }"         # newer pages widen a node for its title
+NARROW = "[data-node-id] * { max-width: 150px !important; }"         # newer pages widen a node for its title
 WORDY = "A title that is far longer than the node has room for, whichever canvas draws it"
 
 
