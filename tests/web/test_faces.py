@@ -14,7 +14,7 @@ from unite_and_conquer.devtools.browser import Pad, opened
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.versions import UNDO_STEP
 
-HOST = "app.graph.nodes.find(node => node.subgraph)"
+HOST = """app.graph.nodes.find(node => node.subgraph && node.title !== "Enlarge to 256")"""
 EYE = "[data-testid=subgraph-widget-item], .bg-node-component-surface.rounded"
 INWARDS = """() => {
     const {subgraph} = HOST, mixer = subgraph.nodes.find(node => node.type === "ReliabilityMixer");
