@@ -143,9 +143,10 @@ class Page:
     def run(self) -> dict[str, str]:
         """Presses the run button and waits for the end, which must be a good one.
 
-        Returns what was saved, of a batch the first, as /view wants it: filename, subfolder and type.
+        Returns what was saved, of a batch the first, as /view wants it: filename, subfolder and type. Of several nodes
+        that save, the first counts.
         """
-        save, = (key for key, call in self.prompt().items() if call["class_type"].startswith("Save"))
+        save = min((key for key, call in self.prompt().items() if call["class_type"].startswith("Save")), key=int)
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
         self.page.get_by_test_id("queue-button").click()
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)

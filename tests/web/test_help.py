@@ -23,6 +23,7 @@ DOCS = ROOT / "web" / "docs"
 PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
 IMAGE = re.compile(r"!\[(.+?)\]\((\S+?)\)")
 BLUEPRINT, AT_ONCE = "Unite two checkpoints", "Unite the built-in face experts"
+ENLARGED = "Enlarge to 256"
 OUTPUTS_OF_A_SUBGRAPH = -20         # as the id of a node
 EMPTY = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
 
@@ -184,7 +185,7 @@ def test_the_template_browser_shows_them(page):
 def test_the_host_lists_the_blueprints(host):
     keys = {entry["name"]: key for key, entry in host.get_json("/global_subgraphs").items()
             if entry["info"]["node_pack"] == f"custom_nodes.{PACK}"}
-    assert sorted(keys) == sorted([BLUEPRINT, AT_ONCE])
+    assert sorted(keys) == sorted([BLUEPRINT, AT_ONCE, ENLARGED])
     for name, key in keys.items():
         file = ROOT / "subgraphs" / f"{name}.json"
         assert host.get_json(f"/global_subgraphs/{key}")["data"] == file.read_text("ascii")
@@ -229,10 +230,13 @@ def run_blueprint(page, host, name, values):
 
 
 def test_the_built_in_experts_run_at_once(page, host):
-    """The blueprint as it comes draws what the first template draws."""
+    """The blueprint as it comes draws what the first template draws before that is enlarged; it scales it itself."""
     widgets, prompt, drawn = run_blueprint(page, host, AT_ONCE, {})
     assert widgets[:7] == ["hair map", "skin map", "words", *(f"weight of {what}" for what in widgets[:3]), "shares"]
-    flat = prompts.prompt("start_here")
+    scaled, = (call for call in prompt.values() if call["class_type"] == "ImageScale")
+    whole = prompts.edited(prompts.prompt("start_here"), {"18": {"images": ["scaled", 0]}})
+    flat = {key: call for key, call in whole.items() if not key.startswith("24:")}              # the enlargement
+    flat["scaled"] = scaled | {"inputs": scaled["inputs"] | {"image": ["23:16", 0]}}
     types, flat_types = (sorted(call["class_type"] for call in graph.values()) for graph in (prompt, flat))
     assert types == flat_types
     wanted, = host.images(host.run(flat))
