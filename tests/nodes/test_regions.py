@@ -1,4 +1,6 @@
 """Expert Regions over HTTP: a picture in two parts, and a bad text that is told once, at its node, with its line."""
+import re
+
 import numpy as np
 
 from support.tensors import pixels
@@ -39,3 +41,28 @@ def test_a_bad_text_is_told_once_at_its_node_with_its_line(host):
     assert [data["node_id"] for data in told] == ["regions"]
     assert error_of(entry) == (
         "regions, line 2: 'nobody' is not the name or the slot of an expert; these are 'words' (1), 'hair' (2).")
+
+
+BAD = [
+    "words", "words box 0 0 1 1", ": box 0 0 1 1", "nobody: box 0 0 1 1", "9 9: box 0 0 1 1", "0: box 0 0 1 1",
+    "words:", "words: ;", "words: box 0 0 1 1;", "words: circle 0 0 1", "words: BOX 0 0 1 1", "words: box",
+    "words: box 0 0 1", "words: box 0 0 1 1 1", "words: box 0 0 2 1", "words: box -0.1 0 1 1", "words: box 0,5 0 1 1",
+    "words: box a b c d", "words: box nan 0 1 1", "words: box inf 0 1 1", "words: box 0.5 0 0.5 1",
+    "words: box 0.6 0 0.4 1", "words: ellipse 0.5 0.5 0 0.2", "words: ellipse 0.5 0.5 0.2", "words: brush 0.1",
+    "words: brush 0 0.5,0.5", "words: brush 0.1 0.5", "words: brush 0.1 0.5,0.5,0.5", "words: brush 0.1 0.5,1.5",
+    "words: erase 0.1 0.5,0.5", "words: box 0 0 1 1; erase 0.1 0.5,0.5 crop", "words: box 0 0 1 1 @5-2",
+    "words: box 0 0 1 1 @5", "words: box 0 0 1 1 @0-2 @3-4", "words: box 0 0 0.5 1 crop; box 0.5 0 1 1",
+    "words: box 0 0 0.5 1 crop", "words: box 0 0 1 1\n\nhair; box 0 0 1 1",
+]
+
+
+def test_each_of_many_bad_texts_is_told_once_in_one_sentence(host):
+    for text in BAD:
+        entry = host.wait(host.post_prompt(regional(text)))
+        told = [data for event, data in entry["status"]["messages"] if event == "execution_error"]
+        assert [data["node_id"] for data in told] == ["regions"], text
+        said = error_of(entry)
+        line = 3 if "\n" in text else 1
+        where = "regions: expert 'words' " if text.endswith("crop") and ";" not in text else f"regions, line {line}: "
+        assert said.startswith(where) and said.endswith("."), said
+        assert not re.search(r"\.\s+[A-Z]|\n", said), said

@@ -19,6 +19,29 @@ CENTRE = f"""scale => {{
     ds.offset = [canvas.clientWidth / 2 / scale - x - 145, canvas.clientHeight / 2 / scale - y - 330];
     app.canvas.setDirty(true, true);
 }}"""
+HOST = "app.graph.nodes.find(node => node.subgraph?.nodes.some(inner => inner.type === 'ExpertRegions'))"
+EYE = "[data-testid=subgraph-widget-item], .bg-node-component-surface.rounded"
+INWARDS = f"""() => {{
+    const {{subgraph}} = {HOST}, inner = subgraph.nodes.find(node => node.type === "ExpertRegions");
+    const input = subgraph.addInput("regions", "STRING");
+    input.connect(inner.inputs.find(input => input.name === "regions"), inner);
+}}"""
+COPY = f"""() => {{
+    app.canvas.selectNode({HOST});
+    app.canvas.copyToClipboard();
+    app.canvas.pasteFromClipboard({{connectInputs: true}});
+}}"""
+LATENT = """([width, height]) => {
+    const {widgets} = app.graph.nodes.find(node => node.type === "EmptyExpertLatent");
+    for (const [name, value] of Object.entries({width, height})) widgets.find(one => one.name === name).value = value;
+    app.canvas.setDirty(true, true);
+}"""
+PROPORTIONS = """wanted => [...document.querySelectorAll(".mcdm-regions-stage")].some(stage => {
+    const box = stage.getBoundingClientRect();
+    return box.width && Math.abs(box.width / box.height - wanted) < 0.03;
+})"""
+
+
 class Drawing(Page):
     """A page with the workflow whose experts are united by regions."""
 
@@ -32,8 +55,8 @@ class Drawing(Page):
                 for place, value in inputs.items():
                     node["widgets_values"][["regions", "rest", "feather", "overlap"].index(place)] = value
         self.load(drawing)
+        self.page.evaluate(CENTRE, scale)   # what is out of the window is not drawn
         self.stage.wait_for()
-        self.page.evaluate(CENTRE, scale)
         self.box(self.stage)
         self.page.evaluate(CAPTURE)         # cards grow to what is in them: no step that undo should take back
         self.page.wait_for_timeout(UNDO_STEP)
@@ -57,12 +80,50 @@ class Drawing(Page):
         return self.editor.locator(".mcdm-regions-stage > svg")
 
     @property
+    def seen(self) -> Any:
+        """The canvases that are seen."""
+        return self.editor.filter(visible=True)
+
+    def fold(self) -> None:
+        """Puts the node into a subgraph."""
+        self.page.evaluate(f"() => {{ app.graph.convertToSubgraph(new Set([{NODE}])) }}")
+        self.page.wait_for_timeout(UNDO_STEP)
+
+    def eye(self, name: str) -> None:
+        """Opens or closes an eye in the panel of the subgraph's widgets."""
+        self.page.evaluate(f"() => app.canvas.selectNode({HOST})")
+        command = "() => app.extensionManager.command.execute('Comfy.Graph.EditSubgraphWidgets')"
+        self.page.evaluate(command)
+        self.page.locator(EYE).filter(has_text=re.compile(name)).get_by_role("button").click()
+        self.page.evaluate(command)
+        self.page.evaluate("() => app.canvas.deselectAll()")
+        self.page.evaluate(CAPTURE)
+        self.page.wait_for_timeout(UNDO_STEP)
+
+    @property
+    def queued(self) -> list[str]:
+        """The texts of all regions in the prompt."""
+        return [call["inputs"]["regions"] for call in self.prompt().values() if call["class_type"] == "ExpertRegions"]
+
+    def queues(self, *texts: str) -> None:
+        for _ in range(50):
+            if self.queued == list(texts):
+                break
+            self.page.wait_for_timeout(100)
+        assert self.queued == list(texts), self.queued
+
+    @property
     def note(self) -> str:
         return self.editor.locator(".mcdm-regions-note").inner_text()
 
     @property
     def text(self) -> str:
         return self.page.evaluate(f"() => {TEXT}.value")
+
+    def has_proportions(self, width: int, height: int) -> None:
+        """Gives the latent a size, and waits until the canvas that is seen has its proportions."""
+        self.page.evaluate(LATENT, [width, height])
+        self.page.wait_for_function(PROPORTIONS, arg=width / height)
 
     def expert(self, name: str) -> None:
         self.editor.get_by_role("radio", name=name, exact=True).click()

@@ -20,6 +20,8 @@ SAVED = """before => {
     return name !== before && name;
 }"""
 
+REGIONS = "() => app.graph.nodes.find(node => node.type === 'ExpertRegions').widgets[0].value"
+
 
 class Stranger:
     """Counts what somebody does."""
@@ -38,6 +40,15 @@ class Stranger:
             self.click(card)
             with suppress(TimeoutError):
                 card.wait_for(state="detached", timeout=10_000)
+
+    def open(self, name: str) -> None:
+        """A workflow of the pack, by the search in the page's own list of templates."""
+        self.click(self.page.get_by_role("button", name=re.compile("^Templates")).first)
+        dialog = self.page.get_by_role("dialog")
+        self.click(dialog.get_by_text(PACK, exact=True))
+        self.actions += 1
+        dialog.get_by_placeholder(re.compile("^Search")).first.fill(prompts.TITLES[name].partition(" ")[2])
+        self.choose(dialog.get_by_test_id(f"template-workflow-{prompts.TITLES[name]}"))
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         self.actions += 1
@@ -74,4 +85,22 @@ def test_a_picture_and_another_in_under_a_dozen_actions(host, browser, vue):
         assert np.abs(a - b).mean() > 2, "the pad changes the picture"
         assert [said for said in page.complaints() if said not in page.errors] == []
         assert [error for error in page.errors if PACK in error] == []          # the page itself may have some
+        assert stranger.actions < 12
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+def test_left_this_right_that_in_under_a_dozen_actions(host, browser, vue):
+    with opened(browser, host, Page, vue=vue) as page:
+        stranger = Stranger(page)
+        stranger.open("two_experts_by_regions")
+        canvas = page.page.locator(".mcdm-regions")
+        first = stranger.run()
+        canvas.get_by_label("Start with").select_option(label="Left and right")
+        stranger.actions += 2
+        assert page.page.evaluate(REGIONS) == "object: box 0 0 0.5 1\nscene: box 0.5 0 1 1"
+        second = stranger.run(first)
+        a, b = (pixels(host.get("/view", filename=name, subfolder="mcdm", type="output")).astype(float)
+                for name in (first, second))
+        assert np.abs(a - b).mean() > 2, "the regions change the picture"
+        assert [said for said in page.complaints() if said not in page.errors] == []
         assert stranger.actions < 12

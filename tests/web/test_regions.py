@@ -1,14 +1,15 @@
 """The canvas on Expert Regions with a real mouse and keyboard."""
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
 import pytest
 
-from support.regions_page import EXPERT, NODE, TEXT, Drawing
+from support.regions_page import COPY, EXPERT, INWARDS, NODE, TEXT, Drawing
 from support.tensors import pixels
-from unite_and_conquer.devtools.browser import opened
+from unite_and_conquer.devtools.browser import WINDOW, opened
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["classic", "vue"])
@@ -112,7 +113,7 @@ def test_undo_copies_names_and_bypass(page):
     page.page.wait_for_timeout(1000)
     prompt = page.prompt()
     regions, = (call for call in prompt.values() if call["class_type"] == "ExpertRegions")
-    assert regions["inputs"]["regions"] == page.text and "expert_regions" not in regions["inputs"]
+    assert regions["inputs"]["regions"] == page.text
 
 
 def test_texts_that_do_not_fit_are_told(page):
@@ -147,3 +148,79 @@ def test_to_start_with(page):
     ]:
         menu.select_option(label=label)
         assert page.text == text
+
+
+def test_the_text_is_typed_and_drawn(page):
+    """In the field under the canvas, which the node's own text has become: its value is all that files hold."""
+    page.show(rest="all", feather=0.0)
+    field = page.editor.get_by_role("textbox")
+    field.fill("object: box 0 0 0.5 1")
+    assert page.text == "object: box 0 0 0.5 1" and page.stage.locator(".mcdm-regions-shape").count() == 1
+    page.drag((0.6, 0.1), (0.9, 0.9))
+    assert field.input_value() == page.text and "; box " in page.text
+    widgets = page.page.evaluate(f"() => {NODE}.widgets.map(widget => widget.name)")
+    assert widgets == ["regions", "rest", "feather", "overlap"]
+    assert page.page.evaluate(f"() => {NODE}.serialize().widgets_values") == [page.text, "all", 0, "share"]
+
+
+def test_the_canvas_has_the_proportions_of_the_latent(page):
+    page.show("object: box 0 0 0.5 1", rest="all", feather=0.0)
+    for size in ((64, 96), (128, 64), (64, 64)):
+        page.has_proportions(*size)
+
+
+def test_touch(page):
+    page.show(rest="all", feather=0.0)
+    box = page.box(page.stage)
+    finger = page.page.context.new_cdp_session(page.page)
+    for kind, x, y in [("touchStart", 0.2, 0.2), ("touchMove", 0.3, 0.4), ("touchMove", 0.6, 0.7), ("touchEnd", 0, 0)]:
+        place = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else [place]})
+    page.page.wait_for_function(f"() => {TEXT}.value")
+    assert numbers(page.text)[0][0] == pytest.approx([0.2, 0.2, 0.6, 0.7], abs=0.011)
+
+
+def test_by_eye_on_the_face_of_a_subgraph(page):
+    """Drawn there, it is what is queued; reloaded and copied, each copy has its own."""
+    page.show("object: box 0 0 0.5 1", rest="all", feather=0.0)
+    page.fold()
+    assert page.seen.count() == 0
+    page.eye("regions")
+    stage = page.seen.locator(".mcdm-regions-stage > svg")
+    assert stage.locator(".mcdm-regions-shape").count() == 1
+    page.queues("object: box 0 0 0.5 1")
+    stage.focus()
+    page.press("Tab")
+    page.press("ArrowRight")
+    page.queues("object: box 0.01 0 0.51 1")
+    page.press("Control+z")
+    page.queues("object: box 0 0 0.5 1")
+    page.has_proportions(96, 64)
+    stage.focus()
+    page.press("Tab", "ArrowRight", "ArrowRight")
+    page.queues("object: box 0.02 0 0.52 1")
+    page.load(json.loads(page.page.evaluate("() => JSON.stringify(app.graph.serialize())")))
+    assert page.seen.locator(".mcdm-regions-shape").count() == 1
+    page.queues("object: box 0.02 0 0.52 1")
+    page.page.evaluate(COPY)
+    page.queues("object: box 0.02 0 0.52 1", "object: box 0.02 0 0.52 1")
+
+
+def test_by_wire_on_the_face_of_a_subgraph(page):
+    page.show("object: box 0 0 0.5 1", rest="all", feather=0.0)
+    page.fold()
+    page.page.evaluate(INWARDS)
+    page.seen.get_by_role("textbox").fill("scene: box 0 0 1 0.5")
+    page.queues("scene: box 0 0 1 0.5")
+    assert page.seen.locator(".mcdm-regions-shape").count() == 1
+
+
+def test_a_narrow_window(page):
+    page.page.set_viewport_size({"width": 480, "height": 800})
+    page.page.wait_for_function("() => app.canvas.canvas.clientWidth < 500")
+    try:
+        page.show(rest="all", feather=0.0, scale=0.8)
+        page.drag((0.25, 0.25), (0.5, 0.5))
+        assert numbers(page.text)[0][0] == pytest.approx([0.25, 0.25, 0.5, 0.5], abs=0.011)
+    finally:
+        page.page.set_viewport_size(WINDOW)

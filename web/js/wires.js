@@ -7,6 +7,10 @@ function isSubgraphInput(id) {
     return Number(id) === -10;
 }
 
+function isSubgraphOutput(id) {
+    return Number(id) === -20;
+}
+
 /** The node on the root graph's way that shows this subgraph; undefined for the root graph. */
 function instance(graph) {
     const root = graph.rootGraph;
@@ -58,6 +62,31 @@ export function origin(node, index, path = [], type = node.inputs[index]?.type, 
         return through < 0 ? undefined : further(from, through, path);
     }
     return {node: from, slot, path};
+}
+
+/** The nodes that what a node makes goes to, through whatever hands it on: {node, path}. */
+export function* following(node, path = [], depth = 0) {
+    for (const output of node.outputs ?? []) yield* arriving(node.graph, output.links, path, depth);
+}
+
+function* arriving(graph, ids, path, depth) {
+    for (const id of depth < 40 ? ids ?? [] : []) {
+        const link = graph?.getLink?.(id);
+        if (!link) continue;
+        if (isSubgraphOutput(link.target_id)) {
+            const outer = path.at(-1) ?? instance(graph), links = outer?.outputs?.[link.target_slot]?.links;
+            yield* arriving(outer?.graph, links, path.slice(0, -1), depth + 1);
+            continue;
+        }
+        const next = graph.getNodeById(link.target_id);
+        if (next?.subgraph) {
+            const inner = next.subgraph, {linkIds} = inner.inputNode.slots[link.target_slot] ?? {};
+            yield* arriving(inner, linkIds, [...path, next], depth + 1);
+        } else if (next) {
+            yield {node: next, path};
+            yield* following(next, path, depth + 1);
+        }
+    }
 }
 
 /**

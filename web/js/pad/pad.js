@@ -1,6 +1,7 @@
 /** The pad: a heading, the control that suits the number of experts, small print, the text, and notes. */
 import { make } from "../dom.js";
-import { mount, vueNodes } from "../host.js";
+import { mount } from "../host.js";
+import { Room } from "../room.js";
 import { say } from "../words.js";
 import { shareWithCanvas } from "./canvas.js";
 import { crossfader } from "./crossfader.js";
@@ -37,12 +38,13 @@ export class Pad {
     #control;               // {elements, height, show}
     #wiring;                // what the control was built for
     #notes = [];
-    #fitted;                // the node's height that the pad has set
+    #room;
 
     /** name: the widget's. */
     constructor(mix, name) {
         this.mix = mix;
         this.node = mix.home;
+        this.#room = new Room(mix.home);
         this.title = make("span");
         const help = say`Empties the text: all experts count equally`;
         this.equalButton = make("button", {type: "button", title: help}, say`All equal`);
@@ -88,7 +90,7 @@ export class Pad {
         }));
         if (!this.body.hidden) this.#control.show();
         if (!this.foot.hidden) this.print.show();
-        this.fit();
+        this.#room.fit();
     }
 
     /** Height in pixels of what there is to show, on the classic canvas, which asks before it draws. */
@@ -108,24 +110,17 @@ export class Pad {
         mount(this.node, this.element, `.mcdm-pad[data-widget="${CSS.escape(this.element.dataset.widget)}"]`);
     }
 
-    /** The node has been given what a file or a copy holds: its size, too, whatever fitted while that was read. */
-    configured({size}) {
-        this.mix.refresh();
-        this.#fitted = undefined;
-        if (size && !vueNodes()) this.node.setSize([size[0], size[1]]);
-        this.fit();
+    /** widget: whose value is the text. */
+    take(widget) {
+        this.mix.widget = widget;
     }
 
-    /** Makes room on the classic canvas, and gives back what it took, unless the user has changed the size since. */
-    fit() {
-        const [width, now] = this.node.size;
-        if (!vueNodes() && !this.node.flags?.collapsed) {
-            const height = this.node.computeSize()[1];
-            if (height > now || now === this.#fitted) {
-                this.#fitted = height;
-                this.node.setSize([width, height]);
-            }
-        }
-        this.node.setDirtyCanvas?.(true, true);
+    refresh() {
+        this.mix.refresh();
+    }
+
+    configured({size}) {
+        this.refresh();
+        this.#room.configured(size);
     }
 }

@@ -2,7 +2,7 @@
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
 import { nodeOf } from "../host.js";
-import { origin, widgetValue } from "../wires.js";
+import { following, origin, widgetValue } from "../wires.js";
 
 const SQUARE = [64, 64], PIXELS_OF_A_CELL = 8, MOST_CELLS = 96;
 
@@ -29,27 +29,26 @@ export function lastPicture() {
     return picture && api.apiURL(`/view?${new URLSearchParams(picture)}`);
 }
 
-/** The nodes that what a node makes goes to, through whatever hands it on. */
-function* following(node, depth = 0) {
-    const links = (node.outputs ?? []).flatMap(output => output.links ?? []);
-    for (const id of depth < 20 ? links : []) {
-        const next = node.graph?.getNodeById(node.graph.getLink(id)?.target_id);
-        if (!next) continue;
-        yield next;
-        yield* following(next, depth + 1);
-    }
-}
-
-/** [width, height] of the picture that a node's mixture draws, in pixels, as far as the graph tells. */
-export function sizeFor(node) {
-    for (const next of following(node)) {
-        const index = next.inputs?.findIndex(input => input.type === "LATENT") ?? -1;
-        const at = index < 0 ? undefined : origin(next, index);
-        const side = name => (at?.node ? Number(widgetValue(at.node, name, at.path)) : NaN);
-        const [width, height] = [side("width"), side("height")];
-        if (width > 0 && height > 0) return [width, height];
+/** [width, height] of the picture that a node's mixture draws, in pixels, as far as the graph tells. path: wires.js. */
+export function sizeFor(node, path = []) {
+    for (const next of following(node, path)) {
+        const size = sizeAt(next.node, "LATENT", next.path);
+        if (size) return size;
     }
     return SQUARE;
+}
+
+/** The size of what arrives at a node's input of that type: set there, handed on, or a picture's own. */
+function sizeAt(node, type, path, depth = 0) {
+    const index = node.inputs?.findIndex(input => input.type === type) ?? -1;
+    const at = index < 0 || depth > 20 ? undefined : origin(node, index, path);
+    if (!at?.node) return;
+    const side = name => Number(widgetValue(at.node, name, at.path));
+    const [width, height] = [side("width"), side("height")], picture = at.node.imgs?.[0];
+    if (width > 0 && height > 0) return [width, height];
+    if (type === "IMAGE" && picture?.naturalWidth) return [picture.naturalWidth, picture.naturalHeight];
+    const further = kind => sizeAt(at.node, kind, at.path, depth + 1);
+    return (type === "LATENT" ? further("LATENT") : undefined) ?? further("IMAGE");
 }
 
 /** [columns, rows] in which to show the masks of a picture: its cells, but no more than can be drawn at once. */

@@ -3,6 +3,7 @@ import { expertsOf } from "../experts.js";
 import { markUndoStep } from "../host.js";
 import { widgetValue } from "../wires.js";
 import { say } from "../words.js";
+import { sizeFor } from "./picture.js";
 import { read, write } from "./text.js";
 
 export class Regions {
@@ -12,17 +13,25 @@ export class Regions {
     slot = undefined;       // of the expert who draws
     chosen = undefined;     // [layer, shape], by index
     linked = false;         // whether the text comes in by a wire
+    size = [1, 1];          // of the picture, in pixels
+    widget = undefined;     // whose value is the text
     onChange = () => {};
 
     #seen;
     #edited = false;
 
-    constructor(node, widget) {
-        Object.assign(this, {node, widget});
+    /** home: the node that has the text; path: the subgraphs' nodes from there to the node of the regions. */
+    constructor(home, node, path) {
+        Object.assign(this, {home, node, path});
     }
 
     get text() {
-        return String(widgetValue(this.node, this.widget.name) ?? "");
+        return String(widgetValue(this.home, this.widget.name) ?? this.widget.value ?? "");
+    }
+
+    get #isLinked() {
+        const {home, widget} = this;
+        return Boolean(home.inputs?.some(input => input.widget?.name === widget.name && input.link != null));
     }
 
     /** Whether shapes can be drawn. */
@@ -32,7 +41,7 @@ export class Regions {
 
     /** What of the other widgets acts on the masks. */
     get settings() {
-        const value = name => widgetValue(this.node, name);
+        const value = name => widgetValue(this.node, name, this.path);
         const rest = String(value("rest") ?? "").trim(), slot = this.#slotOf(rest);
         return {
             present: this.experts.map(expert => expert.slot), rest: slot ?? 0,
@@ -62,16 +71,15 @@ export class Regions {
         return twins.length > 1 || /^\d+$/.test(name) || !name ? String(slot) : name;
     }
 
-    /** Follows text, names and wires; does nothing where none of them has changed. */
+    /** Follows text, names, wires and the latent's size; does nothing where none of them has changed. */
     refresh() {
-        const experts = expertsOf(this.node), {text} = this;
-        const own = this.node.inputs?.find(input => input.widget?.name === this.widget.name);
-        const linked = own?.link != null;
-        const seen = JSON.stringify([experts, text, linked, this.settings]);
+        const {node, path, text} = this, linked = this.#isLinked;
+        const experts = expertsOf(node, path), size = sizeFor(node, path);
+        const seen = JSON.stringify([experts, text, linked, size, this.settings]);
         if (seen === this.#seen) return;
         this.#seen = seen;
         this.#rename(experts);
-        Object.assign(this, {experts, linked, error: undefined});
+        Object.assign(this, {experts, linked, size, error: undefined});
         if (!this.expert(this.slot)) this.slot = experts[0]?.slot;
         try {
             this.layers = read(this.text).map(layer => ({...layer, slot: this.#slotOf(layer.who)}));
@@ -108,12 +116,19 @@ export class Regions {
         this.widget.callback?.(text);
         this.#seen = undefined;
         this.refresh();
-        this.node.setDirtyCanvas?.(true, true);
+        this.home.setDirtyCanvas?.(true, true);
     }
 
     /** The layers with other shapes in one of them. */
     #with(layer, shapes) {
         return this.layers.map((old, i) => (i === layer ? {...old, shapes} : old));
+    }
+
+    /** A text as it was typed. */
+    type(text) {
+        this.#edited = true;
+        this.widget.value = text;
+        this.widget.callback?.(text);
     }
 
     commit() {

@@ -3,7 +3,7 @@ import { make } from "../dom.js";
 import { canvasIsLocked, undoOrRedo } from "../host.js";
 import { say } from "../words.js";
 import { drawHandles, drawShape, drawTint } from "./drawing.js";
-import { lastPicture, sizeFor } from "./picture.js";
+import { lastPicture } from "./picture.js";
 import { boundsOf, insideOf, moved, resized, spanned, thinned } from "./shapes.js";
 
 const LONGER = 200;         // of the drawing's sides, in its own units
@@ -18,7 +18,6 @@ export class Stage {
 
     #waits = false;
     #redrawn = false;       // at this moment, by which the focus passes from an element to the one in its place
-    #size = [1, 1];         // of the picture, in pixels
     #view = [LONGER, LONGER];
 
     constructor(regions) {
@@ -35,16 +34,16 @@ export class Stage {
 
     /** Width divided by height. */
     get aspect() {
-        return this.#size[0] / this.#size[1];
+        const [width, height] = this.regions.size;
+        return width / height;
     }
 
     // -- what is shown -----------------------------------------------------------------------------------------------
 
     show() {
-        this.#size = sizeFor(this.regions.node);
-        const [width, height] = this.#size, scale = LONGER / Math.max(width, height);
+        const [width, height] = this.regions.size, scale = LONGER / Math.max(width, height);
         this.#view = [width * scale, height * scale];
-        this.element.style.aspectRatio = `${width} / ${height}`;
+        this.element.style.setProperty("--mcdm-aspect", String(width / height));
         this.svg.setAttribute("viewBox", `0 0 ${this.#view.join(" ")}`);
         const names = this.regions.experts.map(({name}) => name).join(", ");
         this.svg.setAttribute("aria-label", say`Regions of ${names}. Enter adds a shape.`);
@@ -82,7 +81,7 @@ export class Stage {
         this.#waits = true;
         requestAnimationFrame(() => {
             this.#waits = false;
-            drawTint(this.tint, this.regions, this.#size);
+            drawTint(this.tint, this.regions, this.regions.size);
         });
     }
 
