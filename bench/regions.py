@@ -2,8 +2,9 @@
 
 Two descriptions of a face, by the embedded text expert twice, left and right: hair, background and shirt, read as the
 nearest colour in patches of each half. And objects of the class expert in a box at the left or the right of a scene of
-the text expert: named by the judge of the scenes; what differs from the scene alone should lie in the box. Beside each,
-the same by a mask as before, and without any. Writes bench/regions.json and a sheet, bench/regions.jpg.
+the text expert: named by the judge of objects of any size; what differs from the scene alone, from the same noise,
+should lie in the box. Beside each, the same by a mask as before, and without any. Writes bench/regions.json and a
+sheet, bench/regions.jpg.
 """
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ import torch
 from ..devtools.inprocess import InProcess
 from ..devtools.pictures.sheets import image, sheet, texts
 from ..devtools.portraits import BATCH, SAMPLER, SCHEDULER, STEPS, DrawingExpert, draw
-from ..training.datasets import faces
+from ..training.datasets import faces, scenes
+from ..training.judges import placed
 from ..training.judges import scenes as judge
 from ..training.pixels import to_tensor
 from .paper.pairs import asked_scenes
@@ -36,6 +38,7 @@ PALETTES = {"hair": faces.HAIR_COLORS, "background": faces.BACKGROUNDS, "shirt":
 PATCHES = {"hair": (14, 20, 26, 30), "background": (2, 20, 1, 8), "shirt": (58, 64, 20, 30)}
 BOXES = (0.04, 0.46), (0.54, 0.96)              # left and right of a box
 TOP, BOTTOM = 0.2, 0.96
+FITTING = 0.6                                   # scale of a drawn object that fits into a box
 ROWS = 6                                        # of the sheet
 
 
@@ -49,15 +52,14 @@ class Way:
     weights: Sequence[float] = SCENES
 
 
-def drawn(comfy: InProcess, models: Sequence[Any], conditions: Sequence[Sequence[Any]], way: Way, first: int,
+def drawn(comfy: InProcess, models: Sequence[Any], conditions: Sequence[Sequence[Any]], way: Way, rows: torch.Tensor,
           ) -> torch.Tensor:
-    """Pictures [N, 3, 64, 64] of experts `a`, `b`, each with a CONDITIONING per picture. first: number of the first."""
+    """Pictures [N, 3, 64, 64] of experts `a`, `b`, each with a CONDITIONING per picture. rows: of the seed's noise."""
     parts = []
     for i, (model, own) in enumerate(zip(models, conditions, strict=True)):
         mask = way.masks[i] if way.masks else None
         parts.append(DrawingExpert(model, joined(comfy, own), way.weights[i], "ab"[i], mask=mask))
     regions = {"regions": way.text, "rest": way.rest, "feather": FEATHER} if way.text else None
-    rows = torch.arange(first, first + len(conditions[0]))
     return draw(comfy, parts, rows, regions=regions, clip=True)
 
 
@@ -164,6 +166,13 @@ def within(pictures: torch.Tensor, alone: torch.Tensor, sides: Sequence[int]) ->
     return round(inside / max(total, 1.0), 3)
 
 
+def in_the_box(asked: Sequence[tuple[str, str]], sides: Sequence[int]) -> torch.Tensor:
+    """Drawings of objects in the boxes of their scenes: what the judge reads of those."""
+    places = [(32 * sum(BOXES[side]), 32 * (TOP + BOTTOM), FITTING) for side in sides]
+    drawn = [scenes.Picture(*pair, seed=i, place=places[i]) for i, pair in enumerate(asked)]
+    return to_tensor(np.stack([scenes.draw(picture) for picture in drawn]))
+
+
 def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
     asked, places = asked_scenes(np.random.default_rng(202), count)
     models = [comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text")]
@@ -171,10 +180,11 @@ def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, tor
              [comfy.call("TextCondition", model=models[1], text=place)[0] for place in places]]
     wanted = torch.tensor([judge.OBJECTS.index(item) for item, _ in asked])
     wanted_scenes = torch.tensor([judge.SCENES.index(scene) for _, scene in asked])
-    net = judge.load_judge(judge.FILE)
+    net, of_places = placed.load_judge(), judge.load_judge()
     alone = batches(comfy, models[1:], given[1:], Way("scene alone", weights=SCENES[1:]))
     sides = [number % 2 for number in range(count)]
-    figures: dict[str, Any] = {}
+    drawings = judge.name(net, in_the_box(asked, sides))[0]
+    figures: dict[str, Any] = {"drawings, each in its box": {"object": share(drawings == wanted)}}
     shown = {"scene alone": alone[:ROWS]}
     for name in ("no regions", "a mask on the object", "regions", "regions, scene below"):
         pictures = torch.zeros_like(alone)
@@ -188,8 +198,8 @@ def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, tor
                 "regions": Way(name, f"a: {box(side)}", "b"),
                 "regions, scene below": Way(name, f"b: box 0 0 1 1\na: {box(side)}", weights=SHARED),
             }
-            pictures[rows] = batches(comfy, models, [chosen(of_one, rows) for of_one in given], ways[name])
-        named, places_named = judge.name(net, pictures)
+            pictures[rows] = batches(comfy, models, given, ways[name], rows)
+        named, places_named = judge.name(net, pictures)[0], judge.name(of_places, pictures)[1]
         figures[name] = {"object": share(named == wanted), "scene": share(places_named == wanted_scenes),
                          "within the box": within(pictures, alone, sides)}
         shown[name] = pictures[:ROWS]
@@ -205,11 +215,13 @@ def share(right: torch.Tensor) -> float:
     return round(float(right.float().mean()), 3)
 
 
-def batches(comfy: InProcess, models: Sequence[Any], given: Sequence[Sequence[Any]], way: Way) -> torch.Tensor:
+def batches(comfy: InProcess, models: Sequence[Any], given: Sequence[Sequence[Any]], way: Way,
+            rows: Sequence[int] | None = None) -> torch.Tensor:
+    """Pictures of these rows of what is given, all by default. The same row has the same noise."""
     found = []
-    for first in range(0, len(given[0]), BATCH):
-        own = [conditions[first:first + BATCH] for conditions in given]
-        found.append(drawn(comfy, models, own, way, first))
+    for part in torch.tensor(rows or range(len(given[0]))).split(BATCH):
+        own = [chosen(conditions, part.tolist()) for conditions in given]
+        found.append(drawn(comfy, models, own, way, part))
     return torch.cat(found)
 
 

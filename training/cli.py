@@ -22,7 +22,7 @@ from .start import BUILTIN, start_file
 from .support.messages import few, say
 
 ROOT = Path(__file__).parents[1]
-JUDGES = {"parser": "faces", "judge": "scenes"}
+JUDGES = {"parser": "faces", "judge": "scenes", "placed": "placed"}
 STARTS = {"class": "faces_text", "text": "faces_text", "map": "faces_hair", "sketch": "faces_hair"}
 NODES = {
     "class": "Class Condition (label: {})",
@@ -201,7 +201,7 @@ def train_upsampler(arguments: Sequence[str]) -> None:
 
 
 def train_judge(name: str, arguments: Sequence[str]) -> None:
-    """`dev.py train parser` or `dev.py train judge`. They draw with skia, which nothing else here needs."""
+    """`dev.py train parser`, `judge` or `placed`. They draw with skia, which nothing else here needs."""
     judge = importlib.import_module(f".judges.{JUDGES[name]}", __package__)
     parser = argparse.ArgumentParser(prog=f"dev.py train {name}", description=(judge.__doc__ or "").split("\n")[0])
     option = parser.add_argument

@@ -28,12 +28,14 @@ __all__ = [
 class Picture:
     """One drawing: an object of OBJECTS, "thing" or None, in a scene of SCENES or on a plain ground (None).
 
-    time: one of TIMES, for the scenes of TIMED. seed: of all random numbers of the drawing.
+    time: one of TIMES, for the scenes of TIMED. seed: of all random numbers of the drawing. place: the object's middle
+    (x, y) in pixels of 64 and its scale; None as the experts see it: near the middle, scales near 1.
     """
     item: str | None
     scene: str | None
     time: str = "day"
     seed: int = 0
+    place: tuple[float, float, float] | None = None
 
 
 def random_picture(rng: np.random.Generator, kind: str) -> Picture:
@@ -57,9 +59,13 @@ def draw(picture: Picture, size: int = 64) -> np.ndarray:
     if picture.item == "thing":
         thing(pen, rng)
     elif picture.item:
-        pen.canvas.translate(32 + rng.uniform(-5, 5), 36 + rng.uniform(-4, 4))
-        pen.canvas.rotate(rng.uniform(-10, 10))
+        x, y = 32 + rng.uniform(-5, 5), 36 + rng.uniform(-4, 4)
+        angle = rng.uniform(-10, 10)
         scale = rng.uniform(0.85, 1.1)
+        if picture.place:
+            x, y, scale = picture.place
+        pen.canvas.translate(x, y)
+        pen.canvas.rotate(angle)
         mirror = 1 if rng.random() < 0.5 else -1
         pen.canvas.scale(scale * mirror, scale)
         DRAW_OBJECT[picture.item](pen, int(rng.integers(3)))
