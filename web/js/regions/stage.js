@@ -1,6 +1,6 @@
 /** The canvas: picture, tint, and the shapes, with pointer, touch and keys. */
 import { make } from "../dom.js";
-import { canvasIsLocked, undoOrRedo } from "../host.js";
+import { canvasIsLocked } from "../host.js";
 import { say } from "../words.js";
 import { drawHandles, drawShape, drawTint } from "./drawing.js";
 import { lastPicture } from "./picture.js";
@@ -178,10 +178,8 @@ export class Stage {
 
     #keyed(event) {
         const {regions} = this, {shape} = regions, held = event.ctrlKey || event.metaKey;
-        if (held && /^[zy]$/i.test(event.key)) {
-            regions.commit();
-            undoOrRedo(event);
-        } else if (held || event.altKey || !regions.editable || !this.#act(event, shape)) return;
+        if (held && /^[zy]$/i.test(event.key)) regions.commit();         // the page undoes it, wherever the focus is
+        if (held || event.altKey || !regions.editable || !this.#act(event, shape)) return;
         event.preventDefault();
         event.stopPropagation();
     }
