@@ -31,4 +31,5 @@ def joined(
     return Mixture(
         (*experts.values(), *inner.experts), (*own, *shared), mixed_spaces, meaning=meaning,
         slots=(*experts, *(last + slot for slot in inner.slots)),
+        chain=(len(experts), *(inner.chain or (len(inner.experts),))),
     )

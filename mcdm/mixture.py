@@ -83,6 +83,7 @@ class Mixture:
     or shares s_j, see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
     slots: where each expert is wired, in rising order, for numbers that are read by slot; () = 1, 2, ...
+    chain: how many experts each mixer of a chain has of its own, the last mixer first; () = all are of one mixer.
     automatic: masks found during sampling, see mcdm/automatic.py; None: only the experts' masks. regions: where each
     expert draws, see mcdm/regions.py; None: wherever its mask lets it. Raises ValueError if the numbers do not fit the
     experts.
@@ -95,6 +96,7 @@ class Mixture:
     slots: tuple[int, ...] = ()
     automatic: Automatic | None = None
     regions: Regions | None = None
+    chain: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.experts:

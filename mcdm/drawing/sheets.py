@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -55,6 +56,21 @@ def sheet(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str =
         for c, caption in enumerate(row_of_captions):
             _draw_caption(page, layout, layout.corner(r, c), caption)
     return page
+
+
+class Places(NamedTuple):
+    """Where pictures are on a sheet, in pixels: its (width, height); row by row each (left, top, width, height)."""
+    page: tuple[int, int]
+    boxes: list[list[tuple[int, int, int, int]]]
+
+
+def places(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str = "", across: str = "") -> Places:
+    """Where `sheet` puts them."""
+    layout = _layout(rows, columns, cells, down, across)
+    boxes = []
+    for r in range(len(rows)):
+        boxes.append([(*layout.corner(r, c), layout.width, layout.height) for c in range(len(columns))])
+    return Places(layout.page, boxes)
 
 
 @dataclasses.dataclass(frozen=True)

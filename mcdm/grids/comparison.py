@@ -13,7 +13,9 @@ def comparison(mixture: Mixture) -> Grid:
     """A mixture and each of its experts alone, in a row."""
     names = labels([e.name for e in mixture.experts])
     titles = Titles(rows=[""], columns=["united", *(f"{name} alone" for name in names)])
-    return Grid([[mixture, *_each_alone(mixture)]], titles)
+    everybody = range(len(mixture.experts))
+    as_numbers = [mixture.varied({j: 0.0 for j in everybody if j != i}, {i: 1.0}) for i in everybody]
+    return Grid([[mixture, *_each_alone(mixture)]], titles, mixture, [[mixture, *as_numbers]])
 
 
 def _each_alone(mixture: Mixture) -> Iterator[Mixture | None]:

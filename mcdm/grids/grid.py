@@ -1,6 +1,7 @@
 """Mixtures in rows and columns, and the sheet of their pictures."""
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from ..drawing import sheets
 from ..mixture import Mixture
+from ..writing import settled
 
 
 class Titles(NamedTuple):
@@ -24,9 +26,31 @@ class Titles(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """What to sample: rows of mixtures, None for a cell that stays empty. At least one is a mixture."""
+    """What to sample: rows of mixtures, None for a cell that stays empty. At least one is a mixture.
+
+    base: the mixture that arrives at the node, from which the cells differ; without it no cell can be used further.
+    as_numbers: in the same rows, a cell in numbers of the base's experts, where it is another mixture itself.
+    around: in the same rows, the inputs of the node for a closer look at a cell, {input: value}.
+    """
     mixtures: Sequence[Sequence[Mixture | None]]
     titles: Titles
+    base: Mixture | None = None
+    as_numbers: Sequence[Sequence[Mixture | None]] = ()
+    around: Sequence[Sequence[dict[str, float]]] = ()
+
+    def settled(self) -> Grid:
+        """The grid with numbers that survive being written into the mixers' texts, to the last bit."""
+        if self.base is None:
+            return self
+        rows = []
+        for row in self.mixtures:
+            rows.append([None if mixture is None else _settled(mixture, self.base) for mixture in row])
+        return self._replace(mixtures=rows)
+
+    def numbers(self, cell: Cell) -> Mixture:
+        """A cell in numbers of the base's experts."""
+        found = self.as_numbers[cell.row][cell.column] if self.as_numbers else None
+        return found or cell.mixture
 
     def cells(self) -> list[Cell]:
         """The cells that have a mixture, row by row."""
@@ -41,6 +65,19 @@ class Cell(NamedTuple):
     row: int
     column: int
     mixture: Mixture
+
+
+def _settled(mixture: Mixture, base: Mixture) -> Mixture:
+    """A mixture of the base's experts with other numbers. One of other experts, and the base's own, stay."""
+    if len(mixture.experts) != len(base.experts):
+        return mixture
+    chain, ends = mixture.chain or (len(mixture.experts),), mixture.options.numbers_end
+    if (mixture.numbers, mixture.meaning) != (base.numbers, base.meaning):
+        mixture = dataclasses.replace(mixture, numbers=settled(mixture.numbers, chain))
+    if ends and ends != base.options.numbers_end:
+        options = dataclasses.replace(mixture.options, numbers_end=settled(ends, (len(ends),)))
+        mixture = dataclasses.replace(mixture, options=options)
+    return mixture
 
 
 class GridPictures:
@@ -60,6 +97,13 @@ class GridPictures:
         for row in self.rows:
             found += [pictures for pictures in row if pictures is not None]
         return found
+
+    def places(self) -> sheets.Places:
+        """Where the cells are on each sheet."""
+        shown = []
+        for row in self.rows:
+            shown.append([None if pictures is None else pictures[0] for pictures in row])
+        return sheets.places(self.titles.rows, self.titles.columns, shown, self.titles.down, self.titles.across)
 
     def page(self, number: int = 0) -> Image.Image:
         """The sheet of one picture of the batch."""

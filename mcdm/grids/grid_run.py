@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import comfy.utils
 import torch
 
+from ..drawing.sheets import Places
 from ..host.sampling.guider import MixtureGuider
 from ..host.sampling.ksampler import sample_mixture
 from ..host.sampling.watch import Watch
@@ -16,10 +17,14 @@ from .live_sheet import LiveSheet
 
 
 class SampledGrid(NamedTuple):
-    """pages: the labelled sheets, one for each picture of the batch. images, latents: of all cells, row by row."""
+    """pages: the labelled sheets, one for each picture of the batch. images, latents: of all cells, row by row.
+
+    places: where the cells are on each sheet.
+    """
     pages: torch.Tensor
     images: torch.Tensor
     latents: torch.Tensor
+    places: Places
 
 
 def sample_grid(
@@ -43,7 +48,8 @@ def sample_grid(
     except BaseException:       # an interrupt may be one
         run.keep()
         raise
-    return SampledGrid(run.pictures.pages(), torch.cat(run.pictures.finished()), torch.cat(run.latents))
+    pictures = run.pictures
+    return SampledGrid(pictures.pages(), torch.cat(pictures.finished()), torch.cat(run.latents), pictures.places())
 
 
 class _GridRun:

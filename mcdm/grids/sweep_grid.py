@@ -71,11 +71,31 @@ def sweep_grid(mixture: Mixture, x: Axis, y: Axis | None = None) -> Grid:
     else:
         _check_independent(mixture, x, y)
         rows = [_row(mixture, x, Change(y.kind, y.expert, value)) for value in y.values]
-    grid = Grid(rows, _titles(mixture, x, y))
+    grid = Grid(rows, _titles(mixture, x, y), mixture, around=_around(x, y))
     if not grid.cells():
         what = MEANINGS[x.kind]         # of both axes
         raise ValueError(f"In every cell the {what} of the two axes sum to more than 1; start lower.")
     return grid
+
+
+def _around(x: Axis, y: Axis | None) -> list[list[dict[str, float]]]:
+    """The inputs of the node for a closer sweep around each cell."""
+    columns = [_closer("x", x, value) for value in x.values]
+    rows = [{}] if y is None else [_closer("y", y, value) for value in y.values]
+    return [[column | row for column in columns] for row in rows]
+
+
+def _closer(letter: str, axis: Axis, value: float) -> dict[str, float]:
+    """A range of half a step on either side, of a quarter of the whole where there are two values; {} for a single
+    one."""
+    start, end = axis.values[0], axis.values[-1]
+    if start == end:
+        return {}
+    reach = (end - start) / max(4, 2 * (len(axis.values) - 1))
+    borders = [value - reach, value + reach]
+    if axis.kind in MEANINGS:
+        borders = [min(max(border, 0.0), 1.0) for border in borders]
+    return {f"{letter}_from": round(borders[0], 12), f"{letter}_to": round(borders[1], 12)}
 
 
 def _check_independent(mixture: Mixture, x: Axis, y: Axis) -> None:
