@@ -29,8 +29,7 @@ class Expert:
     """A diffusion network with its condition x_i, its null and its weight w_i.
 
     model: the host's ModelPatcher. condition, null: the host's CONDITIONING; null None if it is never needed.
-    mask: [B, H, W] or [H, W] in pixels, None = everywhere.
-    start, end: the part of the schedule in which it is active, in [0, 1].
+    mask: [B, H, W] or [H, W] in pixels, None = everywhere. start, end: when it is active, part of the schedule in [0, 1].
     place: HERE, or the name of the device on which its model runs.
     vae: the host's VAE of its latent space, needed if that is not the lead's. scale: the size at which it works, as a
     fraction of the picture's.
@@ -82,11 +81,10 @@ class Mixture:
     numbers: one >= 0 for each expert, normalised to sum 1. meaning: what they are, one of MEANINGS: reliabilities a_j,
     or shares s_j, see mcdm/shares.py.
     mixed_spaces: the user vouches for latent spaces that differ by name.
-    slots: where each expert is wired, in rising order, for numbers that are read by slot; () = 1, 2, ...
-    chain: how many experts each mixer of a chain has of its own, the last mixer first; () = all are of one mixer.
-    automatic: masks found during sampling, see mcdm/automatic.py; None: only the experts' masks. regions: where each
-    expert draws, see mcdm/regions.py; None: wherever its mask lets it. Raises ValueError if the numbers do not fit the
-    experts.
+    slots: where each expert is wired, rising, for numbers read by slot; () = 1, 2, ... chain: how many experts each
+    mixer of a chain has of its own, the last mixer first; () = all are of one mixer.
+    automatic: masks found while sampling, see mcdm/automatic.py; regions: where each expert draws, mcdm/regions.py.
+    Raises ValueError if the numbers do not fit the experts.
     """
     experts: tuple[Expert, ...]
     numbers: tuple[float, ...]

@@ -5,6 +5,11 @@ Each picture has its workflow inside: drag it into ComfyUI.
 
     python3 sweep.py
     python3 sweep.py face_from_three_experts.json --reliabilities "1 0 0" "1 1 1" "0 0 1" --out pictures
+
+With --apply it runs a workflow that has a Reliability Sweep or another sheet, and writes the workflow with the numbers
+of one cell, counted from 1, row by row:
+
+    python3 sweep.py reliability_sweep.json --apply 8
 """
 from __future__ import annotations
 
@@ -36,6 +41,13 @@ def ask(url: str, data: dict[str, Any] | None = None) -> bytes:
 
 def run(server: str, workflow: Workflow) -> list[bytes]:
     """Queues a workflow in API format, waits for it, and returns the files that it saved."""
+    images = [image for output in outputs_of(server, workflow).values() for image in output.get("images", ())]
+    saved = [image for image in images if image["type"] == "output"]
+    return [ask(f"{server}/view?{urllib.parse.urlencode(image)}") for image in saved]
+
+
+def outputs_of(server: str, workflow: Workflow) -> dict[str, dict[str, Any]]:
+    """Queues a workflow in API format, waits for it, and returns what its nodes told, {node id: output}."""
     try:
         prompt = json.loads(ask(f"{server}/prompt", {"prompt": workflow}))["prompt_id"]
     except urllib.error.HTTPError as refusal:
@@ -45,9 +57,21 @@ def run(server: str, workflow: Workflow) -> list[bytes]:
     status, outputs = history[prompt]["status"], history[prompt]["outputs"]
     if status["status_str"] != "success":
         sys.exit(failure(status["messages"]))
-    images = [image for output in outputs.values() for image in output.get("images", ())]
-    saved = [image for image in images if image["type"] == "output"]
-    return [ask(f"{server}/view?{urllib.parse.urlencode(image)}") for image in saved]
+    return outputs
+
+
+def apply(outputs: dict[str, dict[str, Any]], number: int, workflow: Workflow) -> None:
+    """Sets the numbers of a cell in the workflow, and says which cannot be set."""
+    sheets = [json.loads(output["mcdm_cells"][0]) for output in outputs.values() if "mcdm_cells" in output]
+    if not sheets:
+        sys.exit("The workflow drew no sheet: it needs a ReliabilitySweep or CompareExperts.")
+    cells = sheets[0]["cells"]
+    if not 1 <= number <= len(cells):
+        sys.exit(f"The sheet has cells 1 to {len(cells)}, and {number} is none of them.")
+    cell = cells[number - 1]
+    for node, inputs in cell["inputs"].items():
+        workflow[node]["inputs"].update(inputs)
+    print(f"cell {number}: {cell['label']}", *cell["troubles"], sep="\n", file=sys.stderr)
 
 
 def objections(refusal: urllib.error.HTTPError) -> str:
@@ -86,6 +110,7 @@ def arguments() -> argparse.Namespace:
                         help="a file in API format")
     parser.add_argument("--reliabilities", nargs="+", metavar="NUMBERS", default=SETTINGS,
                         help="one text per picture")
+    parser.add_argument("--apply", type=int, metavar="CELL", help="writes the workflow with the numbers of this cell")
     parser.add_argument("--server", default="127.0.0.1:8188",
                         help="address and port of a running ComfyUI (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("sweep"),
@@ -97,6 +122,16 @@ def main() -> None:
     options = arguments()
     server = (options.server if "://" in options.server else f"http://{options.server}").rstrip("/")
     workflow, mixers = read(options.workflow)
+    if options.apply is not None:
+        try:
+            apply(outputs_of(server, workflow), options.apply, workflow)
+        except (OSError, KeyError) as error:
+            sys.exit(f"No ComfyUI answers at {server} ({error}): start it, or name it in --server.")
+        options.out.mkdir(parents=True, exist_ok=True)
+        path = options.out / f"{options.workflow.stem}_cell_{options.apply}.json"
+        path.write_text(json.dumps(workflow, indent=2) + "\n", "utf-8")
+        print(path)
+        return
     for numbers in options.reliabilities:
         for mixer in mixers:
             mixer["reliabilities"] = numbers

@@ -13,9 +13,14 @@ def comparison(mixture: Mixture) -> Grid:
     """A mixture and each of its experts alone, in a row."""
     names = labels([e.name for e in mixture.experts])
     titles = Titles(rows=[""], columns=["united", *(f"{name} alone" for name in names)])
-    everybody = range(len(mixture.experts))
-    as_numbers = [mixture.varied({j: 0.0 for j in everybody if j != i}, {i: 1.0}) for i in everybody]
+    as_numbers = [_among_silent(mixture, i) for i in range(len(mixture.experts))]
     return Grid([[mixture, *_each_alone(mixture)]], titles, mixture, [[mixture, *as_numbers]])
+
+
+def _among_silent(mixture: Mixture, index: int) -> Mixture | None:
+    """One expert where all are wired: the others weigh nothing, and their nulls do not count."""
+    others = [i for i in range(len(mixture.experts)) if i != index]
+    return mixture.varied(dict.fromkeys(others, 0.0), {index: 1.0})
 
 
 def _each_alone(mixture: Mixture) -> Iterator[Mixture | None]:
@@ -27,4 +32,4 @@ def _each_alone(mixture: Mixture) -> Iterator[Mixture | None]:
         if i in of_the_first:
             yield mixture.alone(i)
         else:
-            yield mixture.varied({j: 0.0 for j in everybody if j != i}, {i: 1.0})
+            yield _among_silent(mixture, i)

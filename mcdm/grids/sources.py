@@ -37,13 +37,14 @@ class Sources:
     def inputs(self, wanted: Mixture) -> tuple[Inputs, list[str]]:
         """The inputs that make this mixture, and a sentence about each number that they cannot set."""
         writer = _Writer(self.prompt)
-        for node, new, old in zip(self.experts, wanted.experts, self.base.experts, strict=True):
-            for name, value, before in _numbers(new, old):
+        for node, new, now in zip(self.experts, wanted.experts, self.base.experts, strict=True):
+            for name, value, before in _numbers(new, now):
                 writer.set(node, name, value, value == before)
+        last, _, _ = self.mixers[-1]
         same = (wanted.numbers, wanted.meaning) == (self.base.numbers, self.base.meaning)
         for (node, slots, _), text in zip(self.mixers, self._texts(wanted, same), strict=True):
             old = writer.value(node, "reliabilities", "")
-            kept = old if same else between(text, old, slots, node != self.mixers[-1][0]) if old else text
+            kept = old if same else between(text, old, slots, node != last)
             writer.set(node, "reliabilities", kept, same)
             meaning = writer.value(node, "meaning", "reliabilities") if same else wanted.meaning
             writer.set(node, "meaning", meaning, same or wanted.meaning == self.base.meaning)

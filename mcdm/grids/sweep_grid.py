@@ -81,8 +81,11 @@ def sweep_grid(mixture: Mixture, x: Axis, y: Axis | None = None) -> Grid:
 def _around(x: Axis, y: Axis | None) -> list[list[dict[str, float]]]:
     """The inputs of the node for a closer sweep around each cell."""
     columns = [_closer("x", x, value) for value in x.values]
-    rows = [{}] if y is None else [_closer("y", y, value) for value in y.values]
-    return [[column | row for column in columns] for row in rows]
+    rows: list[dict[str, float]] = [{}] if y is None else [_closer("y", y, value) for value in y.values]
+    around = []
+    for row in rows:
+        around.append([column | row for column in columns])
+    return around
 
 
 def _closer(letter: str, axis: Axis, value: float) -> dict[str, float]:

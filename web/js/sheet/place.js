@@ -1,4 +1,4 @@
-/** Where the page draws a node's picture, on either canvas, measured at what it draws. Boxes are in the window's pixels. */
+/** Where the page draws a node's picture, on either canvas, measured at what it draws. Boxes: pixels of the window. */
 import { app } from "../../../../scripts/app.js";
 import { chain, vueNodes } from "../host.js";
 
@@ -54,7 +54,8 @@ function filled(image) {
     const {left, top, width, height} = image.getBoundingClientRect();
     const scale = Math.min(width / image.naturalWidth, height / image.naturalHeight);
     const [ownWidth, ownHeight] = [image.naturalWidth * scale, image.naturalHeight * scale];
-    return {left: left + (width - ownWidth) / 2, top: top + (height - ownHeight) / 2, width: ownWidth, height: ownHeight};
+    const [besideIt, aboveIt] = [(width - ownWidth) / 2, (height - ownHeight) / 2];
+    return {left: left + besideIt, top: top + aboveIt, width: ownWidth, height: ownHeight};
 }
 
 /** {source, box} of the one picture that a node shows large; undefined where it shows none, or several. */

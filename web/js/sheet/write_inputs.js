@@ -17,9 +17,11 @@ function plan(inputs) {
         const node = nodeOf(id);
         for (const [name, value] of Object.entries(fields)) {
             const widget = node && widgetBehind(node, name, pathOf(id));
-            if (!widget) troubles.push(say`'${name}' of node ${id} cannot be reached in this workflow; its value is ${value}.`);
+            if (!widget) troubles.push(say`'${name}' of node ${id} cannot be reached in this workflow; \
+its value is ${value}.`);
             else if (values.has(widget) && values.get(widget) !== value)
-                troubles.push(say`One field sets '${name}' of several nodes, which need different values; for node ${id} it is ${value}.`);
+                troubles.push(say`One field sets '${name}' of several nodes, which need different values; \
+for node ${id} it is ${value}.`);
             else values.set(widget, value);
         }
     }
