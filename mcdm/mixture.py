@@ -29,7 +29,7 @@ class Expert:
     """A diffusion network with its condition x_i, its null and its weight w_i.
 
     model: the host's ModelPatcher. condition, null: the host's CONDITIONING; null None if it is never needed.
-    mask: [B, H, W] or [H, W] in pixels, None = everywhere. start, end: when it is active, part of the schedule in [0, 1].
+    mask: [B, H, W] or [H, W] in pixels, None = everywhere. start, end: when it is active, parts of the schedule.
     place: HERE, or the name of the device on which its model runs.
     vae: the host's VAE of its latent space, needed if that is not the lead's. scale: the size at which it works, as a
     fraction of the picture's.

@@ -69,12 +69,12 @@ def test_every_cell_is_the_picture_of_its_inputs(host, kind, more):
         "sheet": node(kind, **sampler, **more),
         "save": node("SaveImage", images=["sheet", 1], filename_prefix="cells"),
         "page": node("SaveImage", images=["sheet", 0], filename_prefix="page"),
-        "text": node("PreviewAny", source=["sheet", 3]),
+        "told": node("PreviewAny", source=["sheet", 3]),
     }
     del sheet["decode"], sheet["sample"]
     outputs = host.run(sheet)["outputs"]
     told = json.loads(outputs["sheet"]["mcdm_cells"][0])
-    assert json.loads(outputs["text"]["text"][0]) == told
+    assert json.loads(outputs["told"]["text"][0]) == told
     page = pixels(host.get("/view", **outputs["page"]["images"][0]))
     assert list(page.shape[1::-1]) == told["page"]
     for cell, saved in zip(told["cells"], outputs["save"]["images"], strict=True):

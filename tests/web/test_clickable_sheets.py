@@ -33,10 +33,10 @@ ADD = """() => {
     latent.connect(0, sweep, "latent_image");
     sweep.pos = [sampler.pos[0] + 900, sampler.pos[1]];
     sweep.setSize([420, 820]);
-    window.mcdmDecode = save.inputs[0].link && app.graph.getLink(save.inputs[0].link).origin_id;
+    window.mcdmDecode = of("VAEDecode").id;
     sweep.connect(1, save, 0);
-    app.canvas.ds.scale = 0.7;
-    app.canvas.ds.offset = [300 - sweep.pos[0], 180 - sweep.pos[1]];
+    app.canvas.ds.scale = 0.5;
+    app.canvas.ds.offset = [600 - sweep.pos[0], 160 - sweep.pos[1]];
     app.canvas.setDirty(true, true);
 }"""
 DECODED = """() => {
