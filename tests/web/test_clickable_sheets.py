@@ -33,10 +33,10 @@ ADD = """() => {
     latent.connect(0, sweep, "latent_image");
     sweep.pos = [sampler.pos[0] + 900, sampler.pos[1]];
     sweep.setSize([420, 820]);
-    window.mcdmDecode = of("VAEDecode").id;
+    window.mcdmDecode = save.inputs[0].link && app.graph.getLink(save.inputs[0].link).origin_id;
     sweep.connect(1, save, 0);
-    app.canvas.ds.scale = 0.5;
-    app.canvas.ds.offset = [600 - sweep.pos[0], 160 - sweep.pos[1]];
+    app.canvas.ds.scale = 0.7;
+    app.canvas.ds.offset = [300 - sweep.pos[0], 180 - sweep.pos[1]];
     app.canvas.setDirty(true, true);
 }"""
 DECODED = """() => {
@@ -124,8 +124,11 @@ class Sheet(Page):
 
     def sweep(self, host) -> np.ndarray:
         """Queues, and returns the picture of CELL."""
-        self.run()
+        try: self.run()
+        except AssertionError: print(self.page.evaluate("() => JSON.stringify([app.lastNodeErrors, app.lastExecutionError])")); raise
+        self.page.evaluate(VIEW)            # the newer canvas fits the view when it has drawn the nodes
         self.cells.nth(CELL).wait_for(timeout=30_000)
+        self.rest()
         return pixels(host.get("/view", **self.page.evaluate(SAVED)[CELL]))
 
     def click(self, number: int) -> None:
