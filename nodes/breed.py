@@ -12,7 +12,7 @@ from ..mcdm.search_space import VARY
 from ..mcdm.search_state import MOST, Settings, begun_or_resumed, numbers_of
 from .checks import CheckedCombo, LowerBound, check_choice, check_number, first_objection, require
 from .common import ADVANCED, CATEGORY, MixtureWire, search_aliases
-from .grid import HIDDEN, OUTPUTS, VAE, grid_output
+from .grid import CELLS, HIDDEN, OUTPUTS, VAE, grid_output
 from .sampler_inputs import check_sampler, sampler_inputs
 
 NONE = "none"           # picks: no candidate is good
@@ -48,6 +48,7 @@ class BreedMixture(io.ComfyNode):
                 *OUTPUTS,
                 MixtureWire.Output(display_name="mixture", tooltip="The best so far: the first candidate."),
                 io.String.Output(display_name="state", tooltip="The state, with these picks."),
+                *CELLS,
             ],
             hidden=HIDDEN,
         )
@@ -87,7 +88,8 @@ class BreedMixture(io.ComfyNode):
         shown = drawn.ui if isinstance(drawn.ui, dict) else drawn.ui.as_dict()
         numbers = [None if c.mixture is None else numbers_of(c.mixture) for c in search.candidates]
         told = {"breed": (search.text(),), "breed_numbers": numbers}
-        return io.NodeOutput(*drawn.args, search.best.mixture, search.text(), ui=shown | told)
+        *pictures, cells = drawn.args
+        return io.NodeOutput(*pictures, search.best.mixture, search.text(), cells, ui=shown | told)
 
 
 def search_inputs() -> list[io.Input]:

@@ -9,7 +9,7 @@ from ..mcdm.grids.comparison import comparison
 from ..mcdm.mixture import Mixture
 from .checks import require
 from .common import CATEGORY, search_aliases
-from .grid import HIDDEN, OUTPUTS, VAE, grid_output
+from .grid import CELLS, HIDDEN, OUTPUTS, VAE, grid_output
 from .sampler_inputs import check_sampler, sampler_inputs
 
 
@@ -21,7 +21,7 @@ class CompareExperts(io.ComfyNode):
             **search_aliases("grid", "side by side", "contact sheet"),
             description="The united picture beside what each expert of the mixture makes of its condition alone, all "
                         "from one seed: same weight, mask and window, and its own null.",
-            inputs=[*sampler_inputs(), VAE], outputs=OUTPUTS, hidden=HIDDEN,
+            inputs=[*sampler_inputs(), VAE], outputs=[*OUTPUTS, *CELLS], hidden=HIDDEN,
         )
 
     @classmethod

@@ -19,6 +19,8 @@ OUTPUTS = [
                     tooltip="The labelled sheet. A batch of latents gives one sheet per picture."),
     io.Image.Output(display_name="images", tooltip="All pictures, row by row of the sheet."),
     io.Latent.Output(display_name="latents", tooltip="The same pictures, as latents."),
+]
+CELLS = [
     io.String.Output(display_name="json", tooltip="Every cell's place on the sheet, its numbers, and the inputs of the "
                                                   "API graph that make it."),
 ]
@@ -34,7 +36,7 @@ def grid_output(
     clip_denoised: bool,
     shared: dict[Any, Any] | None = None,
 ) -> io.NodeOutput:
-    """Samples a grid: the outputs of OUTPUTS, and what the page shows.
+    """Samples a grid: the outputs of OUTPUTS and CELLS, and what the page shows.
 
     settings: the sampler's inputs, as `sample` takes them. shared: see `sample_grid`.
     A run that breaks leaves the sheet so far in the output folder, NAME_so_far.

@@ -9,7 +9,7 @@ from ..mcdm.grids.sweep_grid import KINDS, axis_of, sweep_grid
 from ..mcdm.mixture import Mixture
 from .checks import CheckedCombo, LowerBound, check_choice, first_objection, require
 from .common import ADVANCED, CATEGORY, search_aliases
-from .grid import HIDDEN, OUTPUTS, VAE, grid_output
+from .grid import CELLS, HIDDEN, OUTPUTS, VAE, grid_output
 from .prompt_checks import queued_values
 from .sampler_inputs import check_sampler, sampler_inputs
 
@@ -33,7 +33,7 @@ class ReliabilitySweep(io.ComfyNode):
                              tooltip="A larger grid is refused: every cell is a whole sampling run."),
                 VAE,
             ],
-            outputs=OUTPUTS, hidden=HIDDEN,
+            outputs=[*OUTPUTS, *CELLS], hidden=HIDDEN,
         )
 
     @classmethod

@@ -64,9 +64,10 @@ class Places(NamedTuple):
     boxes: list[list[tuple[int, int, int, int]]]
 
 
-def places(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str = "", across: str = "") -> Places:
+def places(rows: Sequence[str], columns: Sequence[str], cells: Cells, down: str = "", across: str = "",
+           captions: Sequence[Sequence[str]] = ()) -> Places:
     """Where `sheet` puts them."""
-    layout = _layout(rows, columns, cells, down, across)
+    layout = _layout(rows, columns, cells, down, across, captions)
     boxes = []
     for r in range(len(rows)):
         boxes.append([(*layout.corner(r, c), layout.width, layout.height) for c in range(len(columns))])

@@ -103,7 +103,8 @@ class GridPictures:
         shown = []
         for row in self.rows:
             shown.append([None if pictures is None else pictures[0] for pictures in row])
-        return sheets.places(self.titles.rows, self.titles.columns, shown, self.titles.down, self.titles.across)
+        words = self.titles
+        return sheets.places(words.rows, words.columns, shown, words.down, words.across, words.captions)
 
     def page(self, number: int = 0) -> Image.Image:
         """The sheet of one picture of the batch."""

@@ -33,12 +33,15 @@ ADD = """() => {
     latent.connect(0, sweep, "latent_image");
     sweep.pos = [sampler.pos[0] + 900, sampler.pos[1]];
     sweep.setSize([420, 820]);
-    window.mcdmDecode = save.inputs[0].link && app.graph.getLink(save.inputs[0].link).origin_id;
+    window.mcdmDecode = of("VAEDecode").id;
     sweep.connect(1, save, 0);
-    app.canvas.ds.scale = 0.7;
-    app.canvas.ds.offset = [300 - sweep.pos[0], 180 - sweep.pos[1]];
-    app.canvas.setDirty(true, true);
 }"""
+VIEW = """() => {
+    const {ds} = app.canvas, [x, y] = SWEEP.pos;
+    ds.scale = 0.5;
+    ds.offset = [600 - x, 160 - y];
+    app.canvas.setDirty(true, true);
+}""".replace("SWEEP", SWEEP)
 DECODED = """() => {
     const save = app.graph.nodes.find(node => node.type === "SaveImage");
     app.graph.getNodeById(window.mcdmDecode).connect(0, save, 0);
@@ -50,7 +53,8 @@ CELL = 4                # of the six: the middle of the second row
 FOLDED = """() => {
     const {subgraph} = app.graph.convertToSubgraph(new Set(app.graph.nodes.filter(
         node => ["ReliabilityMixer", "ConditionExpert"].includes(node.type))));
-    const node = app.graph.nodes.find(node => node.subgraph);
+    const node = app.graph.nodes.find(
+        node => node.subgraph?.nodes.some(inner => inner.type === "ReliabilityMixer"));
     const inner = node.subgraph.nodes.filter(node => node.type === "ConditionExpert");
     const input = node.subgraph.addInput("skin_weight", "FLOAT");
     input.connect(inner[1].inputs.find(input => input.name === "weight"), inner[1]);
@@ -124,8 +128,7 @@ class Sheet(Page):
 
     def sweep(self, host) -> np.ndarray:
         """Queues, and returns the picture of CELL."""
-        try: self.run()
-        except AssertionError: print(self.page.evaluate("() => JSON.stringify([app.lastNodeErrors, app.lastExecutionError])")); raise
+        self.run()
         self.page.evaluate(VIEW)            # the newer canvas fits the view when it has drawn the nodes
         self.cells.nth(CELL).wait_for(timeout=30_000)
         self.rest()

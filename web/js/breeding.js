@@ -7,6 +7,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
 import { chain, keepIn, markUndoStep, mount, nodeOf, onValue, outputsOf, toast } from "./host.js";
+import { uses } from "./sheet/cells.js";
 import { useNumbers } from "./use_numbers.js";
 import { say } from "./words.js";
 
@@ -53,6 +54,15 @@ function use(node) {
     if (trouble) toast(say`Use these`, trouble);
     node.setDirtyCanvas(true, true);
 }
+
+/** On the sheet a click picks, and the picked ones show their rank; Shift and click opens one large, as Enter does. */
+uses.push({
+    fits: node => node.comfyClass === NODE,
+    badge: (node, number) => picked(node).indexOf(String(number)) + 1 || "",
+    click: (node, number) => pick(node, String(number)),
+    buttons: (node, number) => [{label: say`Pick`, act: () => pick(node, String(number))}],
+    ends: () => ({picks: "", state: ""}),
+});
 
 const shown = new Set();                                                // of the nodes in a graph
 

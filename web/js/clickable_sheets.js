@@ -23,7 +23,7 @@ function release(event) {
     for (const cells of sheets.values()) {
         const at = cells.at(event);
         // The page ends its own click first, by which it takes the focus.
-        if (at >= 0) return void setTimeout(() => cells.open(at));
+        if (at >= 0) return void setTimeout(() => cells.click(at, event.shiftKey));
     }
 }
 
@@ -32,7 +32,7 @@ app.registerExtension({
     setup() {
         addStylesheet("clickable_sheets.css");
         watchDrawing(() => [...sheets.keys()]);
-        const plain = event => event.button === 0 && !event.ctrlKey && !event.shiftKey && !event.metaKey;
+        const plain = event => event.button === 0 && !event.ctrlKey && !event.metaKey;
         const capture = {capture: true};                                // the canvas keeps them to itself
         window.addEventListener("pointerdown", event => {
             pressed = plain(event) ? {x: event.clientX, y: event.clientY} : undefined;

@@ -9,7 +9,10 @@ import { isUnder, pictureOf } from "./place.js";
 const OUTPUT = "mcdm_cells";
 const ARROWS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
 
-/** What other parts of the page do with cells: {fits(node), badge(node, number), buttons(node, number)}. */
+/**
+ * What other parts of the page do with cells: {fits(node), badge(node, number), click(node, number), in place of opening
+ * it, buttons(node, number), ends(): inputs of the node that using a cell sets besides}.
+ */
 export const uses = [];
 
 export class Cells {
@@ -84,10 +87,18 @@ export class Cells {
         for (const [i, button] of this.buttons.entries()) button.classList.toggle("mcdm-over", i === at);
     }
 
+    /** large: whether it is to open even where a click means something else. */
+    click(i, large) {
+        const use = this.#use();
+        if (use && !large) use.click(this.node, i + 1);
+        else this.open(i);
+    }
+
     open(i) {
-        const cell = {...this.#sheet.cells[i], number: i + 1}, back = this.buttons[i];
+        const cell = {...this.#sheet.cells[i], number: i + 1}, back = this.buttons[i], use = this.#use();
         this.#focus(i);
-        const more = this.#use()?.buttons(this.node, i + 1);
+        const more = use?.buttons(this.node, i + 1), {node} = this.#sheet;
+        if (use && Object.keys(cell.inputs).length) cell.inputs = {...cell.inputs, [node]: use.ends()};
         openLarge({cell, source: this.#picture.source, back, more});
     }
 
