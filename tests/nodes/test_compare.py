@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("as_the_host_runs_its_nodes")
 
 def test_the_united_picture_and_each_expert_alone(comfy):
     mixture = faces(comfy, 2.5, "1 3")
-    sheet, images, latents = comfy.call("CompareExperts", mixture=mixture, **RUN, latent_image=empty(2))
+    sheet, images, latents, _ = comfy.call("CompareExperts", mixture=mixture, **RUN, latent_image=empty(2))
     assert sheet.shape[0] == 2 and images.shape == (6, 64, 64, 3)
     runs = [mixture, *(mix(comfy, [e]) for e in mixture.experts)]
     wanted = torch.cat([sampled(comfy, each, **RUN, latent_image=empty(2)) for each in runs])
@@ -27,7 +27,7 @@ def test_alone_means_mask_window_options_and_the_own_schedule(comfy):
     experts = [expert(comfy, tiny_unet(1), 1, 2.0, mask=mask, end_percent=0.6), expert(comfy, flow, 2, 3.0)]
     options = {"weights_end": "1, -1", "reliabilities_end": "1 2", "rescale": 0.5}
     mixture = comfy.call("MixtureOptions", mixture=mix(comfy, experts), **options)[0]
-    images, latents = comfy.call("CompareExperts", mixture=mixture, **RUN, latent_image=latent(), vae=Decoder())[1:]
+    images, latents = comfy.call("CompareExperts", mixture=mixture, **RUN, latent_image=latent(), vae=Decoder())[1:3]
     assert images.shape == (3, 8, 8, 3)
     for i, end in enumerate(("1", "-1")):
         single = comfy.call("MixtureOptions", mixture=mix(comfy, [experts[i]]), weights_end=end, rescale=0.5)[0]

@@ -26,7 +26,7 @@ def test_nine_cells_are_nine_single_runs(comfy, pixel_space, mixture, sampler):
     run = RUN | {"sampler_name": sampler, "latent_image": empty()}
     x = {"x_expert": "words", "x_from": 0.0, "x_to": 1.0}
     y = {"y_vary": "weight", "y_expert": "2", "y_from": 0.0, "y_to": 4.0}
-    sheet, images, latents = comfy.call("ReliabilitySweep", mixture=mixture(comfy), **run, **x, **y)
+    sheet, images, latents, _ = comfy.call("ReliabilitySweep", mixture=mixture(comfy), **run, **x, **y)
     assert sheet.shape[0] == 1 and images.shape == (9, 64, 64, 3)
     cells = [(w, a) for w in (0.0, 2.0, 4.0) for a in (0.0, 0.5, 1.0)]
     for i, (w, a) in enumerate(cells):
@@ -172,5 +172,5 @@ def test_a_triangle_may_begin_with_an_empty_cell(comfy, unets):
     x = {"x_from": 1.0, "x_to": 0.0, "x_cells": 2}
     y = {"y_vary": "reliability", "y_expert": "2", "y_from": 1.0, "y_to": 0.0, "y_cells": 2}
     run = RUN | {"steps": 1} | x | y
-    sheet, images, _ = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=latent(), vae=Decoder())
+    sheet, images, *_ = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=latent(), vae=Decoder())
     assert len(sheet) == 1 and len(images) == 3

@@ -60,7 +60,7 @@ def test_labels_can_be_read_and_told_apart(comfy, names, wanted):
 
 def test_a_batch_has_a_sheet_for_each_picture(comfy):
     mixture, run = faces(comfy), RUN | {"steps": 1}
-    sheet, images, _ = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=empty(2), x_cells=2)
+    sheet, images, *_ = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=empty(2), x_cells=2)
     alone = comfy.call("ReliabilitySweep", mixture=mixture, **run, latent_image=empty(1), x_cells=2)[0]
     assert sheet.shape == (2, *alone.shape[1:]) and images.shape[0] == 4
     assert not torch.equal(sheet[0], sheet[1]) and (sheet[0] - alone[0]).abs().max() <= 0.02

@@ -10,8 +10,8 @@ const OUTPUT = "mcdm_cells";
 const ARROWS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
 
 /**
- * What other parts of the page do with cells: {fits(node), badge(node, number), click(node, number), in place of opening
- * it, buttons(node, number), ends(): inputs of the node that using a cell sets besides}.
+ * What other parts of the page do with cells: {fits(node), badge(node, number), click(node, number) in place of
+ * opening it, buttons(node, number), ends(): inputs of the node that using a cell sets besides}.
  */
 export const uses = [];
 
