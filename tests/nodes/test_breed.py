@@ -17,18 +17,20 @@ def bred(comfy, unets, **inputs):
     """(mixture of the best, state) after a generation of tiny networks; latents of the candidates with them."""
     mixture = united(comfy, unets[:2], weights=(2.0, 3.0))
     result = comfy.call("BreedMixture", mixture=mixture, **SMALL, latent_image=latent(), vae=Decoder(), **inputs)
-    return result[2]["samples"], result[-2], result[-1]
+    return result[2]["samples"], result[3], result[4]
 
 
 def test_candidates_are_single_runs_the_mixture_itself_first(comfy):
     mixture = faces(comfy, 2.0, "1 1")
     run = RUN | {"latent_image": empty()}
-    sheet, images, latents, *rest = comfy.call("BreedMixture", mixture=mixture, **run, candidates=3)
+    sheet, images, latents, best, state, _ = comfy.call("BreedMixture", mixture=mixture, **run, candidates=3)
     assert sheet.shape[0] == 1 and images.shape == (3, 64, 64, 3)
-    search = comfy.module("mcdm.search_state").begun_or_resumed(mixture, None, rest[-1])
-    for i, candidate in enumerate(search.candidates):
-        assert torch.equal(latents["samples"][i:i + 1], sampled(comfy, candidate.mixture, **run)), i
-    assert rest[-2] is mixture          # the best so far
+    search = comfy.module("mcdm.search_state").begun_or_resumed(mixture, None, state)
+    grid = comfy.module("mcdm.grids.breeding").generation_grid(search, 1).settled()     # to twelve places
+    for i, cell in enumerate(grid.cells()):
+        assert torch.equal(latents["samples"][i:i + 1], sampled(comfy, cell.mixture, **run)), i
+        assert cell.mixture.numbers == pytest.approx(search.candidates[i].mixture.numbers, abs=1e-11)
+    assert best is mixture          # the best so far
 
 
 def test_picks_lead_to_the_next_generation_and_the_state_resumes(comfy, unets):
