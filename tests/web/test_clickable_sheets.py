@@ -129,6 +129,7 @@ class Sheet(Page):
     def sweep(self, host) -> np.ndarray:
         """Queues, and returns the picture of CELL."""
         self.run()
+        self.rest()
         self.page.evaluate(VIEW)            # the newer canvas fits the view when it has drawn the nodes
         self.cells.nth(CELL).wait_for(timeout=30_000)
         self.rest()

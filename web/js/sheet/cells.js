@@ -60,6 +60,7 @@ export class Cells {
 
     #build(text) {
         this.#text = text;
+        app.canvas.setDirty(true, true);                                // where the picture is, its drawing tells
         this.#sheet = text ? JSON.parse(text) : undefined;
         const {cells = [], page: [width, height] = [1, 1]} = this.#sheet ?? {};
         this.element.setAttribute("aria-label", say`Cells of ${this.node.title}`);

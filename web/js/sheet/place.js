@@ -29,7 +29,8 @@ function note(context, image, place) {
         width: a * width * scale, height: d * height * scale};
     const [left, top, ...size] = toGraph(box), [nodeX, nodeY] = node.pos;
     const found = {image, box: [left - nodeX, top - nodeY, ...size]};
-    drawn.set(node, [...(drawn.get(node) ?? []), found]);
+    const others = (drawn.get(node) ?? []).filter(other => other.image !== image);
+    drawn.set(node, [...others, found]);
 }
 
 /** Watches where the classic canvas draws pictures of nodes(). */
