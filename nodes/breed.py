@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..mcdm.grids.breeding import generation_grid
 from ..mcdm.mixture import Mixture
 from ..mcdm.search_space import VARY
-from ..mcdm.search_state import MOST, Settings, begun_or_resumed, numbers_of
+from ..mcdm.search_state import MOST, Settings, begun_or_resumed
 from .checks import CheckedCombo, LowerBound, check_choice, check_number, first_objection, require
 from .common import ADVANCED, CATEGORY, MixtureWire, search_aliases
 from .grid import CELLS, HIDDEN, OUTPUTS, VAE, grid_output
@@ -86,8 +86,7 @@ class BreedMixture(io.ComfyNode):
                "latent_image": latent_image}
         drawn = grid_output(cls, "breed", generation_grid(search, generations), run, vae, clip_denoised, shared={})
         shown = drawn.ui if isinstance(drawn.ui, dict) else drawn.ui.as_dict()
-        numbers = [None if c.mixture is None else numbers_of(c.mixture) for c in search.candidates]
-        told = {"breed": (search.text(),), "breed_numbers": numbers}
+        told = {"breed": (search.text(),)}
         *pictures, cells = drawn.args
         return io.NodeOutput(*pictures, search.best.mixture, search.text(), cells, ui=shown | told)
 

@@ -65,10 +65,10 @@ def apply(outputs: dict[str, dict[str, Any]], number: int, workflow: Workflow) -
     sheets = [json.loads(output["mcdm_cells"][0]) for output in outputs.values() if "mcdm_cells" in output]
     if not sheets:
         sys.exit("The workflow drew no sheet: it needs a ReliabilitySweep or CompareExperts.")
-    cells = sheets[0]["cells"]
-    if not 1 <= number <= len(cells):
-        sys.exit(f"The sheet has cells 1 to {len(cells)}, and {number} is none of them.")
-    cell = cells[number - 1]
+    cells = {cell["number"]: cell for cell in sheets[0]["cells"]}
+    if number not in cells:
+        sys.exit(f"The sheet has the cells {', '.join(map(str, cells))}, and {number} is none of them.")
+    cell = cells[number]
     for node, inputs in cell["inputs"].items():
         workflow[node]["inputs"].update(inputs)
     print(f"cell {number}: {cell['label']}", *cell["troubles"], sep="\n", file=sys.stderr)
@@ -124,9 +124,10 @@ def main() -> None:
     workflow, mixers = read(options.workflow)
     if options.apply is not None:
         try:
-            apply(outputs_of(server, workflow), options.apply, workflow)
+            outputs = outputs_of(server, workflow)
         except (OSError, KeyError) as error:
             sys.exit(f"No ComfyUI answers at {server} ({error}): start it, or name it in --server.")
+        apply(outputs, options.apply, workflow)
         options.out.mkdir(parents=True, exist_ok=True)
         path = options.out / f"{options.workflow.stem}_cell_{options.apply}.json"
         path.write_text(json.dumps(workflow, indent=2) + "\n", "utf-8")

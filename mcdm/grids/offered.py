@@ -35,6 +35,7 @@ def _cell(
     inputs, troubles = sources.inputs(mixture) if sources else ({}, trouble)
     around = grid.around[cell.row][cell.column] if grid.around else {}
     return {
+        "number": cell.row * len(grid.titles.columns) + cell.column + 1,
         "row": cell.row,
         "column": cell.column,
         "label": _label(grid, cell),
@@ -57,7 +58,9 @@ def _experts(mixture: Mixture) -> list[dict[str, Any]]:
 
 
 def _label(grid: Grid, cell: Cell) -> str:
-    """The titles of a cell in one line, such as "share of hair 0.5, weight of skin 2"."""
+    """A cell's own caption, else its titles in one line, such as "share of hair 0.5, weight of skin 2"."""
     titles = grid.titles
+    if titles.captions:
+        return titles.captions[cell.row][cell.column]
     words = [f"{titles.across} {titles.columns[cell.column]}".strip(), f"{titles.down} {titles.rows[cell.row]}".strip()]
     return ", ".join(word for word in words if word)

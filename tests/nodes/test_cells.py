@@ -77,6 +77,7 @@ def test_every_cell_is_the_picture_of_its_inputs(host, kind, more):
     assert json.loads(outputs["told"]["text"][0]) == told
     page = pixels(host.get("/view", **outputs["page"]["images"][0]))
     assert list(page.shape[1::-1]) == told["page"]
+    assert [cell["number"] for cell in told["cells"]] == list(range(1, len(told["cells"]) + 1))
     for cell, saved in zip(told["cells"], outputs["save"]["images"], strict=True):
         wanted = pixels(host.get("/view", **saved))
         left, top, width, height = cell["box"]

@@ -2,6 +2,7 @@
 import dataclasses
 import json
 import math
+import time
 
 import pytest
 import torch
@@ -193,3 +194,29 @@ def test_over_http(host):
     assert again["candidates"] == 10 and again["scores"][:len(report["scores"])] == report["scores"]
     graph["tune"]["inputs"] |= {"state": "", "balance": 0.0, "like_examples": 0.0}
     assert "Nothing to search for" in error_of(host.wait(host.post_prompt(graph)))
+
+
+def test_a_stopped_search_says_its_state_and_resumed_it_is_the_uninterrupted_one(host):
+    prompt = face(steps=6)
+    settings = {name: prompt["sample"]["inputs"][name] for name in RUN} | {"latent_image": ["latent", 0]}
+    small = {"trials": 25, "candidates": 4, "fresh_seeds": 0, "examples": ["decode", 0]}
+    graph = prompt | {
+        "tune": node("TuneMixture", mixture=["mix", 0], **settings, **small),
+        "state": node("PreviewAny", source=["tune", 4]),
+    }
+    prompt_id, end = host.post_prompt(graph), time.monotonic() + 120
+    # a generation of four takes 27 steps at most
+    while not any(d["value"] > 40 and d["node"] == "tune" for _, d in host.events_of(prompt_id, "progress")):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    host.interrupt()
+    assert error_of(host.wait(prompt_id)) == "interrupted"
+    while not (told := [d["output"]["breed"] for _, d in host.events_of(prompt_id, "executed") if d["node"] == "tune"]):
+        assert time.monotonic() < end               # it may come after the end of the prompt is in the history
+        time.sleep(0.02)
+    (state,), = told
+    whole, = host.run(graph)["outputs"]["state"]["text"]
+    graph["tune"]["inputs"]["state"] = state
+    resumed, = host.run(graph)["outputs"]["state"]["text"]
+    assert 0 < len(json.loads(state)["told"]) < len(json.loads(whole)["told"])
+    assert resumed == whole

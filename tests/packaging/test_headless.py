@@ -126,6 +126,22 @@ def test_sweep_saves_a_picture_for_each_setting_with_its_workflow_inside(host, t
     assert all((a != b).any() for a, b in itertools.combinations(pictures, 2))
 
 
+def test_sweep_writes_the_workflow_with_the_numbers_of_a_cell(host, tmp_path):
+    small = {"x_from": 0.25, "x_to": 0.75, "x_cells": 2, "y_cells": 2}
+    workflow = quick(API / "reliability_sweep.json", tmp_path, ReliabilitySweep=small)
+    here = ["--server", host.url, "--out", tmp_path / "out"]
+    run = sweep(workflow, "--apply", 3, *here)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.strip() == "cell 3: share of scene 0.25, weight of scene 3"
+    written = json.loads(Path(run.stdout.strip()).read_text("utf-8"))
+    wanted = json.loads(workflow.read_text("utf-8"))
+    wanted["6"]["inputs"]["weight"] = 3
+    wanted["7"]["inputs"]["reliabilities"] = "0.75, 0.25"
+    assert written == wanted
+    refused = sweep(workflow, "--apply", 5, *here)
+    assert refused.returncode == 1 and "the cells 1, 2, 3, 4, and 5 is none of them" in refused.stderr
+
+
 @pytest.mark.parametrize("case, words", [
     ("no server", ["No ComfyUI answers at http://127.0.0.1:9 ", "--server"]),
     ("no file", ["nothing.json cannot be read"]),

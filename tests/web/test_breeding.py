@@ -1,4 +1,4 @@
-"""Picking pictures in Breed a Mixture by its buttons: the text, the next generation, undo, a file, the beginning."""
+"""Breed a Mixture by its buttons: the text, the next generation, undo, a file; Tune a Mixture, stopped."""
 from __future__ import annotations
 
 import json
@@ -18,6 +18,12 @@ SMALL = f"""() => {{
     app.canvas.ds.scale = 0.8;
     app.canvas.ds.offset = [300 - pos[0], 100 - pos[1]];
     app.canvas.setDirty(true, true);
+}}"""
+
+TUNE = "app.graph.nodes.find(node => node.type === 'TuneMixture')"
+LONG = f"""() => {{
+    const values = {{steps: 4, trials: 1000, candidates: 4}};
+    for (const widget of ({TUNE}).widgets) if (widget.name in values) widget.value = values[widget.name];
 }}"""
 
 NUMBERS = """() => {
@@ -66,8 +72,8 @@ def test_two_generations_by_buttons(page):
     used = page.page.evaluate(NUMBERS)
     assert used != before and used["meaning"] == "shares"
     page.run()                                              # the first candidate is now what was the second
-    first = page.page.evaluate(f"() => app.nodeOutputs[({NODE}).id].breed_numbers[0]")
-    assert first["weights"] == used["weights"]
+    first = page.page.evaluate(f"() => JSON.parse(app.nodeOutputs[({NODE}).id].mcdm_cells[0]).cells[0]")
+    assert [expert["weight"] for expert in first["experts"]] == used["weights"]
     steps = 0
     while page.page.evaluate(NUMBERS) != before:            # the run's state, then the numbers with what was picked
         page.page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker.undo()")
@@ -81,4 +87,17 @@ def test_two_generations_by_buttons(page):
     assert values() == after
     page.page.locator(".mcdm-picks-anew").click()
     assert values() == {"picks": "", "state": ""}
+    assert page.complaints() == []
+
+
+def test_a_stopped_search_leaves_its_state_in_the_field(page, host):
+    page.load(drawing("tune_a_mixture"))
+    page.page.evaluate(LONG)
+    page.page.get_by_test_id("queue-button").click()
+    page.page.wait_for_function(f"() => app.nodeOutputs[({TUNE}).id]?.images", timeout=120_000)  # of one generation
+    host.interrupt()
+    page.page.wait_for_function(f"() => ({TUNE}).widgets.find(widget => widget.name === 'state').value",
+                                timeout=60_000)
+    held = page.prompt()[str(page.page.evaluate(f"() => ({TUNE}).id"))]["inputs"]["state"]
+    assert json.loads(held)["told"]
     assert page.complaints() == []

@@ -6,9 +6,9 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { addStylesheet, make } from "./dom.js";
-import { chain, keepIn, markUndoStep, mount, nodeOf, onValue, outputsOf, toast } from "./host.js";
-import { uses } from "./sheet/cells.js";
-import { useNumbers } from "./use_numbers.js";
+import { chain, keepIn, markUndoStep, mount, nodeOf, onValue, toast } from "./host.js";
+import { cellOf, uses } from "./sheet/cells.js";
+import { useCell } from "./sheet/write_inputs.js";
 import { say } from "./words.js";
 
 const NODE = "BreedMixture", WIDGET = "pick_buttons", TYPE = "mcdm_picks", NONE = "none";
@@ -47,12 +47,9 @@ export function pick(node, name) {
 
 /** Writes the numbers of the first pick, or of the best so far, into the graph: breeding ends. */
 function use(node) {
-    const numbers = outputsOf(node)?.breed_numbers?.[Number(picked(node)[0] ?? 1) - 1];
-    const trouble = numbers ? useNumbers(node, numbers, () => {
-        valueOf(node, "picks").value = valueOf(node, "state").value = "";
-    }) : say`There is no candidate yet: run the node first.`;
-    if (trouble) toast(say`Use these`, trouble);
-    node.setDirtyCanvas(true, true);
+    const cell = cellOf(node, Number(picked(node)[0] ?? 1));
+    const troubles = cell ? useCell(cell) : [say`There is no candidate yet: run the node first.`];
+    if (troubles.length) toast(say`Use these`, troubles.join(" "));
 }
 
 /** On the sheet a click picks, and the picked ones show their rank; Shift and click opens one large, as Enter does. */

@@ -15,6 +15,14 @@ const ARROWS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
  */
 export const uses = [];
 
+/** The cell with a number of a node's last run. What using it sets besides in that node is among its inputs. */
+export function cellOf(node, number) {
+    const text = outputsOf(node)?.[OUTPUT]?.[0], sheet = text && JSON.parse(text);
+    const cell = sheet?.cells.find(cell => cell.number === number), ends = uses.find(use => use.fits(node))?.ends();
+    if (!ends || !Object.keys(cell?.inputs ?? {}).length) return cell;
+    return {...cell, inputs: {...cell.inputs, [sheet.node]: ends}};
+}
+
 export class Cells {
     #text;                                                              // what is shown
     #sheet;
@@ -43,7 +51,8 @@ export class Cells {
         style.transform = `translate(${left}px, ${top}px)`;
         style.width = `${width}px`;
         style.height = `${height}px`;
-        for (const [i, button] of this.buttons.entries()) button.textContent = this.#badge(i + 1);
+        const {cells} = this.#sheet;
+        for (const [i, button] of this.buttons.entries()) button.textContent = this.#badge(cells[i].number);
     }
 
     #use() {
@@ -64,10 +73,10 @@ export class Cells {
         this.#sheet = text ? JSON.parse(text) : undefined;
         const {cells = [], page: [width, height] = [1, 1]} = this.#sheet ?? {};
         this.element.setAttribute("aria-label", say`Cells of ${this.node.title}`);
-        this.element.replaceChildren(...cells.map(({label, box}, i) => {
+        this.element.replaceChildren(...cells.map(({label, box, number}, i) => {
             const style = ["left", "top", "width", "height"].map((name, k) =>
                 `${name}: ${100 * box[k] / [width, height][k % 2]}%`).join("; ");
-            const title = label || say`Cell ${i + 1}`;
+            const title = label || say`Cell ${number}`;
             const button = make("button", {type: "button", style, "aria-label": title, tabindex: i ? -1 : 0});
             button.addEventListener("click", () => this.open(i));
             return button;
@@ -91,16 +100,14 @@ export class Cells {
     /** large: whether it is to open even where a click means something else. */
     click(i, large) {
         const use = this.#use();
-        if (use && !large) use.click(this.node, i + 1);
+        if (use && !large) use.click(this.node, this.#sheet.cells[i].number);
         else this.open(i);
     }
 
     open(i) {
-        const cell = {...this.#sheet.cells[i], number: i + 1}, back = this.buttons[i], use = this.#use();
+        const {number} = this.#sheet.cells[i], more = this.#use()?.buttons(this.node, number);
         this.#focus(i);
-        const more = use?.buttons(this.node, i + 1), {node} = this.#sheet;
-        if (use && Object.keys(cell.inputs).length) cell.inputs = {...cell.inputs, [node]: use.ends()};
-        openLarge({cell, source: this.#picture.source, back, more});
+        openLarge({cell: cellOf(this.node, number), source: this.#picture.source, back: this.buttons[i], more});
     }
 
     #focus(i) {

@@ -1,7 +1,7 @@
 /** A cell of a sheet, large: its picture, its numbers, and what can be done with them. */
 import { make } from "../dom.js";
 import { say } from "../words.js";
-import { writeInputs } from "./write_inputs.js";
+import { useCell, writeInputs } from "./write_inputs.js";
 
 const shorter = number => String(Math.round(number * 1000) / 1000);
 
@@ -41,7 +41,7 @@ export function openLarge({cell, source, back, more = []}) {
         });
         buttons.append(button);
     };
-    if (Object.keys(cell.inputs).length) offer(say`Use these`, () => [...cell.troubles, ...writeInputs(cell.inputs)]);
+    if (Object.keys(cell.inputs).length) offer(say`Use these`, () => useCell(cell));
     if (Object.keys(cell.around).length) offer(say`Sweep around this`, () => writeInputs(cell.around));
     for (const {label: text, act} of more) offer(text, act);
     buttons.append(close);

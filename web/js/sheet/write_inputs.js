@@ -41,3 +41,8 @@ export function writeInputs(inputs) {
     markUndoStep();
     return troubles;
 }
+
+/** Writes what makes a cell of a sheet. Returns sentences about numbers that could not be written. */
+export function useCell({inputs, troubles}) {
+    return Object.keys(inputs).length ? [...troubles, ...writeInputs(inputs)] : troubles;
+}
