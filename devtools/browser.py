@@ -150,8 +150,10 @@ class Page:
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
         self.page.get_by_test_id("queue-button").click()
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)
-        assert not any(self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]"))
-        assert self.complaints() == []
+        refused = self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]")
+        assert not any(refused), refused
+        said = self.complaints()
+        assert said == [], said
         picture, *_ = self.page.evaluate("save => app.nodeOutputs[save].images", save)
         return picture
 

@@ -60,12 +60,23 @@ def outputs_of(server: str, workflow: Workflow) -> dict[str, dict[str, Any]]:
     return outputs
 
 
-def apply(outputs: dict[str, dict[str, Any]], number: int, workflow: Workflow) -> None:
+def sheet_of(server: str, workflow: Workflow) -> dict[str, Any]:
+    """Runs a workflow with a sheet and returns its cells. A host that has kept the sheet tells of it in its history."""
+    runs = [outputs_of(server, workflow)]
+    for entry in reversed(json.loads(ask(f"{server}/history")).values()):
+        if entry["prompt"][2] == workflow:
+            runs.append(entry["outputs"])
+    for outputs in runs:
+        for output in outputs.values():
+            if "mcdm_cells" in output:
+                return json.loads(output["mcdm_cells"][0])
+    sys.exit("The workflow drew no sheet: it needs a ReliabilitySweep or CompareExperts. One that was drawn before is "
+             "not drawn again; another seed draws it.")
+
+
+def apply(sheet: dict[str, Any], number: int, workflow: Workflow) -> None:
     """Sets the numbers of a cell in the workflow, and says which cannot be set."""
-    sheets = [json.loads(output["mcdm_cells"][0]) for output in outputs.values() if "mcdm_cells" in output]
-    if not sheets:
-        sys.exit("The workflow drew no sheet: it needs a ReliabilitySweep or CompareExperts.")
-    cells = {cell["number"]: cell for cell in sheets[0]["cells"]}
+    cells = {cell["number"]: cell for cell in sheet["cells"]}
     if number not in cells:
         sys.exit(f"The sheet has the cells {', '.join(map(str, cells))}, and {number} is none of them.")
     cell = cells[number]
@@ -124,10 +135,10 @@ def main() -> None:
     workflow, mixers = read(options.workflow)
     if options.apply is not None:
         try:
-            outputs = outputs_of(server, workflow)
+            sheet = sheet_of(server, workflow)
         except (OSError, KeyError) as error:
             sys.exit(f"No ComfyUI answers at {server} ({error}): start it, or name it in --server.")
-        apply(outputs, options.apply, workflow)
+        apply(sheet, options.apply, workflow)
         options.out.mkdir(parents=True, exist_ok=True)
         path = options.out / f"{options.workflow.stem}_cell_{options.apply}.json"
         path.write_text(json.dumps(workflow, indent=2) + "\n", "utf-8")

@@ -24,6 +24,8 @@ TUNE = "app.graph.nodes.find(node => node.type === 'TuneMixture')"
 LONG = f"""() => {{
     const values = {{steps: 4, trials: 1000, candidates: 4}};
     for (const widget of ({TUNE}).widgets) if (widget.name in values) widget.value = values[widget.name];
+    window.mcdmSteps = 0;
+    window.comfyAPI.api.api.addEventListener("progress", ({{detail}}) => {{ window.mcdmSteps = detail.value; }});
 }}"""
 
 NUMBERS = """() => {
@@ -94,7 +96,7 @@ def test_a_stopped_search_leaves_its_state_in_the_field(page, host):
     page.load(drawing("tune_a_mixture"))
     page.page.evaluate(LONG)
     page.page.get_by_test_id("queue-button").click()
-    page.page.wait_for_function(f"() => app.nodeOutputs[({TUNE}).id]?.images", timeout=120_000)  # of one generation
+    page.page.wait_for_function("() => window.mcdmSteps > 50", timeout=120_000)     # the first generation takes 30
     host.interrupt()
     page.page.wait_for_function(f"() => ({TUNE}).widgets.find(widget => widget.name === 'state').value",
                                 timeout=60_000)
