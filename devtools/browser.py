@@ -115,15 +115,23 @@ class Page:
         self.rest()
 
     def complaints(self) -> list[str]:
-        """Dialogs, toasts, nodes drawn in red, and errors in the console but for those of a closed network."""
+        """Dialogs, toasts, nodes drawn in red, and errors in the console but for those of a closed network.
+
+        And of a page that asks an older host for the list of jobs, which this has not.
+        """
         red = self.page.evaluate("() => app.graph.nodes.filter(node => node.has_errors).map(node => node.type)")
         said = self.page.locator(COMPLAINTS).all_inner_texts()
-        network = ("Failed to load resource", "Content Security Policy")
+        foreign = ("Failed to load resource", "Content Security Policy", "Failed to fetch jobs: 404")
         errors = []
         for error in self.errors:
-            if not any(words in error for words in network):
+            if not any(words in error for words in foreign):
                 errors.append(error)
         return red + said + errors
+
+    def capture(self) -> None:
+        """Tells the page that something may have changed, as it does itself after each click and key."""
+        self.page.evaluate(CAPTURE)
+        self.page.wait_for_timeout(UNDO_STEP)
 
     def boxes(self) -> dict[str, Any]:
         """Where everything lies once it has come to rest, in the canvas's own units.
@@ -265,11 +273,6 @@ class Pad(Page):
     @property
     def numbers(self) -> list[float]:
         return [float(field.input_value()) for field in self.pad.get_by_role("spinbutton").all()]
-
-    def capture(self) -> None:
-        """Tells the page that something may have changed, as it does itself after each click and key."""
-        self.page.evaluate(CAPTURE)
-        self.page.wait_for_timeout(UNDO_STEP)
 
     def becomes(self, text: str) -> None:
         """Waits until the mixer's widget holds the text, and until the undo that brought it is done."""

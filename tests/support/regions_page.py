@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.browser import CAPTURE, RESTORING, Page
+from unite_and_conquer.devtools.browser import RESTORING, Page
 from unite_and_conquer.devtools.versions import UNDO_STEP
 
 WORKFLOW = "two_experts_by_regions"
@@ -58,8 +58,7 @@ class Drawing(Page):
         self.page.evaluate(CENTRE, scale)   # what is out of the window is not drawn
         self.stage.wait_for()
         self.box(self.stage)
-        self.page.evaluate(CAPTURE)         # cards grow to what is in them: no step that undo should take back
-        self.page.wait_for_timeout(UNDO_STEP)
+        self.capture()                      # cards grow to what is in them: no step that undo should take back
 
     @property
     def is_first_vue(self) -> bool:
@@ -97,8 +96,7 @@ class Drawing(Page):
         self.page.locator(EYE).filter(has_text=re.compile(name)).get_by_role("button").click()
         self.page.evaluate(command)
         self.page.evaluate("() => app.canvas.deselectAll()")
-        self.page.evaluate(CAPTURE)
-        self.page.wait_for_timeout(UNDO_STEP)
+        self.capture()
 
     @property
     def queued(self) -> list[str]:

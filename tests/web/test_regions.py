@@ -180,6 +180,17 @@ def test_touch(page):
     assert numbers(page.text)[0][0] == pytest.approx([0.2, 0.2, 0.6, 0.7], abs=0.011)
 
 
+def test_a_narrow_window(page):
+    page.page.set_viewport_size({"width": 480, "height": 800})
+    page.page.wait_for_function("() => app.canvas.canvas.clientWidth < 500")
+    try:
+        page.show(rest="all", feather=0.0, scale=0.8)
+        page.drag((0.25, 0.25), (0.5, 0.5))
+        assert numbers(page.text)[0][0] == pytest.approx([0.25, 0.25, 0.5, 0.5], abs=0.011)
+    finally:
+        page.page.set_viewport_size(WINDOW)
+
+
 def test_by_eye_on_the_face_of_a_subgraph(page):
     """Drawn there, it is what is queued; reloaded and copied, each copy has its own."""
     page.show("object: box 0 0 0.5 1", rest="all", feather=0.0)
@@ -215,14 +226,3 @@ def test_by_wire_on_the_face_of_a_subgraph(page):
     page.seen.get_by_role("textbox").fill("scene: box 0 0 1 0.5")
     page.queues("scene: box 0 0 1 0.5")
     assert page.seen.locator(".mcdm-regions-shape").count() == 1
-
-
-def test_a_narrow_window(page):
-    page.page.set_viewport_size({"width": 480, "height": 800})
-    page.page.wait_for_function("() => app.canvas.canvas.clientWidth < 500")
-    try:
-        page.show(rest="all", feather=0.0, scale=0.8)
-        page.drag((0.25, 0.25), (0.5, 0.5))
-        assert numbers(page.text)[0][0] == pytest.approx([0.25, 0.25, 0.5, 0.5], abs=0.011)
-    finally:
-        page.page.set_viewport_size(WINDOW)

@@ -2,11 +2,10 @@
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
 import { nodeOf } from "../host.js";
+import { SHEET_NODES } from "../sheet_nodes.js";
 import { following, origin, widgetValue } from "../wires.js";
 
 const SQUARE = [64, 64], PIXELS_OF_A_CELL = 8, MOST_CELLS = 96;
-
-const SHEETS = ["BreedMixture", "CompareExperts", "MixtureReport", "ReliabilitySweep", "TuneMixture"];
 
 let latest;                                                             // {filename, subfolder, type}
 
@@ -16,13 +15,13 @@ function pictureOf(output) {
 }
 
 api.addEventListener("executed", ({detail}) => {
-    const isSheet = SHEETS.includes(nodeOf(detail.display_node ?? detail.node)?.comfyClass);
+    const isSheet = SHEET_NODES.includes(nodeOf(detail.display_node ?? detail.node)?.comfyClass);
     if (!isSheet) latest = pictureOf(detail.output) ?? latest;
 });
 
 /** The address of the last picture that this workflow drew; undefined before there is one. */
 export function lastPicture() {
-    const ofPictures = ([id]) => !SHEETS.includes(nodeOf(id)?.comfyClass);
+    const ofPictures = ([id]) => !SHEET_NODES.includes(nodeOf(id)?.comfyClass);
     const outputs = Object.entries(app.nodeOutputs ?? {}).filter(ofPictures);
     const kept = outputs.map(([, output]) => pictureOf(output)).filter(Boolean);
     const picture = kept.find(one => one.filename === latest?.filename) ?? kept.at(-1);
