@@ -26,6 +26,11 @@ INWARDS = f"""() => {{
     const input = subgraph.addInput("regions", "STRING");
     input.connect(inner.inputs.find(input => input.name === "regions"), inner);
 }}"""
+# The newest pages keep the panel open, and remember that for the next page: it covers a narrow window.
+CLOSE = """() => {
+    const {setting} = app.extensionManager, panel = "Comfy.RightSidePanel.IsOpen";
+    if (setting.get(panel)) return setting.set(panel, false);
+}"""
 COPY = f"""() => {{
     app.canvas.selectNode({HOST});
     app.canvas.copyToClipboard();
@@ -96,6 +101,7 @@ class Drawing(Page):
         self.page.locator(EYE).filter(has_text=re.compile(name)).get_by_role("button").click()
         self.page.evaluate(command)
         self.page.evaluate("() => app.canvas.deselectAll()")
+        self.page.evaluate(CLOSE)
         self.capture()
 
     @property

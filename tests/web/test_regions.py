@@ -154,6 +154,7 @@ def test_the_text_is_typed_and_drawn(page):
     """In the field under the canvas, which the node's own text has become: its value is all that files hold."""
     page.show(rest="all", feather=0.0)
     field = page.editor.get_by_role("textbox")
+    assert page.page.locator("textarea[placeholder=regions]:visible").count() == 0
     field.fill("object: box 0 0 0.5 1")
     assert page.text == "object: box 0 0 0.5 1" and page.stage.locator(".mcdm-regions-shape").count() == 1
     page.drag((0.6, 0.1), (0.9, 0.9))

@@ -67,6 +67,7 @@ export class TextWidgets {
         const {value, label, tooltip} = text;
         const widget = this.#add(node, this.input, node, [], {value, label}), {editor} = this.#known.get(widget);
         widget.tooltip = tooltip;
+        chain(node, "onAdded", () => text.onRemove?.());                // where older pages list its element again
         text.onRemove?.();                                              // of texts of several lines, elements too
         text.element?.remove();
         node.widgets.splice(node.widgets.indexOf(text), 1, node.widgets.pop());
