@@ -34,19 +34,28 @@ Step = tuple[list[str], Path, dict[str, str]]  # a command, where it runs, what 
 
 def demo(options: argparse.Namespace, _: list[str]) -> int:
     """The workflows of example_workflows/api, or those named, through a headless host into output/demo/."""
-    files = {name: WORKFLOWS / "api" / f"{name}.json" for name in prompts.names()}
-    if unknown := [name for name in options.names if name not in files]:
-        raise Trouble(f"No workflow named {', '.join(unknown)}; there are: {', '.join(files)}.")
-    names = options.names or list(files)
+    if unknown := [name for name in options.names if name not in prompts.names()]:
+        raise Trouble(f"No workflow named {', '.join(unknown)}; there are: {', '.join(prompts.names())}.")
+    names = options.names or prompts.names()
+    read = prompts.prompt if options.names else shortened
     say(f"Draws the example workflows in a ComfyUI without a page, {names[0]} first, and keeps their pictures.")
     with (
         tempfile.TemporaryDirectory(prefix="mcdm demo ") as folder,
         Server(find_comfy(), Path(folder).resolve()) as server,
     ):
         info = json.loads(server.get("/object_info"))
-        works = [show(server, name, json.loads(files[name].read_text("utf-8")), info) for name in names]
+        works = [show(server, name, read(name), info) for name in names]
     tell(f"The pictures are in {DEMO_OUTPUT}")
     return 0 if all(works) else 1
+
+
+def shortened(name: str) -> prompts.Prompt:
+    """A workflow as `demo` runs it among all, and a line on what is less than in its file."""
+    changes = prompts.SHORTER.get(name, {})
+    for inputs in changes.values():
+        fewer = " and ".join(f"{value} {what.replace('_', ' ')}" for what, value in inputs.items())
+        say(f"{name}: {fewer} instead of what its file has; named alone it runs as it is.")
+    return prompts.edited(prompts.prompt(name), changes)
 
 
 def show(server: Server, name: str, workflow: dict[str, Any], info: dict[str, Any]) -> bool:

@@ -14,9 +14,13 @@ package.__path__ = [str(Path(__file__).resolve().parents[1])]
 
 def main() -> None:
     from unite_and_conquer.devtools import inprocess
+    name, *arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):   # told before a module asks for ComfyUI, which takes seconds to load
+        importlib.import_module(f"unite_and_conquer.{name}").main(None, arguments)
+        return
     with tempfile.TemporaryDirectory() as base:
         comfy = inprocess.start(Path(base))
-        importlib.import_module(f"unite_and_conquer.{sys.argv[1]}").main(comfy, sys.argv[2:])
+        importlib.import_module(f"unite_and_conquer.{name}").main(comfy, arguments)
 
 
 if __name__ == "__main__":

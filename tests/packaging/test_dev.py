@@ -4,13 +4,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from unite_and_conquer.devtools import commands, setup, tools
+from unite_and_conquer.devtools import commands, prompts, setup, tools
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.server import link_pack
 from unite_and_conquer.devtools.setup import Comfy
@@ -170,6 +171,15 @@ def test_help_is_that_of_what_is_named(arguments, told):
     result = subprocess.run([sys.executable, ROOT / "dev.py", *arguments], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert told in result.stdout
+    assert not re.search("WARNING|Traceback", result.stderr)       # of a ComfyUI, which no help needs
+
+
+def test_demo_shortens_numbers_that_the_workflows_have():
+    for name, changes in prompts.SHORTER.items():
+        for key, inputs in changes.items():
+            whole = prompts.prompt(name)[key]["inputs"]
+            assert all(0 < value < whole[what] for what, value in inputs.items())
+            assert commands.shortened(name)[key]["inputs"] == whole | inputs
 
 
 @pytest.mark.parametrize("arguments", [
