@@ -145,7 +145,7 @@ def main(_: InProcess, arguments: Sequence[str]) -> None:
             graph = shown.get(name) or prompt(name)
             picture = first_batch(host, host.run(graph, 600))
             path = WORKFLOWS / f"{TITLES[name]}.jpg"
-            thumbnail(graph, picture, drawing(name) if name in shown else None).save(path, quality=90)
+            thumbnail(graph, picture, drawing(name) if name in shown else None).save(path, quality=82, optimize=True)
             print(f"{path.name}: {path.stat().st_size} bytes", flush=True)
             if name == "reliability_sweep":
-                picture.convert("RGB").save(ROOT / "docs" / "images" / "sweep.jpg", quality=92)
+                picture.convert("RGB").save(ROOT / "docs" / "images" / "sweep.jpg", quality=80, optimize=True)

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from support import vectors
 from support.tensors import relative
-from support.unet2d_experts import DEPRECATED, NETWORK, SCHEDULER, at_time, denoise, load, write
+from support.unet2d_experts import NETWORK, SCHEDULER, at_time, denoise, deprecated_names, load, write
 
 VARIANTS = vectors.GOLDEN / "diffusers_unet2d_variants"
 
@@ -42,7 +42,7 @@ def test_recorded_answers(golden, name):
     ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp32.safetensors"],
 )
 def test_attention_under_deprecated_names(comfy, tmp_path, name):
-    model = load(comfy, write(tmp_path / "old", load_file(NETWORK / DEPRECATED), name=name))
+    model = load(comfy, write(tmp_path / "old", deprecated_names(), name=name))
     case = vectors.cases("diffusers_unet2d")["case1"]
     z, sigma, out = at_time(case)
     assert relative(denoise(model, z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5

@@ -7,17 +7,18 @@ import torch
 
 from support import vectors
 from support.tensors import relative
-from support.unet2d_experts import CONFIG, DEPRECATED, NETWORK, SCHEDULER, at_time, denoise, load, write
+from support.unet2d_experts import CONFIG, NETWORK, SCHEDULER, at_time, denoise, deprecated_names, load, write
 
 
 def test_a_file_beside_its_configs(comfy, tmp_path):
     """Chosen by its own name, or as NAME.safetensors with all of the settings in NAME.json."""
     case = vectors.cases("diffusers_unet2d")["case1"]
     z, sigma, out = at_time(case)
-    folder = write(tmp_path / "a", NETWORK / DEPRECATED, name=DEPRECATED)
-    shutil.copyfile(NETWORK / DEPRECATED, tmp_path / "ddpm.safetensors")
+    name = "diffusion_pytorch_model.deprecated_names.safetensors"
+    folder = write(tmp_path / "a", deprecated_names(), name=name)
+    shutil.copyfile(folder / name, tmp_path / "ddpm.safetensors")
     (tmp_path / "ddpm.json").write_text(json.dumps({**CONFIG, **SCHEDULER, "family": "unet2d"}))
-    for path in (folder / DEPRECATED, tmp_path / "ddpm.safetensors"):
+    for path in (folder / name, tmp_path / "ddpm.safetensors"):
         assert relative(denoise(load(comfy, path), z, sigma), z - sigma[:, None, None, None] * out) <= 1e-5
 
 
@@ -95,7 +96,7 @@ def test_impossible_settings(comfy, tmp_path, config, scheduler, message):
 
 def test_a_citizen_of_the_host(comfy):
     """An entry of the combo, in a subfolder, under KSampler, a weight patch, a sampling override, and pixel_space."""
-    write(comfy.base / "models" / "experts" / "unconditional" / "ddpm", NETWORK / DEPRECATED)
+    write(comfy.base / "models" / "experts" / "unconditional" / "ddpm", deprecated_names())
     name = next(n for n in comfy.nodes["LoadExpert"].define_schema().inputs[0].options if n.endswith("ddpm"))
     model = comfy.call("LoadExpert", expert=name, weight_dtype="float32")[0]
     nothing = model.model.null_conditioning()

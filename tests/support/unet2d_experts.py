@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from support import vectors
 from unite_and_conquer.devtools.inprocess import InProcess
 
 NETWORK = vectors.GOLDEN / "diffusers_unet2d"
-DEPRECATED = "diffusion_pytorch_model.deprecated_names.safetensors"
+DEPRECATED = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}      # before diffusers 0.13
 CONFIG = json.loads((NETWORK / "config.json").read_text())
 SCHEDULER = json.loads((NETWORK / "scheduler_config.json").read_text())
 
@@ -31,6 +31,14 @@ def write(
     else:
         shutil.copyfile(weights, folder / name)
     return folder
+
+
+def deprecated_names() -> dict[str, torch.Tensor]:
+    """The recorded weights under the names that diffusers gave before 0.13."""
+    state = load_file(NETWORK / "diffusion_pytorch_model.safetensors")
+    for now, before in DEPRECATED.items():
+        state = {key.replace(f".{now}.", f".{before}."): value for key, value in state.items()}
+    return state
 
 
 def load(comfy: InProcess, folder: Path, weight_dtype: torch.dtype | None = None) -> Any:
