@@ -3,12 +3,13 @@
 
     python3 dev.py demo         the shipped workflows through a real, headless ComfyUI: pictures in output/demo/
     python3 dev.py test         the linter, the type checker and the whole test suite
-    python3 dev.py test --fast  the linter, the type checker, the tests of the maths and the sampling
+    python3 dev.py test --fast  the linter, the type checker, the tests of the maths, the sampling and what is forgotten
     python3 dev.py serve        that ComfyUI with its web page
     python3 dev.py env          where the interpreter, ComfyUI and the pack are, as JSON
     python3 dev.py reproduce    the paper's experiments, in small: tables and pictures in bench/paper/
     python3 dev.py bench        the benchmarks
     python3 dev.py compatibility  what mixes with what, measured on this ComfyUI: docs/compatibility.md
+    python3 dev.py locales      the English texts of nodes and page, into locales/, and what other languages lack
     python3 dev.py symbols      what the pack uses of ComfyUI, by name: docs/host.md
     python3 dev.py train        an expert of your own, from a folder of pictures
     python3 dev.py worker       this machine as a worker for experts: docs/scaling.md
@@ -59,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
 
     test = add(commands.test, "run ruff, mypy and pytest; all other arguments go to pytest "
                "(--no-browser leaves out the tests of the web page)", passes_on=True)
-    test.add_argument("--fast", action="store_true", help="of the tests only those of the maths and the sampling")
-
+    test.add_argument("--fast", action="store_true", help="of the tests only those of the maths and the sampling, "
+                      "and the guards that say what a change still needs")
     test.add_argument("--against", metavar="FOLDER", help="another ComfyUI, on which the examples must give the same "
                       "pictures, bit for bit")
 
@@ -85,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
                    "NAME, a file of devtools/pictures/", passes_on=True, helps=False)
     add(commands.compatibility, "measure every family of networks that ComfyUI knows and write docs/compatibility.md")
     add(commands.symbols, "list what the pack uses of ComfyUI, in docs/host.md")
+    add(commands.locales, "write the English texts of nodes and page into locales/, and list what other languages lack",
+        passes_on=True, helps=False)
     add(commands.train, "train an expert of your own: FOLDER [--modality class|text|map|sketch] [--start EXPERT] "
         "[--minutes 15 | --steps N] [--batch-size 16] [--words 100] [--no-mirror] [--name NAME] [--out FILE] "
         "[--work FOLDER]; see docs/training.md", passes_on=True, helps=False)

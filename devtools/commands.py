@@ -23,7 +23,7 @@ from .tools import comfy_cli, with_tools
 from .workflows import absent_files
 
 CHECKED = ("mcdm", "nodes", "training", "devtools", "bench")  # what mypy reads, and dev.py
-FAST = ("tests/maths", "tests/sampling")  # what `test --fast` runs
+FAST = ("tests/guards", "tests/maths", "tests/sampling")  # what `test --fast` runs
 CARDS = "tests/devices"
 NONE_CHOSEN = 5                           # pytest's status where -k leaves no test
 
@@ -238,6 +238,11 @@ def compatibility(_options: argparse.Namespace, _: list[str]) -> int:
 def symbols(_options: argparse.Namespace, _: list[str]) -> int:
     """What the pack uses of ComfyUI, into docs/host.md."""
     return run_inside("devtools.symbols", [])
+
+
+def locales(_: argparse.Namespace, arguments: list[str]) -> int:
+    """The English texts, into locales/, and what other languages lack."""
+    return run_inside("devtools.translations", arguments)
 
 
 def run_one_of(folder: str, arguments: list[str]) -> int:

@@ -1,170 +1,18 @@
-"""locales/: every text of every node and of the page in seven languages, as the host serves and its page shows them."""
+"""locales/ as the host serves them and its page shows them; their texts are tested in tests/guards/."""
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 
 import pytest
 
-from support.sentences import said_by_nodes
 from unite_and_conquer.devtools.browser import Page, opened
-from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.prompts import drawing
-
-LANGUAGES = ["zh", "ja", "ko", "fr", "de", "es"]
-FILES = ["main.json", "nodeDefs.json"]
-OURS = "unite_and_conquer"
-# Words that are the same in English. Whatever else is, somebody forgot.
-SAME = {
-    "zh": {"eta", "json", "latent", "vae"},
-    "ja": {"eta", "json", "vae"},
-    "ko": {"eta", "json", "vae"},
-    "fr": {"condition", "eta", "expert", "expert {0}", "image", "images", "json", "latent", "latents", "mcdm ancestral",
-           "pixels", "triangle", "vae", "variance"},
-    "de": {"eta", "guider", "json", "latent", "latents", "name", "rest: {0}", "sampler", "scheduler", "seed", "text",
-           "vae"},
-    "es": {"eta", "json", "mcdm ancestral", "vae"},
-}
-SCRIPT = {"zh": "[\u4e00-\u9fff]", "ja": "[\u3040-\u30ff\u4e00-\u9fff]", "ko": "[\uac00-\ud7a3]"}
-# What is no language: it is in a translation as often as in the English, or (words of computers) at least that often.
-COUNTED = re.compile(r"(?<![A-Za-z])\d+(?:\.\d+)?|\{\d\}")
-WORDS = re.compile(
-    r"(?<![A-Za-z])(?:[A-Z]{2,}(?![a-z])|eta(?![a-z])|LoRA|DiT|ComfyUI|Stable Diffusion|Unite and Conquer)|"
-    r"\w+/\w*|(?<![\w.])\.[a-z]+|'(?:auto|default|learned)'|^[aw](?=\W)|\(w\)", re.ASCII)
-
-
-def text_of(language, file):
-    return (ROOT / "locales" / language / file).read_text("utf-8")
-
-
-def flat(tree, path=()):
-    """{(key, key, ...): text}"""
-    found = {}
-    for key, value in tree.items():
-        found |= flat(value, (*path, key)) if isinstance(value, dict) else {(*path, key): value}
-    return found
+from unite_and_conquer.devtools.translations import FILES, LANGUAGES, OURS, flat, text_of
 
 
 def texts(language):
     """All of a language, {(file, key, key, ...): text}."""
     return {(file, *path): text for file in FILES for path, text in flat(json.loads(text_of(language, file))).items()}
-
-
-def wanted(pack_nodes):
-    """nodeDefs.json in English, made of what the host says of the nodes; outputs are keyed by their place."""
-    nodes = {}
-    for node, info in pack_nodes.items():
-        inputs, outputs = {}, {}
-        for kind, names in info["input_order"].items():
-            for name in names if kind != "hidden" else ():
-                inputs[name] = {"name": name, "tooltip": info["input"][kind][name][1].get("tooltip")}
-        for i, (name, tooltip) in enumerate(zip(info["output_name"], info["output_tooltips"], strict=True)):
-            outputs[str(i)] = {"name": name, "tooltip": tooltip}
-        nodes[node] = {
-            "display_name": info["display_name"],
-            "description": info["description"],
-            "inputs": inputs,
-            "outputs": outputs,
-        }
-    return nodes
-
-
-def code(path):
-    """A script without its comments."""
-    return re.sub(r"/\*[\s\S]*?\*/|(?<!:)//.*", "", path.read_text("utf-8"))
-
-
-def said():
-    """The sentences of web/js, as keys: say`Pull of ${name}` is "Pull of {0}"."""
-    found = []
-    for path in sorted((ROOT / "web" / "js").rglob("*.js")):
-        for sentence in re.findall(r"\bsay`([^`]*)`", code(path)):
-            parts = re.split(r"\$\{.*?\}", sentence.replace("\\\n", ""))
-            found.append(parts[0] + "".join(f"{{{i}}}{part}" for i, part in enumerate(parts[1:])))
-    return set(found)
-
-
-def test_there_are_these_languages_and_files():
-    assert sorted(path.name for path in (ROOT / "locales").iterdir()) == sorted(["en", *LANGUAGES])
-    assert {path.name for path in (ROOT / "locales").glob("*/*")} == set(FILES)
-
-
-def test_english_is_what_the_nodes_say(pack_nodes):
-    english = json.loads(text_of("en", "nodeDefs.json"))
-    assert flat(english) == flat(wanted(pack_nodes))
-    assert all(flat(wanted(pack_nodes)).values()), "a node, an input or an output says nothing"
-    categories = {part for info in pack_nodes.values() for part in info["category"].split("/")}
-    assert json.loads(text_of("en", "main.json"))["nodeCategories"] == {category: category for category in categories}
-
-
-def choices(pack_nodes):
-    """The words of the combos whose choices the page translates."""
-    names, = re.findall(r"CHOICES = (\[.*\])", code(ROOT / "web" / "js" / "language.js"))
-    optional = [info["input"].get("optional", {}) for info in pack_nodes.values()]
-    combos = [each[name] for each in optional for name in json.loads(names) if name in each]
-    return {word for kind, options in combos for word in (options["options"] if kind == "COMBO" else kind)}
-
-
-def test_english_is_what_the_page_says(pack_nodes):
-    wanted = said() | said_by_nodes() | choices(pack_nodes)
-    assert json.loads(text_of("en", "main.json"))[OURS] == {sentence: sentence for sentence in wanted}
-    assert {"All equal", "Pull of {0}", "expert {0}"} <= said()
-    assert {"No expert arrives at the Reliability Mixer; connect a Condition Expert.", "shares"} <= wanted
-
-
-def test_the_page_says_nothing_without_say():
-    """A sentence is a text of several words that begins with a capital letter."""
-    for path in (ROOT / "web" / "js").rglob("*.js"):
-        unsaid = re.sub(r"\bsay`[^`]*`", "", code(path))
-        assert re.findall(r"""(["'`])([A-Z][a-z]+ (?:(?!\1).)*)\1""", unsaid) == [], path.name
-
-
-@pytest.mark.parametrize("language", ["en", *LANGUAGES])
-def test_complete_and_readable(language):
-    """The same keys in the same order, in files that a translator can read and compare."""
-    assert list(texts(language)) == list(texts("en"))
-    for file in FILES:
-        text = text_of(language, file)
-        assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n", file
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_left_in_english(language):
-    english, here = texts("en"), texts(language)
-    assert {text.lower() for path, text in here.items() if text.lower() == english[path].lower()} == SAME[language]
-    for path, text in here.items():
-        assert text and text == text.strip() and "  " not in text, path
-        without_names = text.replace("Unite and Conquer", "")
-        assert not re.search(r"\b(the|of|is|and|for|which|as|what)\b", without_names, re.IGNORECASE), path
-        assert text.lower() in SAME[language] or re.search(SCRIPT.get(language, "."), text), path
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_no_language_is_kept(language):
-    for path, english in texts("en").items():
-        here = texts(language)[path]
-        assert sorted(COUNTED.findall(here)) == sorted(COUNTED.findall(english)), path
-        assert Counter(WORDS.findall(english)) <= Counter(WORDS.findall(here)), path
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_nodes_are_called_by_their_names(language, pack_nodes):
-    """Where an English text names a node of the pack, by its name or its id, a translation gives its name there."""
-    names = json.loads(text_of(language, "nodeDefs.json"))
-    for path, english in texts("en").items():
-        if path[-1] == "display_name":
-            continue
-        for node, info in pack_nodes.items():
-            if re.search(rf"\b({node}|{info['display_name']})\b", english):
-                assert names[node]["display_name"] in texts(language)[path], (path, node)
-
-
-def test_nothing_that_the_page_reads_as_syntax():
-    """vue-i18n takes {, }, @ and | for placeholders, links and plurals; sentences of web/js do not go through it."""
-    for language in ["en", *LANGUAGES]:
-        through = {path: text for path, text in texts(language).items() if OURS not in path}
-        assert [path for path, text in through.items() if re.search(r"[{}@|]", text)] == [], language
 
 
 def test_the_host_serves_them(host):

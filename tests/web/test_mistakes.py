@@ -8,9 +8,9 @@ import pytest
 
 from support.face_page import HOME, MORE, NODES, Changes, Face
 from support.mistakes import MISTAKES
-from support.sentences import said_by_nodes
 from unite_and_conquer.devtools.browser import opened
 from unite_and_conquer.devtools.paths import PACK, ROOT
+from unite_and_conquer.devtools.sentences import said_by_nodes
 from unite_and_conquer.devtools.versions import COMPLAINTS, LABELS, TOAST
 
 # Newer pages offer no German.

@@ -4,7 +4,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from unite_and_conquer.devtools.paths import ROOT
+from .paths import ROOT
 
 # Where sentences are made that a user meets in the page. What is wrong with an expert's file, and what happens to a
 # worker on another machine, is told in English.
@@ -46,7 +46,7 @@ def template(text: ast.expr) -> str:
     parts, count = "", 0
     for part in text.values if isinstance(text, ast.JoinedStr) else ():
         if isinstance(part, ast.Constant):
-            parts += part.value
+            parts += str(part.value)
         else:
             parts, count = f"{parts}{{{count}}}", count + 1
     return parts
