@@ -2,11 +2,15 @@
 
 Draws 100 random settings of faces and of scenes, and asks how the order by each score goes with the order by the judge
 of training/judges. Then searches: on smooth models fitted to these 100, ten seeds against chance at equal cost; and by
-*Tune a Mixture*'s own code on pictures, measured on 64 other conditions with other noise. Writes bench/tuning.json.
+*Tune a Mixture*'s own code on pictures, measured on 64 other conditions with other noise. Writes bench/tuning.json,
+and leaves the searches that it holds already.
 """
 from __future__ import annotations
 
+import itertools
 import json
+import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,8 +155,15 @@ def on_models(comfy: InProcess, task: Task, mixtures: Sequence[Any], scores: np.
 
 # ------------------------------------------------------------------------------------------------ on pictures
 
-def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: int) -> Figures:
-    """Tune a Mixture's own search by one score, then the judge on conditions and noise that it has not seen."""
+class Paused(Exception):
+    """The time of this call is over; the search is kept."""
+
+
+def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: int, until: float) -> Figures:
+    """Tune a Mixture's own search by one score, then the judge on conditions and noise that it has not seen.
+
+    until: time.monotonic() at which it stops after a generation, with Paused; the next call goes on from the cache.
+    """
     tuned, tested = TASKS[name](comfy, EXAMPLES, TUNING_SEED), TASKS[name](comfy, TESTED, TEST_SEED)
     run, scores = comfy.module("mcdm.tuning.search_run"), comfy.module("mcdm.tuning.scores")
     state, space = comfy.module("mcdm.search_state"), comfy.module("mcdm.search_space")
@@ -167,15 +178,29 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
         else:
             features = comfy.module("mcdm.tuning.features").plain_features
             part = scores.nearness(tuned.ideal.movedim(1, -1) / 2 + 0.5, features)
-        search = state.Search(tuned.mixture, state.Settings(seed=seed))
-        tuning = run.Tuning(search, runs, scores.Score({kind: (1.0, part)}), STEPS // 2, lambda _: None)
+        kept = cache_root() / f"tuning_{name}_{kind}_{seed}.json"
+        held = json.loads(kept.read_text()) if kept.is_file() else {"state": "", "forwards": 0, "seconds": 0.0}
+        began = time.monotonic()
+        search = state.begun_or_resumed(tuned.mixture, state.Settings(seed=seed), held["state"])
+
+        def spent() -> dict[str, Any]:
+            return {"state": search.text(), "forwards": held["forwards"] + runs.forwards,
+                    "seconds": round(held["seconds"] + time.monotonic() - began, 1)}
+
+        def told(tuning: Any) -> None:
+            kept.write_text(json.dumps(spent()))
+            print(name, kind, seed, tuning.spent, round(tuning.best_score, 4), flush=True)
+            if time.monotonic() > until:
+                raise Paused
+        tuning = run.Tuning(search, runs, scores.Score({kind: (1.0, part)}), STEPS // 2, told)
         tuning.run(TRIALS)
+        cost = spent()
     numbers = state.numbers_of(search.best.mixture)
     found = space.SearchSpace(tested.mixture).mixture(
         space.Numbers(tuple(numbers["weights"]), tuple(search.best.mixture.numbers)))
     values = [trial.score for trial in tuning.trials if trial.full]
     return {"score": [round(values[0], 4), round(tuning.best_score, 4)], "candidates": tuning.spent,
-            "forwards": runs.forwards, "numbers": numbers,
+            "forwards": cost["forwards"], "seconds": cost["seconds"], "numbers": numbers,
             "figures": tested.judge(drawer.draw(found, TESTED, 0, TEST_STEPS))}
 
 
@@ -184,15 +209,17 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     asked = options("bench tuning", __doc__)
     asked.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
-    asked.add_argument("--settings", type=int, default=100, help="random ones")
+    asked.add_argument("--settings", type=int, default=100, help="random ones; 0: only the searches on pictures")
     asked.add_argument("--stop", type=int, default=0, help="only draw so many of them now")
     asked.add_argument("--search", nargs="*", choices=["examples", "balance"], default=["examples", "balance"],
                        help="the scores by which is searched on pictures")
     asked.add_argument("--seeds", type=int, nargs="+", default=[1], help="of the searches on pictures")
+    asked.add_argument("--seconds", type=float, default=math.inf, help="after which a search pauses; call again")
     args = asked.parse_args(arguments)
+    until = time.monotonic() + args.seconds
     drawer = Drawer(comfy)
     figures = json.loads(FILE.read_text()) if FILE.is_file() else {}
-    for name in args.tasks:
+    for name in args.tasks if args.settings else ():
         task = TASKS[name](comfy, COUNT, TUNING_SEED)
         mixtures = random_mixtures(comfy, task, args.settings, seed=1)
         found = drawn(comfy, drawer, task, mixtures, args.stop or args.settings)
@@ -205,9 +232,18 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         for kind in ("examples, one for each", "balance"):
             own[f"on models, {kind}"] = on_models(comfy, task, mixtures, scores[kind], quality)
         print(name, json.dumps(own, indent=1), flush=True)
-        for kind in args.search:
-            for seed in args.seeds:
-                own[f"on pictures, {kind}, seed {seed}"] = on_pictures(comfy, drawer, name, kind, seed)
-                print(name, kind, own[f"on pictures, {kind}, seed {seed}"], flush=True)
-                FILE.write_text(json.dumps(figures, indent=1))
+        FILE.write_text(json.dumps(figures, indent=1))
+    if args.stop:
+        return
+    for name, kind, seed in itertools.product(args.tasks, args.search, args.seeds):
+        label = f"on pictures, {kind}, seed {seed}"
+        if label in figures.get(name, {}):
+            continue
+        try:
+            found = on_pictures(comfy, drawer, name, kind, seed, until)
+        except Paused:
+            print("paused")
+            return
+        figures.setdefault(name, {})[label] = found
+        print(name, label, found, flush=True)
         FILE.write_text(json.dumps(figures, indent=1))
