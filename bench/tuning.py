@@ -179,7 +179,9 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
             features = comfy.module("mcdm.tuning.features").plain_features
             part = scores.nearness(tuned.ideal.movedim(1, -1) / 2 + 0.5, features)
         kept = cache_root() / f"tuning_{name}_{kind}_{seed}.json"
-        held = json.loads(kept.read_text()) if kept.is_file() else {"state": "", "forwards": 0, "seconds": 0.0}
+        held: dict[str, Any] = {"state": "", "forwards": 0, "seconds": 0.0}
+        if kept.is_file():
+            held = json.loads(kept.read_text())
         began = time.monotonic()
         search = state.begun_or_resumed(tuned.mixture, state.Settings(seed=seed), held["state"])
 
@@ -203,8 +205,6 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
             "forwards": cost["forwards"], "seconds": cost["seconds"], "numbers": numbers,
             "figures": tested.judge(drawer.draw(found, TESTED, 0, TEST_STEPS))}
 
-
-# ------------------------------------------------------------------------------------------------ all of it
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     asked = options("bench tuning", __doc__)
