@@ -53,7 +53,7 @@ def shortened(name: str) -> prompts.Prompt:
     """A workflow as `demo` runs it among all, and a line on what is less than in its file."""
     changes = prompts.SHORTER.get(name, {})
     for inputs in changes.values():
-        fewer = " and ".join(f"{value} {what.replace('_', ' ')}" for what, value in inputs.items())
+        fewer = ", ".join(f"{value} {what.replace('_', ' ')}" for what, value in inputs.items())
         say(f"{name}: {fewer} instead of what its file has; named alone it runs as it is.")
     return prompts.edited(prompts.prompt(name), changes)
 

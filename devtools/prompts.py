@@ -46,7 +46,10 @@ TITLES = {
 }
 
 # What `dev.py demo` shortens, so that all its pictures are there within a minute of two cores: {name: {key: inputs}}.
-SHORTER = {"tune_a_mixture": {"14": {"trials": 6, "fresh_seeds": 2}}}
+SHORTER = {
+    "reliability_sweep": {"9": {"steps": 12}},
+    "tune_a_mixture": {"14": {"steps": 8, "trials": 6, "fresh_seeds": 2}},
+}
 
 
 def names() -> list[str]:
