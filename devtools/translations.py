@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,18 @@ def english(nodes: Tree) -> dict[str, Tree]:
     categories = {part for info in nodes.values() for part in info["category"].split("/")}
     said = said_by_page() | said_by_nodes() | choices(nodes)
     known = json.loads(text_of("en", "main.json"))[OURS]
-    kept = [sentence for sentence in known if sentence in said]
-    sentences = [*kept, *sorted(said - set(kept))]
+    named = json.loads(text_of("en", "nodeDefs.json"))
     main = {
         "nodeCategories": {category: category for category in sorted(categories)},
-        OURS: {sentence: sentence for sentence in sentences},
+        OURS: {sentence: sentence for sentence in in_place(said, known)},
     }
-    return {"main.json": main, "nodeDefs.json": {name: node_texts(info) for name, info in nodes.items()}}
+    return {"main.json": main, "nodeDefs.json": {name: node_texts(nodes[name]) for name in in_place(nodes, named)}}
+
+
+def in_place(keys: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Keys in the order in which they are known, the new ones after them."""
+    kept = [key for key in known if key in set(keys)]
+    return kept + sorted(set(keys) - set(kept))
 
 
 def node_texts(info: Tree) -> Tree:
