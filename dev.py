@@ -3,7 +3,7 @@
 
     python3 dev.py demo         the shipped workflows through a real, headless ComfyUI: pictures in output/demo/
     python3 dev.py test         the linter, the type checker and the whole test suite
-    python3 dev.py test --fast  the linter, the type checker, the tests of the maths, the sampling and what is forgotten
+    python3 dev.py test --fast  the same, with no tests but those of the maths and the sampling, and the guards
     python3 dev.py serve        that ComfyUI with its web page
     python3 dev.py env          where the interpreter, ComfyUI and the pack are, as JSON
     python3 dev.py reproduce    the paper's experiments, in small: tables and pictures in bench/paper/

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 TESTS = Path(__file__).resolve().parent
@@ -25,6 +26,10 @@ ROOT = TESTS.parent
 
 if not os.environ.get("MCDM_COMFYUI"):
     pytest.exit("The tests need ComfyUI: run them by `python3 dev.py test [pytest arguments]`.", returncode=4)
+
+# A busy machine is no defect of a test.
+hypothesis.settings.register_profile("busy", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 # The checkout as a package, without running its __init__.py, which is the host's way in.
 package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")

@@ -64,8 +64,13 @@ def test_there_are_these_languages_and_files():
 
 
 def test_everything_in_a_node_says_something(pack_nodes):
+    files = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / "nodes").glob("*.py")}
+
+    def file_of(node):
+        return next((name for name, text in files.items() if f'node_id="{node}"' in text), "nodes/")
+
     nothing_is_left(
-        f"nodes/: {' > '.join(path)} of {node} is empty: write one in its define_schema"
+        f"{file_of(node)}: {node} has no {' > '.join(path)}: write one in its define_schema"
         for node, tree in english(pack_nodes)["nodeDefs.json"].items() for path, text in flat(tree).items() if not text)
 
 
@@ -75,7 +80,7 @@ def test_english_is_what_nodes_and_page_say(pack_nodes, file):
     changed = [path for path in {**here, **wanted} if here.get(path) != wanted.get(path)]
     nothing_is_left(
         f"locales/en/{file}: {' > '.join(path)} should be {json.dumps(wanted.get(path), ensure_ascii=False)}, not "
-        f"{json.dumps(here.get(path), ensure_ascii=False)} (null = not there): {COMMAND}" for path in changed)
+        f"{json.dumps(here.get(path), ensure_ascii=False)} (null: it is not there): {COMMAND}" for path in changed)
 
 
 def test_sentences_are_found():
