@@ -35,14 +35,14 @@ if "unite_and_conquer" not in sys.modules:
     package = sys.modules["unite_and_conquer"] = types.ModuleType("unite_and_conquer")
     package.__path__ = [str(Path(__file__).absolute().parent)]
 
-from unite_and_conquer.devtools import commands, pages, releases, setup  # noqa: E402
+from unite_and_conquer.devtools import commands, pages, ray_commands, releases, setup  # noqa: E402
 from unite_and_conquer.devtools.terminal import Trouble, say  # noqa: E402
 
 Command = Callable[[argparse.Namespace, list[str]], int]
 
 
 def parser() -> argparse.ArgumentParser:
-    """One sub-command per function of devtools/commands.py."""
+    """One sub-command per function of devtools/commands.py and ray_commands.py."""
     whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     subparsers = whole.add_subparsers(required=True, metavar="COMMAND")
 
@@ -68,13 +68,14 @@ def parser() -> argparse.ArgumentParser:
     serve = add(commands.serve, "start ComfyUI with its web page, its settings and pictures kept in the cache folder")
     serve.add_argument("--port", type=int, default=0, help="the port of the web page (default: a free one)")
 
-    worker = add(commands.worker, "make this machine a worker of a Ray cluster; further arguments go to its ComfyUI",
-                 passes_on=True)
+    worker = add(ray_commands.worker, "make this machine a worker of a Ray cluster; further arguments go to its "
+                 "ComfyUI", passes_on=True)
     worker.add_argument("--address", required=True, metavar="HOST:PORT", help="of the cluster's head")
     worker.add_argument("--name", default=socket.gethostname(), help="for Place Expert (default: this machine's)")
     worker.add_argument("--ip", default="", help="the address at which this machine listens (default: Ray's choice)")
 
-    cluster = add(commands.cluster, "start ComfyUI with its web page and workers on this machine, for trying it out")
+    cluster = add(ray_commands.cluster, "start ComfyUI with its web page and workers on this machine, to try it "
+                  "out")
     cluster.add_argument("--workers", type=int, default=2, help="how many (default: 2)")
     cluster.add_argument("--port", type=int, default=0, help="the port of the web page (default: a free one)")
 

@@ -19,12 +19,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..devtools.enlarging import FACTOR, FILE, SCHEDULER, STEPS, enlarge
+from ..devtools.enlarging import FILE, SCHEDULER, STEPS, enlarge
 from ..devtools.inprocess import InProcess
 from ..devtools.options import options
 from ..devtools.pictures.sheets import image, sheet
 from ..devtools.portraits import BATCH, DrawingExpert, draw, sample_faces
 from ..mcdm.conditions.maps import edges
+from ..mcdm.experts.networks.upsampler import FACTOR
 from ..training.datasets import faces, scenes
 from ..training.judges import faces as parser
 from ..training.judges import portraits

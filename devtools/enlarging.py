@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..mcdm.experts.networks.upsampler import FACTOR
 from .inprocess import InProcess
 
 FILE = "builtin/upsampler_drawings.safetensors"
 STEPS = 1
 SCHEDULER = "simple"
-FACTOR = 4
 BATCH = 8
 
 
