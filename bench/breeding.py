@@ -20,7 +20,18 @@ from ..devtools.inprocess import InProcess
 from ..devtools.options import options
 from ..devtools.portraits import STEPS as FULL_STEPS
 from ..training.pixels import tiled
-from .search_tasks import STEPS, TASKS, TEST_SEED, TEST_STEPS, TESTED, TUNED, TUNING_SEED, Drawer, Task
+from .search_tasks import (
+    STEPS,
+    TASKS,
+    TEST_SEED,
+    TEST_STEPS,
+    TESTED,
+    TUNED,
+    TUNING_SEED,
+    Drawer,
+    Task,
+    with_numbers,
+)
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "breeding.json"
@@ -53,12 +64,6 @@ def bred(comfy: InProcess, drawer: Drawer, task: Task, seed: int, generations: i
     return search.best.mixture, {"course": course, "generations": len(course)}
 
 
-def with_numbers(comfy: InProcess, task: Task, numbers: dict[str, Any]) -> Any:
-    """A task's mixture with the numbers that the file has."""
-    space = comfy.module("mcdm.search_space")
-    return space.SearchSpace(task.mixture).mixture(space.Numbers(tuple(numbers["weights"]), tuple(numbers["shares"])))
-
-
 def again(comfy: InProcess, drawer: Drawer, figures: dict[str, Any], until: float) -> None:
     """Measures with the steps of a whole run, until time.monotonic() is `until`; another call goes on."""
     label = f"figures with {FULL_STEPS} steps"
@@ -80,7 +85,7 @@ def sheet(comfy: InProcess, drawer: Drawer, figures: dict[str, Any]) -> None:
         task = TASKS[name](comfy, COLUMNS, TEST_SEED)
         mixtures = [task.mixture, *(with_numbers(comfy, task, figures[name][f"seed {i}"]["numbers"]) for i in (1, 2))]
         rows += [task.ideal, *(drawer.draw(mixture, COLUMNS, 0, FULL_STEPS) for mixture in mixtures)]
-    tiled(rows).convert("RGB").save(SHEET, quality=88)
+    tiled(rows).convert("RGB").save(SHEET, quality=80, optimize=True, progressive=True)
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:

@@ -84,6 +84,12 @@ def united(comfy: InProcess, experts: Sequence[tuple[str, Any, Any, float]], num
     return comfy.call("ReliabilityMixer", **wires, reliabilities=numbers)[0]
 
 
+def with_numbers(comfy: InProcess, task: Task, numbers: dict[str, Any]) -> Any:
+    """A task's mixture with other weights and shares, as the files of the benchmarks have them."""
+    space = comfy.module("mcdm.search_space")
+    return space.SearchSpace(task.mixture).mixture(space.Numbers(tuple(numbers["weights"]), tuple(numbers["shares"])))
+
+
 def faces_task(comfy: InProcess, count: int, seed: int) -> Task:
     """Hair map, skin map and words. count: conditions."""
     conditions = held_out(count, seed)

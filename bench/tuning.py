@@ -22,7 +22,7 @@ from ..devtools.inprocess import InProcess
 from ..devtools.options import options
 from ..devtools.paths import cache_root
 from ..devtools.portraits import SAMPLER, SCHEDULER
-from .search_tasks import STEPS, TASKS, TEST_SEED, TEST_STEPS, TESTED, TUNING_SEED, Drawer, Task
+from .search_tasks import STEPS, TASKS, TEST_SEED, TEST_STEPS, TESTED, TUNING_SEED, Drawer, Task, with_numbers
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "tuning.json"
@@ -166,7 +166,7 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
     """
     tuned, tested = TASKS[name](comfy, EXAMPLES, TUNING_SEED), TASKS[name](comfy, TESTED, TEST_SEED)
     run, scores = comfy.module("mcdm.tuning.search_run"), comfy.module("mcdm.tuning.scores")
-    state, space = comfy.module("mcdm.search_state"), comfy.module("mcdm.search_space")
+    state = comfy.module("mcdm.search_state")
     latent, = comfy.call("EmptyExpertLatent", mixture=tuned.mixture, width=64, height=64, batch_size=EXAMPLES)
     settings = {"seed": seed, "steps": STEPS, "sampler_name": SAMPLER, "scheduler": SCHEDULER, "denoise": 1.0,
                 "latent_image": latent}
@@ -198,8 +198,7 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
         tuning.run(TRIALS)
         cost = spent()
     numbers = state.numbers_of(search.best.mixture)
-    found = space.SearchSpace(tested.mixture).mixture(
-        space.Numbers(tuple(numbers["weights"]), tuple(search.best.mixture.numbers)))
+    found = with_numbers(comfy, tested, numbers | {"shares": search.best.mixture.numbers})
     values = [trial.score for trial in tuning.trials if trial.full]
     return {"score": [round(values[0], 4), round(tuning.best_score, 4)], "candidates": tuning.spent,
             "forwards": cost["forwards"], "seconds": cost["seconds"], "numbers": numbers,

@@ -118,6 +118,11 @@ def filled(english_tree: Tree, tree: Tree) -> Tree:
     return found
 
 
+def texts(language: str) -> dict[tuple[str, ...], str]:
+    """All of a language, {(file, key, key, ...): text}."""
+    return {(file, *path): text for file in FILES for path, text in flat(json.loads(text_of(language, file))).items()}
+
+
 def lines_of(text: str) -> dict[tuple[str, ...], int]:
     """{(key, key, ...): the number of its line} of a file that `written` made."""
     found: dict[tuple[str, ...], int] = {}

@@ -31,5 +31,10 @@ def joined(
     return Mixture(
         (*experts.values(), *inner.experts), (*own, *shared), mixed_spaces, meaning=meaning,
         slots=(*experts, *(last + slot for slot in inner.slots)),
-        chain=(len(experts), *(inner.chain or (len(inner.experts),))),
+        chain=(len(experts), *chain_of(inner)),
     )
+
+
+def chain_of(mixture: Mixture) -> tuple[int, ...]:
+    """How many experts each mixer of its chain has of its own, the last mixer first."""
+    return mixture.chain or (len(mixture.experts),)

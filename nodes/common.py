@@ -11,7 +11,6 @@ from ..mcdm.experts.modality import Modality
 CATEGORY = "unite and conquer"
 ExpertWire = io.Custom("MCDM_EXPERT")
 MixtureWire = io.Custom("MCDM_MIXTURE")
-SLOTS = 8       # of a Reliability Mixer
 
 
 # Of an input that most people leave alone: newer hosts show it when asked for more, older ones always.

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..mcdm.host.models import latent_format, vae_of
 from ..mcdm.mixture import Mixture
+from ..mcdm.prompt import Prompt
 
 DECODERS = ("VAEDecode", "VAEDecodeTiled")
 FILES = {"VAELoader": ("vae", "vae_name"), "CheckpointLoaderSimple": ("checkpoints", "ckpt_name")}
@@ -26,7 +27,6 @@ CHANNELS = {3, 4, 16}       # of latents that a VAE takes as they are; others ma
 SAMPLERS = ("MCDMSampler", "MCDMGuider")
 REMEMBERED = 100            # nodes that have run
 
-Prompt = dict[str, dict[str, Any]]
 
 _spaces: dict[str, Any] = {}            # {a node with all that is behind it: the space of its latents}
 

@@ -15,9 +15,10 @@ from ..mcdm.host.models import check_spaces, noise_levels_of
 from ..mcdm.host.spaces.groups import groups_of
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.parsing import parse_reliabilities
+from ..mcdm.prompt import SLOTS
 from ..mcdm.shares import MEANINGS, RELIABILITIES
 from .checks import CheckedCombo, LowerBound, check_choice, require
-from .common import ADVANCED, CATEGORY, SLOTS, ExpertWire, MixtureWire, modalities, search_aliases
+from .common import ADVANCED, CATEGORY, ExpertWire, MixtureWire, modalities, search_aliases
 from .prompt_checks import missing_null
 
 logger = logging.getLogger("mcdm")

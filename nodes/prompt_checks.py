@@ -15,12 +15,9 @@ from ..mcdm.chaining import joined
 from ..mcdm.host.sampling.reasons import check_nulls
 from ..mcdm.mixture import Expert, MissingNull, Mixture
 from ..mcdm.parsing import parse_reliabilities
+from ..mcdm.prompt import LONGEST_CHAIN, SLOTS, Prompt, is_wire
 from ..mcdm.shares import RELIABILITIES
-from .common import SLOTS
 from .decoders import wrong_decoders
-
-Prompt = dict[str, dict[str, Any]]
-LONGEST_CHAIN = 50
 
 _queued: contextvars.ContextVar[Prompt] = contextvars.ContextVar("mcdm_queued")      # by the task of each request
 
@@ -68,7 +65,7 @@ def missing_null(node_id: str | None) -> bool | str:
     prompt, node_id = _queued.get({}), str(node_id)
     inputs = prompt.get(node_id, {}).get("inputs", {})
     try:
-        if _is_wire(inputs.get("null_condition")) or _loader(prompt, inputs.get("model")) == "LoadExpert":
+        if is_wire(inputs.get("null_condition")) or _loader(prompt, inputs.get("model")) == "LoadExpert":
             return True
         if any(call["class_type"] == "ExpertRegions" for call in prompt.values()):
             return True         # under regions the weights may sum to 1
@@ -89,13 +86,9 @@ class _NotNow(Exception):
     """Only a run can tell."""
 
 
-def _is_wire(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2
-
-
 def _call(prompt: Prompt, wire: Any) -> dict[str, Any]:
     """The node at the other end of a wire."""
-    if not _is_wire(wire) or wire[0] not in prompt:
+    if not is_wire(wire) or wire[0] not in prompt:
         raise _NotNow
     return prompt[wire[0]]
 
@@ -105,7 +98,7 @@ def _loader(prompt: Prompt, wire: Any) -> str:
     from nodes import NODE_CLASS_MAPPINGS as classes
     for _ in range(LONGEST_CHAIN):
         call = _call(prompt, wire)
-        models = [value for value in call["inputs"].values() if _is_wire(value) and value[0] in prompt
+        models = [value for value in call["inputs"].values() if is_wire(value) and value[0] in prompt
                   and classes[prompt[value[0]]["class_type"]].RETURN_TYPES[value[1]] == "MODEL"]
         if not models:
             return call["class_type"]
@@ -116,7 +109,7 @@ def _loader(prompt: Prompt, wire: Any) -> str:
 def _last_mixers(prompt: Prompt) -> Iterator[str]:
     """The mixers whose mixture goes to something other than the next mixer of a chain."""
     goes = {(value[0], call["class_type"] == "ReliabilityMixer" and name == "mixture")
-            for call in prompt.values() for name, value in call["inputs"].items() if _is_wire(value)}
+            for call in prompt.values() for name, value in call["inputs"].items() if is_wire(value)}
     for key, call in prompt.items():
         if call["class_type"] == "ReliabilityMixer" and (key, False) in goes:
             yield key
@@ -125,7 +118,7 @@ def _last_mixers(prompt: Prompt) -> Iterator[str]:
 def _mixture(prompt: Prompt, key: str, node_id: str) -> Mixture | None:
     """What a mixer will make, without models; only the expert of node_id has no null. None: nothing is wired."""
     inputs = prompt[key]["inputs"]
-    slots = [i for i in range(1, SLOTS + 1) if _is_wire(inputs.get(f"expert_{i}"))]
+    slots = [i for i in range(1, SLOTS + 1) if is_wire(inputs.get(f"expert_{i}"))]
     experts = {i: _expert(prompt, inputs[f"expert_{i}"], node_id) for i in slots}
     inner = _inner(prompt, inputs.get("mixture"), node_id)
     meaning, text = _value(inputs, "meaning", RELIABILITIES), _value(inputs, "reliabilities", "")
@@ -137,7 +130,7 @@ def _mixture(prompt: Prompt, key: str, node_id: str) -> Mixture | None:
 
 def _inner(prompt: Prompt, wire: Any, node_id: str) -> Mixture | None:
     """The mixture that a mixer takes as one part."""
-    if not _is_wire(wire):
+    if not is_wire(wire):
         return None
     if _call(prompt, wire)["class_type"] != "ReliabilityMixer":
         raise _NotNow

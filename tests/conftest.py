@@ -27,7 +27,7 @@ ROOT = TESTS.parent
 if not os.environ.get("MCDM_COMFYUI"):
     pytest.exit("The tests need ComfyUI: run them by `python3 dev.py test [pytest arguments]`.", returncode=4)
 
-# A busy machine is no defect of a test.
+# A busy machine is not a defect of a test.
 hypothesis.settings.register_profile("busy", suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
 

@@ -37,10 +37,10 @@ The tests of the web page can be run on these, on the classic canvas and on the 
 | 0.33.0 | 1.58.1 | `python3 dev.py test --comfyui 0.33.0 --page 1.58.1 tests/web` |
 
 Every whole run of the tests takes the first. On the other two, what was run on the workflows of this release is
-test_templates.py, test_errors.py and test_first_minutes.py: what the example workflows look like and queue, errors
-beside their nodes, the way to a first picture. The other files of tests/web were run there on earlier states, or in
-part. One test of test_pad.py is known to fail on 1.58.1: of a mixer that *Convert to Subgraph* takes in together with
-the node that writes its text.
+test_templates.py, test_errors.py, test_first_minutes.py and test_clickable_sheets.py: what the example workflows look
+like and queue, errors beside their nodes, the way to a first picture, sheets to click. The other files of tests/web
+were run there on earlier states, or in part. One test of test_pad.py is known to fail on 1.58.1: of a mixer that
+*Convert to Subgraph* takes in together with the node that writes its text.
 """
 SPACES = """\
 ## Latent spaces

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from PIL import Image
 
+from ..chaining import chain_of
 from ..drawing import sheets
 from ..mixture import Mixture
 from ..writing import settled
@@ -71,9 +72,9 @@ def _settled(mixture: Mixture, base: Mixture) -> Mixture:
     """A mixture of the base's experts with other numbers. One of other experts, and the base's own, stay."""
     if len(mixture.experts) != len(base.experts):
         return mixture
-    chain, ends = mixture.chain or (len(mixture.experts),), mixture.options.numbers_end
+    ends = mixture.options.numbers_end
     if (mixture.numbers, mixture.meaning) != (base.numbers, base.meaning):
-        mixture = dataclasses.replace(mixture, numbers=settled(mixture.numbers, chain))
+        mixture = dataclasses.replace(mixture, numbers=settled(mixture.numbers, chain_of(mixture)))
     if ends and ends != base.options.numbers_end:
         options = dataclasses.replace(mixture.options, numbers_end=settled(ends, (len(ends),)))
         mixture = dataclasses.replace(mixture, options=options)

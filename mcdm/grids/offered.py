@@ -5,8 +5,9 @@ from typing import Any
 
 from ..drawing.sheets import Places
 from ..mixture import Mixture
+from ..prompt import Prompt
 from .grid import Cell, Grid
-from .sources import Prompt, Sources
+from .sources import Sources
 
 
 def offered(grid: Grid, places: Places, prompt: Prompt | None, node: str | None) -> dict[str, Any]:

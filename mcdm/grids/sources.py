@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..chaining import chain_of
 from ..mixture import Expert, Mixture
+from ..prompt import LONGEST_CHAIN, SLOTS, Prompt, is_wire
 from ..writing import between, texts_of
 
-Prompt = dict[str, dict[str, Any]]
 Inputs = dict[str, dict[str, Any]]              # {node id: {input: value}}, as in the API's format
 
 FIELDS = {"PrimitiveFloat": "value", "PrimitiveString": "value", "PrimitiveStringMultiline": "value"}
 HANDS_ON = {"MixtureOptions", "AutomaticMasks", "ExpertRegions", "PlaceExpert"}
-LONGEST = 50            # wires in a row
-SLOTS = 8
 
 
 class Sources:
@@ -29,7 +28,7 @@ class Sources:
         self.options: str | None = None
         self.mixers = list(self._mixers(node))
         counts = tuple(len(slots) for _, slots, _ in self.mixers)
-        if counts != (base.chain or (len(base.experts),)):
+        if counts != chain_of(base):
             raise ValueError("The Reliability Mixer behind this node has other experts than the mixture that arrives; "
                              "type the numbers into the nodes yourself.")
         self.experts = [expert for _, _, experts in self.mixers for expert in experts]
@@ -55,7 +54,7 @@ class Sources:
     def _texts(self, wanted: Mixture, same: bool) -> list[str]:
         if same:
             return [""] * len(self.mixers)
-        return list(texts_of(wanted.numbers, wanted.chain or (len(wanted.experts),)))
+        return list(texts_of(wanted.numbers, chain_of(wanted)))
 
     def _set_ends(self, writer: _Writer, wanted: Mixture) -> None:
         """The numbers at the end of the schedule, where Mixture Options sets them."""
@@ -67,7 +66,7 @@ class Sources:
             writer.set(self.options, "reliabilities_end", text, False)
 
     def _mixers(self, node: str) -> Iterator[tuple[str, list[int], list[str]]]:
-        for _ in range(LONGEST):
+        for _ in range(LONGEST_CHAIN):
             node = self._behind(node, "mixture", "ReliabilityMixer")
             inputs = self.prompt[node]["inputs"]
             slots = [slot for slot in range(1, SLOTS + 1) if is_wire(inputs.get(f"expert_{slot}"))]
@@ -77,7 +76,7 @@ class Sources:
 
     def _behind(self, node: str, name: str, kind: str) -> str:
         """The node of a kind at the other end of a wire, past nodes that only hand on what it makes."""
-        for _ in range(LONGEST):
+        for _ in range(LONGEST_CHAIN):
             wire = self.prompt.get(node, {}).get("inputs", {}).get(name)
             node = str(wire[0]) if is_wire(wire) else ""
             call = self.prompt.get(node, {})
@@ -91,8 +90,8 @@ class Sources:
                 name = wires[0]
             elif call.get("class_type") not in HANDS_ON:
                 break
-        raise ValueError(f"The numbers come from '{title(self.prompt, node)}', which is no Condition Expert and no "
-                         "Reliability Mixer; type them yourself.")
+        raise ValueError(f"The numbers come from '{title(self.prompt, node)}', which is neither a Condition Expert "
+                         "nor a Reliability Mixer; type them yourself.")
 
 
 class _Writer:
@@ -118,7 +117,7 @@ class _Writer:
         if is_wire(self.prompt[at]["inputs"].get(field)):
             if not is_now:
                 source = title(self.prompt, self.prompt[at]["inputs"][field][0])
-                sentence = (f"'{name}' of '{mine}' comes from '{source}', which is no plain field; "
+                sentence = (f"'{name}' of '{mine}' comes from '{source}', which is not a plain field; "
                             f"set it there: {value}.")
                 self.troubles.append(sentence)
         elif known.setdefault(field, value) != value:
@@ -129,7 +128,7 @@ class _Writer:
 
     def _place(self, node: str, name: str) -> tuple[str, str]:
         """(node, input) of the field that holds a value."""
-        for _ in range(LONGEST):
+        for _ in range(LONGEST_CHAIN):
             wire = self.prompt[node]["inputs"].get(name)
             source = str(wire[0]) if is_wire(wire) else ""
             field = FIELDS.get(self.prompt.get(source, {}).get("class_type", ""))
@@ -145,10 +144,6 @@ def _numbers(new: Expert, old: Expert) -> Iterator[tuple[str, float, float]]:
     if (new.start, new.end) != (old.start, old.end):
         yield "start_percent", new.start, old.start
         yield "end_percent", new.end, old.end
-
-
-def is_wire(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2
 
 
 def title(prompt: Prompt, node: Any) -> str:

@@ -23,6 +23,7 @@ from unite_and_conquer.devtools.translations import (
     lines_of,
     said_by_page,
     text_of,
+    texts,
     written,
 )
 
@@ -44,11 +45,6 @@ COUNTED = re.compile(r"(?<![A-Za-z])\d+(?:\.\d+)?|\{\d\}")
 WORDS = re.compile(
     r"(?<![A-Za-z])(?:[A-Z]{2,}(?![a-z])|eta(?![a-z])|LoRA|DiT|ComfyUI|Stable Diffusion|Unite and Conquer)|"
     r"\w+/\w*|(?<![\w.])\.[a-z]+|'(?:auto|default|learned)'|^[aw](?=\W)|\(w\)", re.ASCII)
-
-
-def texts(language):
-    """All of a language, {(file, key, key, ...): text}."""
-    return {(file, *path): text for file in FILES for path, text in flat(json.loads(text_of(language, file))).items()}
 
 
 def place(language, path):

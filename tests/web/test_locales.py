@@ -7,12 +7,7 @@ import pytest
 
 from unite_and_conquer.devtools.browser import Page, opened
 from unite_and_conquer.devtools.prompts import drawing
-from unite_and_conquer.devtools.translations import FILES, LANGUAGES, OURS, flat, text_of
-
-
-def texts(language):
-    """All of a language, {(file, key, key, ...): text}."""
-    return {(file, *path): text for file in FILES for path, text in flat(json.loads(text_of(language, file))).items()}
+from unite_and_conquer.devtools.translations import FILES, LANGUAGES, OURS, text_of, texts
 
 
 def test_the_host_serves_them(host):

@@ -62,11 +62,6 @@ function* wired(node, path) {
     }
 }
 
-/** The Condition Experts of a mixer, in slot order: [{node, path}]. */
-export function makers(node, path = []) {
-    return [...wired(node, path)].map(({made}) => made);
-}
-
 /**
  * The experts of a node with inputs expert_1 ... expert_8, in slot order, as the prompt will have them (without the
  * muted and bypassed ones): [{slot, name, color, key, weight, lacksNull}]; equal keys are one and the same expert, and
@@ -94,12 +89,6 @@ function arrival(node, path) {
 function mixerOf(node, path) {
     const at = arrival(node, path);
     return at && maker(at, "ReliabilityMixer", "MCDM_MIXTURE");
-}
-
-/** The Reliability Mixer behind a node's input `mixture`, {node, path}; undefined where it is none. */
-export function mixerBehind(node, path = []) {
-    const at = mixerOf(node, path);
-    return at?.node.comfyClass === "ReliabilityMixer" ? at : undefined;
 }
 
 /** The experts of a mixer, and after them those of the mixture that arrives there, whose slots count on. */

@@ -121,13 +121,24 @@ export function shownAt(id) {
     }
 }
 
+/** A box of the window in the units of the graph, so that it stays right while the canvas is moved. */
+export function toGraph({left, top, width, height}) {
+    const {ds, canvas} = app.canvas, origin = canvas.getBoundingClientRect();
+    return [(left - origin.left) / ds.scale - ds.offset[0], (top - origin.top) / ds.scale - ds.offset[1],
+        width / ds.scale, height / ds.scale];
+}
+
+/** A box of the graph in pixels of the window. */
+export function toWindow([x, y, width, height]) {
+    const {ds, canvas} = app.canvas, origin = canvas.getBoundingClientRect();
+    return {left: origin.left + (x + ds.offset[0]) * ds.scale, top: origin.top + (y + ds.offset[1]) * ds.scale,
+        width: width * ds.scale, height: height * ds.scale};
+}
+
 /** [left, top, width, height] of a node on the canvas, its title included. */
 export function boxOf(node) {
     const element = vueNodes() && document.querySelector(`[data-node-id="${node.id}"]`);
-    if (!element) return [...node.boundingRect];
-    const {ds, canvas} = app.canvas, origin = canvas.getBoundingClientRect(), box = element.getBoundingClientRect();
-    return [(box.left - origin.left) / ds.scale - ds.offset[0], (box.top - origin.top) / ds.scale - ds.offset[1],
-        box.width / ds.scale, box.height / ds.scale];
+    return element ? toGraph(element.getBoundingClientRect()) : [...node.boundingRect];
 }
 
 /** Whether some of a node is seen in the window. */

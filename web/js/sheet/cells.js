@@ -52,7 +52,10 @@ export class Cells {
         style.width = `${width}px`;
         style.height = `${height}px`;
         const {cells} = this.#sheet;
-        for (const [i, button] of this.buttons.entries()) button.textContent = this.#badge(cells[i].number);
+        for (const [i, button] of this.buttons.entries()) {
+            const badge = this.#badge(cells[i].number);
+            if (button.textContent !== badge) button.textContent = badge;       // most frames change none
+        }
     }
 
     #use() {
@@ -60,7 +63,7 @@ export class Cells {
     }
 
     #badge(number) {
-        return this.#use()?.badge(this.node, number) ?? "";
+        return String(this.#use()?.badge(this.node, number) ?? "");
     }
 
     get buttons() {
@@ -93,7 +96,7 @@ export class Cells {
     }
 
     hover(event) {
-        const at = event ? this.at(event) : -1;
+        const at = this.at(event);
         for (const [i, button] of this.buttons.entries()) button.classList.toggle("mcdm-over", i === at);
     }
 

@@ -1,23 +1,10 @@
 /** Where the page draws a node's picture, on either canvas, measured at what it draws. Boxes: pixels of the window. */
 import { app } from "../../../../scripts/app.js";
-import { chain, vueNodes } from "../host.js";
+import { chain, toGraph, toWindow, vueNodes } from "../host.js";
 
 const drawn = new Map();                                                // node -> [{image, box}] in this frame
 const shown = new WeakMap();                                            // node -> {image, box} in the last frame
 let watched = () => [];                                                 // the nodes to look at
-
-/** A box of the window in the units of the graph, so that it stays right while the canvas is moved. */
-function toGraph({left, top, width, height}) {
-    const {ds, canvas} = app.canvas, origin = canvas.getBoundingClientRect();
-    return [(left - origin.left) / ds.scale - ds.offset[0], (top - origin.top) / ds.scale - ds.offset[1],
-        width / ds.scale, height / ds.scale];
-}
-
-function toWindow([x, y, width, height]) {
-    const {ds, canvas} = app.canvas, origin = canvas.getBoundingClientRect();
-    return {left: origin.left + (x + ds.offset[0]) * ds.scale, top: origin.top + (y + ds.offset[1]) * ds.scale,
-        width: width * ds.scale, height: height * ds.scale};
-}
 
 /** Notes where a picture of a watched node is drawn. place: [x, y, width, height] in the context's own units. */
 function note(context, image, place) {
