@@ -2,24 +2,26 @@
 
 Over held-out conditions (maps from one drawing, words from another) it samples each expert alone and their fusion
 through the pack's nodes, and reads the pictures with a parser that is not a diffusion network
-(training/judges/faces.py). Writes bench/faces.json and a sheet, bench/faces.png. Settings were chosen on the conditions
-of set 0; other sets, which only print, have conditions and noise that nobody has looked at.
+(training/judges/faces.py). Writes bench/faces.json and a sheet of enlarged pictures, bench/faces.jpg. Settings were
+chosen on the conditions of set 0; other sets, which only print, have conditions and noise that nobody has looked at.
 """
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..devtools.enlarging import enlarge
 from ..devtools.inprocess import InProcess
 from ..devtools.options import options
+from ..devtools.pictures.sheets import images, sheet
 from ..devtools.portraits import SAMPLER, SCHEDULER, STEPS, sample_faces
 from ..training.judges import faces as parser
 from ..training.judges.portraits import HELD_OUT, Conditions, held_out, score
-from ..training.pixels import tiled
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = {                # name: {expert: w}; reliabilities are 1/N unless SHARES says otherwise
@@ -38,7 +40,7 @@ SETTINGS = {                # name: {expert: w}; reliabilities are 1/N unless SH
 START_HERE = "Start here: w = 1.5, 1.5, 2.5, shares 0.1, 0.1, 0.8"
 SETTINGS[START_HERE] = SETTINGS["hair + skin + text, w = 1.5, 1.5, 2.5"]
 SHARES = {START_HERE: "0.1, 0.1, 0.8"}          # instead of reliabilities of 1/N
-COLUMNS = 12                # pictures in a row of the sheet
+ROWS = 8                    # conditions on the sheet
 
 
 def measure(
@@ -74,14 +76,22 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     args = parser.parse_args(arguments)
     chosen = {name: weights for name, weights in SETTINGS.items() if args.only in name}
     scores, pictures, conditions = measure(comfy, args.count, chosen, args.set)
-    columns = {"hair IoU": 8, "skin IoU": 8, "edges F1": 8, "attributes": 10, "smile": 6}           # name: width
-    print(" " * 52, "  ".join(f"{name:>{width}}" for name, width in columns.items()))
+    widths = {"hair IoU": 8, "skin IoU": 8, "edges F1": 8, "attributes": 10, "smile": 6}           # name: width
+    print(" " * 52, "  ".join(f"{name:>{width}}" for name, width in widths.items()))
     for setting, found in scores.items():
         shown = found | {"smile": found["groups"]["smile"]}
-        print(f"{setting:52}", "  ".join(f"{shown[name]:{width}.3f}" for name, width in columns.items()))
+        print(f"{setting:52}", "  ".join(f"{shown[name]:{width}.3f}" for name, width in widths.items()))
     if args.set or args.only:
         return
     settings = {"count": args.count, "steps": STEPS, "sampler": SAMPLER, "scheduler": SCHEDULER}
     (HERE / "faces.json").write_text(json.dumps({**settings, "figures": scores}, indent=1))
-    rows = [conditions.mapped, conditions.described, *pictures.values()]
-    tiled([row[:COLUMNS] for row in rows]).save(HERE / "faces.png")
+    columns = {"drawing of\nthe maps": images(conditions.mapped[:ROWS]),
+               "drawing of\nthe words": images(conditions.described[:ROWS])}
+    for setting, drawn in pictures.items():
+        columns[titled(setting)] = images(enlarge(comfy, drawn[:ROWS]))
+    sheet([""] * ROWS, columns, HERE / "faces.jpg")
+
+
+def titled(setting: str) -> str:
+    """A setting's name as the title of a narrow column."""
+    return "\n".join(textwrap.wrap(setting.replace(", w", " w").replace(": w", " w"), 17))

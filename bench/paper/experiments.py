@@ -152,7 +152,7 @@ def table_4(lab: Lab, count: int) -> Report:
 def table_3(lab: Lab, pairs: int, steps: int) -> Report:
     """An object from the class expert in a scene from the text expert, w = 5, deterministic DDIM.
 
-    The reliability is the text expert's.
+    The reliability is the text expert's. The sheet also shows them at w = 2, half the look of each, by Euler's method.
     """
     asked, places = asked_scenes(np.random.default_rng(103), pairs)
     items = [item for item, _ in asked]
@@ -172,6 +172,8 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
     for row, (parts, reliabilities) in settings.items():
         setting = Setting(parts, steps, "ddim", reliabilities, clip=True)
         keys[row] = lab.plan(f"table 3, {pairs} pairs, {steps} steps: {row}", pairs, setting)
+    half = Setting(scene_experts(lab, asked, places, 2.0), steps, reliabilities="0.5, 0.5", meaning="shares", clip=True)
+    at_half = lab.plan(f"table 3, {pairs} pairs, {steps} steps: half the look", pairs, half)
 
     def results() -> Results:
         drawings, *truth = judge.drawings(lab.real // 2, seed=104)
@@ -181,7 +183,8 @@ def table_3(lab: Lab, pairs: int, steps: int) -> Report:
             rows[row] = shares(named(lab.scene_net, lab.pictures[key]) == wanted(asked))
         yield "table 3", {"pairs": pairs, "steps": steps, "rows": rows}
         titles = titles_of(asked, places, 8)
-        writing.sheet_of_table_3(titles, [lab.pictures[key] for key in keys.values()], lab.out / "table_3.jpg")
+        shown = [lab.pictures[key] for key in (*keys.values(), at_half)]
+        writing.sheet_of_table_3(lab.comfy, titles, shown, lab.out / "table_3.jpg")
 
     return results
 

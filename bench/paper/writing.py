@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from ...devtools.enlarging import enlarge
+from ...devtools.inprocess import InProcess
 from ...devtools.pictures.sheets import captioned, images, maps, sheet, texts
 from ...training.judges.portraits import Conditions
 
@@ -97,10 +99,16 @@ def figure_8(conditions: Conditions, pictures: Mapping[str, torch.Tensor], path:
     sheet([""] * count, given | drawn, path)
 
 
-def sheet_of_table_3(titles: Sequence[str], pictures: Sequence[torch.Tensor], path: Path) -> None:
-    """Some pairs of table 3 by all its methods. titles: object and scene of each; pictures: per row of the table."""
-    columns = ("text expert\nalone", "class expert\nalone", "CompGen", "ours,\na = 0", "ours,\na = 0.5", "ours,\na = 1")
-    sheet(titles, titled(columns, [found[:len(titles)] for found in pictures]), path)
+def sheet_of_table_3(
+    comfy: InProcess, titles: Sequence[str], pictures: Sequence[torch.Tensor], path: Path,
+) -> None:
+    """Some pairs of table 3 by all its methods, and at half the look of each, enlarged.
+
+    titles: object and scene of each. pictures: per row of the table, and those at half the look.
+    """
+    columns = ("text expert\nalone", "class expert\nalone", "CompGen", "ours,\na = 0", "ours,\na = 0.5", "ours,\na = 1",
+               "ours, w = 2,\nhalf the look")
+    sheet(titles, titled(columns, [enlarge(comfy, found[:len(titles)]) for found in pictures]), path)
 
 
 def sheet_of_pairs(titles: Sequence[str], pictures: torch.Tensor, path: Path) -> None:

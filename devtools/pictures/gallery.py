@@ -3,11 +3,13 @@
 At the left the conditions, at the right the picture that comes of them, both taken from the workflow itself. Workflows
 whose checkpoints are not in the pack show their idea with its embedded experts, which is said beneath, above a small
 drawing of their graph.
+Where that picture is a sheet, its cells are enlarged, which the workflow itself does not do.
 The sheet of the sweep becomes a figure of the docs as well, docs/images/sweep.jpg.
 """
 from __future__ import annotations
 
 import io
+import json
 import math
 import tempfile
 import textwrap
@@ -21,13 +23,14 @@ from ..host import Host
 from ..inprocess import InProcess
 from ..options import chosen
 from ..paths import ROOT, WORKFLOWS
-from ..prompts import TITLES, Prompt, drawing, names, prompt
-from .ideas import ideas
+from ..prompts import TITLES, Prompt, drawing, names, node, prompt
+from .ideas import enlarged, ideas
 
 SIZE = 512                  # pixels of a thumbnail
 GAP = 12                    # pixels between its parts
 MOST = 4                    # conditions that it shows
 GRAPH = 118                 # pixels of a drawn graph's height
+SHEETS = ("ReliabilitySweep", "CompareExperts", "BreedMixture")         # the nodes whose picture is one
 STAND_IN = "Stand-in by the built-in experts"
 BADGE = 76                  # pixels at the top of the left side, on which newer pages put a badge
 DARK = (24, 25, 29)
@@ -112,6 +115,33 @@ def first_batch(host: Host, entry: dict[str, Any]) -> Image.Image:
     return page
 
 
+def with_large_cells(graph: Prompt) -> Prompt:
+    """A prompt that also saves the cells of its sheet, enlarged; as it is where it draws none."""
+    for key, call in graph.items():
+        if call["class_type"] in SHEETS:
+            more = {"vae": node("VAELoader", vae_name="pixel_space"), **enlarged(key, 1)}
+            return graph | more | {"cells": node("SaveImage", images=["large", 0], filename_prefix="cells")}
+    return graph
+
+
+def sheet_of_large_cells(host: Host, entry: dict[str, Any], cells: str) -> Image.Image:
+    """The sheet of such a run with the enlarged cells in place of its own. cells: where they are, as the node says."""
+    page, *large = [Image.open(io.BytesIO(png)).convert("RGB") for png in host.images(entry)]
+    for cell, picture in zip(json.loads(cells)["cells"], large, strict=True):
+        left, top, width, height = cell["box"]
+        page.paste(picture.resize((width, height), SMOOTH), (left, top))
+    return page
+
+
+def drawn(host: Host, graph: Prompt) -> Image.Image:
+    """The picture that a prompt saves first, or its sheet."""
+    entry = host.run(with_large_cells(graph), 600)
+    for out in entry["outputs"].values():
+        if "mcdm_cells" in out:
+            return sheet_of_large_cells(host, entry, out["mcdm_cells"][0])
+    return first_batch(host, entry)
+
+
 def thumbnail(graph: Prompt, picture: Image.Image, below: dict[str, Any] | None) -> Image.Image:
     """Conditions -> picture, and perhaps the drawing of a workflow below."""
     page = Image.new("RGB", (SIZE, SIZE), DARK)
@@ -143,7 +173,7 @@ def main(_: InProcess, arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as base, Host(Path(base)) as host:
         for name in wanted or names():
             graph = shown.get(name) or prompt(name)
-            picture = first_batch(host, host.run(graph, 600))
+            picture = drawn(host, graph)
             path = WORKFLOWS / f"{TITLES[name]}.jpg"
             thumbnail(graph, picture, drawing(name) if name in shown else None).save(path, quality=82, optimize=True)
             print(f"{path.name}: {path.stat().st_size} bytes", flush=True)

@@ -31,14 +31,14 @@ def united(*parts: Part, numbers: str = "", meaning: str = "shares", seed: int =
     }
 
 
-def enlarged(small: str) -> Prompt:
-    """The nodes of the blueprint *Enlarge to 256* after the node of a small picture; the last one is `large`."""
+def enlarged(small: str, output: int = 0) -> Prompt:
+    """The nodes of the blueprint *Enlarge to 256* after an output of small pictures; the last one is `large`."""
     up = ["upsampler", 0]
     vae = ["vae", 0]
     return {
         "upsampler": node("LoadExpert", expert="builtin/upsampler_drawings.safetensors", weight_dtype="default"),
-        "low": node("MapCondition", model=up, modality="auto", image=[small, 0]),
-        "wide": node("ImageScaleBy", image=[small, 0], upscale_method="bicubic", scale_by=4.0),
+        "low": node("MapCondition", model=up, modality="auto", image=[small, output]),
+        "wide": node("ImageScaleBy", image=[small, output], upscale_method="bicubic", scale_by=4.0),
         "start": node("VAEEncode", pixels=["wide", 0], vae=vae),
         "sharp": node("KSampler", model=up, positive=["low", 0], negative=["low", 0], latent_image=["start", 0], seed=0,
                       steps=1, cfg=1.0, sampler_name="euler", scheduler="simple", denoise=1.0),
@@ -70,7 +70,8 @@ def halves() -> Prompt:
 
 def weak_null() -> Prompt:
     """Words against what a spoilt network makes of them."""
-    strong = words("faces_text", "curly blond hair, glasses, smiling, green background", weight=3.0)
+    text = "curly hair, blond hair, light skin, no beard, glasses, smiling, green background, blue shirt"
+    strong = words("faces_text", text, weight=1.5)
     graph = united(strong, strong, numbers="0, 1", meaning="reliabilities")
     graph["other"] = node("LoadExpert", expert="builtin/scenes_text.safetensors", weight_dtype="default")
     graph["weak"] = node("ModelMergeSimple", model1=["load 1", 0], model2=["other", 0], ratio=0.95)
@@ -90,7 +91,9 @@ def ideas() -> dict[str, Prompt]:
             words("faces_text", "red hair, wavy hair, glasses, smiling, blue background", weight=0.5)),
         "wan22_high_and_low_noise": united(
             shape("faces_hair", "face_hair", weight=2.0, end_percent=0.35),
-            words("faces_text", "blond hair, glasses, smiling, pink background", weight=2.5, start_percent=0.35)),
+            words("faces_text", "blond hair, wavy hair, no beard, glasses, smiling, pink background, blue shirt",
+                  weight=2.5, start_percent=0.35),
+            seed=2),
         "sdxl_base_and_refiner": united(
             words("faces_text", "black hair, beard, glasses, green background", weight=2.5, end_percent=0.8),
             shape("faces_sketch", "face_drawing", weight=1.0, start_percent=0.8)),
@@ -104,7 +107,7 @@ def ideas() -> dict[str, Prompt]:
             numbers="0.5, 0.5"),
         "imagenet_class_and_prompt": united(
             label("mushroom", weight=2.0), words("scenes_text", "a mushroom in the forest", weight=2.0),
-            numbers="0.5, 0.5"),
+            numbers="0.5, 0.5", seed=3),
         "class_with_unconditional_null": united(
             label("balloon", weight=2.5), numbers="1", meaning="reliabilities"),
         "sdxl_and_sd15_controlnet": united(
@@ -113,8 +116,8 @@ def ideas() -> dict[str, Prompt]:
             numbers="1, 0"),
         "flux_and_sdxl": united(
             label("balloon", weight=2.5), words("scenes_text", "a balloon in the mountains at sunset", weight=2.5),
-            numbers="0.5, 0.5"),
+            numbers="0.5, 0.5", seed=2),
         "class_and_text_64_to_256": united(
             label("penguin", weight=3.0), words("scenes_text", "a penguin on a beach", weight=3.0),
-            numbers="0.5, 0.5", seed=19),
+            numbers="0.5, 0.5", seed=1),
     }

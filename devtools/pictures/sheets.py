@@ -70,7 +70,7 @@ def sheet(titles: Sequence[str], columns: Mapping[str, Sequence[Image.Image]], p
         for r, cell in enumerate(cells):
             page.paste(cell, (x, top + r * (side + GAP)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path, quality=92 if side == CELL else 85)
+    page.save(path, quality=85, optimize=True)
 
 
 def captioned(titles: Sequence[str], cells: Sequence[Image.Image], path: Path, columns: int = 6) -> None:
