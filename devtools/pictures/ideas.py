@@ -5,6 +5,8 @@ from typing import Any
 
 from ..prompts import Prompt, node
 
+ALIKE = "wavy hair, no beard, glasses, smiling"         # what the drawing of the sketch shows, in words
+
 Part = tuple[str, str, dict[str, Any], dict[str, Any]]  # an expert, its condition node with inputs, more of the expert
 
 
@@ -87,21 +89,23 @@ def ideas() -> dict[str, Prompt]:
             label("umbrella", weight=2.0), words("scenes_text", "an umbrella on the beach", weight=2.0),
             numbers="0.5, 0.5"),
         "flux_and_z_image": united(
-            shape("faces_sketch", "face_drawing", weight=0.5),
-            words("faces_text", "red hair, wavy hair, glasses, smiling, blue background", weight=0.5)),
+            shape("faces_sketch", "face_drawing", weight=1.0),
+            words("faces_text", f"red hair, light skin, {ALIKE}, blue background, green shirt", weight=2.5),
+            numbers="0.3, 0.7", seed=3),
         "wan22_high_and_low_noise": united(
             shape("faces_hair", "face_hair", weight=2.0, end_percent=0.35),
-            words("faces_text", "blond hair, wavy hair, no beard, glasses, smiling, pink background, blue shirt",
-                  weight=2.5, start_percent=0.35),
+            words("faces_text", f"blond hair, {ALIKE}, pink background, blue shirt", weight=2.5, start_percent=0.35),
             seed=2),
         "sdxl_base_and_refiner": united(
-            words("faces_text", "black hair, beard, glasses, green background", weight=2.5, end_percent=0.8),
-            shape("faces_sketch", "face_drawing", weight=1.0, start_percent=0.8)),
+            words("faces_text", f"black hair, tan skin, {ALIKE}, green background, red shirt",
+                  weight=2.5, end_percent=0.8),
+            shape("faces_sketch", "face_drawing", weight=1.0, start_percent=0.8),
+            seed=1),
         "autoguidance": weak_null(),
         "controlnet_on_one_expert": united(
             shape("faces_sketch", "face_drawing", weight=1.0),
-            words("faces_text", "blue hair, tan skin, glasses, smiling, pink background, white shirt", weight=2.5),
-            numbers="0, 1"),
+            words("faces_text", f"blue hair, tan skin, {ALIKE}, pink background, white shirt", weight=2.5),
+            numbers="0, 1", seed=1),
         "two_stable_diffusion_prompts": united(
             label("car", weight=2.0), words("scenes_text", "a car in the city at night", weight=2.0),
             numbers="0.5, 0.5"),
@@ -111,9 +115,9 @@ def ideas() -> dict[str, Prompt]:
         "class_with_unconditional_null": united(
             label("balloon", weight=2.5), numbers="1", meaning="reliabilities"),
         "sdxl_and_sd15_controlnet": united(
-            words("faces_text", "red hair, wavy hair, tan skin, glasses, smiling, purple background", weight=2.5),
+            words("faces_text", f"red hair, tan skin, {ALIKE}, purple background, yellow shirt", weight=2.5),
             shape("faces_sketch", "face_drawing", weight=1.0),
-            numbers="1, 0"),
+            numbers="1, 0", seed=3),
         "flux_and_sdxl": united(
             label("balloon", weight=2.5), words("scenes_text", "a balloon in the mountains at sunset", weight=2.5),
             numbers="0.5, 0.5", seed=2),
