@@ -3,8 +3,8 @@
 Two descriptions of a face, by the embedded text expert twice, left and right: hair, background and shirt, read as the
 nearest colour in patches of each half. And objects of the class expert in a box at the left or the right of a scene of
 the text expert: named by the judge of objects of any size; what differs from the scene alone, from the same noise,
-should lie in the box. Beside each, the same by a mask as before, and without any. Writes bench/regions.json and a
-sheet, bench/regions.jpg.
+should lie in the box. The class expert draws in the middle of what it sees: `centred` moves that. Beside each, the same
+by a mask as before, and without any. Writes bench/regions.json and a sheet, bench/regions.jpg.
 """
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, tor
     drawings = judge.name(net, in_the_box(asked, sides))[0]
     figures: dict[str, Any] = {"drawings, each in its box": {"object": share(drawings == wanted)}}
     shown = {"scene alone": alone[:ROWS]}
-    for name in ("no regions", "a mask on the object", "regions", "regions, scene below"):
+    for name in ("no regions", "a mask on the object", "regions", "regions, centred", "centred, scene below"):
         pictures = torch.zeros_like(alone)
         for side in (0, 1):
             rows = [number for number in range(count) if sides[number] == side]
@@ -196,7 +196,8 @@ def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, tor
                 "no regions": Way(name),
                 "a mask on the object": Way(name, masks=(mask, None)),
                 "regions": Way(name, f"a: {box(side)}", "b"),
-                "regions, scene below": Way(name, f"b: box 0 0 1 1\na: {box(side)}", weights=SHARED),
+                "regions, centred": Way(name, f"a: {box(side)} centred", "b"),
+                "centred, scene below": Way(name, f"b: box 0 0 1 1\na: {box(side)} centred", weights=SHARED),
             }
             pictures[rows] = batches(comfy, models, given, ways[name], rows)
         named, places_named = judge.name(net, pictures)[0], judge.name(of_places, pictures)[1]
@@ -242,7 +243,7 @@ def write_sheet(face_titles: Sequence[str], face_pictures: Mapping[str, torch.Te
                 scene_pictures: Mapping[str, torch.Tensor]) -> None:
     columns = {"object, scene": texts([title.split("\n") for title in scene_titles[:ROWS]])}
     for name, pictures in scene_pictures.items():
-        columns[name.replace(" on ", "\non ")] = [image(picture) for picture in pictures]
+        columns[name.replace(" on ", "\non ").replace(", ", ",\n")] = [image(picture) for picture in pictures]
     columns["left and right"] = texts([title.replace("long hair, ", "").replace("\n| ", ", ").split(", ")
                                        for title in face_titles[:ROWS]])
     for name, pictures in face_pictures.items():

@@ -20,9 +20,11 @@ EXAMPLES = {
     BRUSH: "brush 0.04 0.1,0.2 0.3,0.25 (the radius, then points)",
     ERASE: "erase 0.04 0.1,0.2 0.3,0.25 (the radius, then points)",
 }
-NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d+)?", re.IGNORECASE)
-FRAMES = re.compile(r"@(\d+)-(\d+)")
+NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d+)?", re.IGNORECASE | re.ASCII)
+FRAMES = re.compile(r"@(\d+)-(\d+)", re.ASCII)
+LINE_END = re.compile(r"\r\n|\r|\n")
 CROP = "crop"
+CENTRED = "centred"
 LONGEST = 40                # of a shape in a sentence
 
 
@@ -33,7 +35,7 @@ def parse_layers(text: str, names: Mapping[int, str], absent: Collection[str] = 
     the line.
     """
     layers = []
-    for line, words in enumerate(text.splitlines(), 1):
+    for line, words in enumerate(LINE_END.split(text), 1):
         if not words.strip():
             continue
         try:
@@ -49,6 +51,9 @@ def parse_layers(text: str, names: Mapping[int, str], absent: Collection[str] = 
         if any(shape.crop for shape in drawn) and not all(shape.crop for shape in drawn):
             raise ValueError(f"regions, line {layer.line}: '{names[layer.slot]}' has shapes with crop and others "
                              "without; write crop behind all of them, or behind none.")
+        if any(shape.crop for shape in drawn) and any(shape.centred for shape in drawn):
+            raise ValueError(f"regions, line {layer.line}: '{names[layer.slot]}' has both crop and centred; take one "
+                             "of them out.")
     return tuple(layers)
 
 
@@ -80,7 +85,7 @@ def parse_rest(who: str, names: Mapping[int, str], absent: Collection[str] = ())
 
 def _slot(who: str, names: Mapping[int, str], absent: Collection[str]) -> int | None:
     """The slot that a name or number means, None if nobody is there."""
-    if who.isdecimal() and int(who) > 0:
+    if who.isascii() and who.isdecimal() and int(who) > 0:
         return int(who) if int(who) in names else None
     slots = [slot for slot, name in names.items() if name == who]
     if len(slots) > 1:
@@ -93,7 +98,7 @@ def _slot(who: str, names: Mapping[int, str], absent: Collection[str]) -> int | 
 
 
 def parse_shape(text: str) -> Shape:
-    """The shape that words describe, with `@0-24` and `crop` behind its numbers. Raises ValueError."""
+    """The shape that words describe, with `@0-24`, `crop` or `centred` behind its numbers. Raises ValueError."""
     if not text:
         raise ValueError(f"there is no shape behind a colon or semicolon; write one such as {EXAMPLES[BOX]}.")
     kind, *words = text.split()
@@ -101,15 +106,13 @@ def parse_shape(text: str) -> Shape:
     if kind not in EXAMPLES:
         raise ValueError(f"'{shown}' does not begin with {', '.join(EXAMPLES)}; write a shape such as "
                          f"{EXAMPLES[BOX]}.")
-    crop = CROP in words
-    if crop:
-        words.remove(CROP)
+    told = [word for word in (CROP, CENTRED) if word in words]
     frames = _frames([word for word in words if word.startswith("@")], shown)
-    words = [word for word in words if not word.startswith("@")]
+    words = [word for word in words if not word.startswith("@") and word not in told]
     numbers = _stroke(words, kind, shown) if kind in (BRUSH, ERASE) else _four(words, kind, shown)
-    if kind == ERASE and crop:
-        raise ValueError(f"'{shown}' erases, so it cannot have crop; take crop out.")
-    return Shape(kind, numbers, frames, crop)
+    if kind == ERASE and told:
+        raise ValueError(f"'{shown}' erases, so it cannot have {told[0]}; take {told[0]} out.")
+    return Shape(kind, numbers, frames, CROP in told, CENTRED in told)
 
 
 def _frames(words: Sequence[str], shown: str) -> tuple[int, int] | None:

@@ -6,7 +6,8 @@
     m_i     c_i, and the rest 1 - sum_j c_j for one expert, or equal parts of it for all
 
 so that the masks sum to 1 in each cell. With crop, an expert is asked about rectangles alone, as in MultiDiffusion
-(Bar-Tal et al. 2023, arXiv:2302.08113).
+(Bar-Tal et al. 2023, arXiv:2302.08113). With centred its view is the whole picture, moved: V^-1 D_i(V z) instead of
+D_i(z). V moves the middle of its shapes to the middle of the canvas; what leaves at one side comes in at the other.
 """
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ ROUNDING = 1e-6             # of a border, in cells
 PARTS = 2.0 ** 40           # of 1, in which r and the rest are counted: what sums leave by rounding is nothing
 
 Area = tuple[int, ...]      # as the host has it: height, width, y, x in cells
+View = tuple[int, int]      # cells by which a picture is moved: down, to the right
+STILL: View = (0, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +71,11 @@ class Regions:
     def cropped(self) -> set[int]:
         """Who is asked about rectangles alone."""
         return {layer.slot for layer in self.layers for shape in layer.shapes if shape.crop}
+
+    @property
+    def centred(self) -> set[int]:
+        """Who sees the picture moved."""
+        return {layer.slot for layer in self.layers for shape in layer.shapes if shape.centred}
 
 
 class Canvas:
@@ -147,11 +155,11 @@ class Canvas:
     def masks(self, present: Collection[int]) -> dict[int, Tensor]:
         """m of those who are present, {slot: [(T,) H, W]}. What is left for somebody absent is left for all.
 
-        Who is asked about rectangles alone has no part of what is left for all.
+        Who is asked about rectangles alone, or sees the picture moved, has no part of what is left for all.
         """
         found = {slot: self._nothing() for slot in present} | self.claims(present)
         left = _exact(1.0 - sum(found.values(), self._nothing()))
-        takers = [slot for slot in present if not self.areas(slot)]
+        takers = [slot for slot in present if slot not in self.regions.centred and not self.areas(slot)]
         if self.regions.rest in present:
             takers = [self.regions.rest]
         for slot in takers:
@@ -194,6 +202,15 @@ class Canvas:
         last = min(math.ceil(high * count + grown - ROUNDING), count)
         return first, max(last - first, 1)
 
+    def view(self, slot: int) -> View:
+        """How the picture is moved for an expert: the middle of the rectangle around its shapes to the canvas's."""
+        if slot not in self.regions.centred:
+            return STILL
+        shapes = [shape for layer in self.regions.layers if layer.slot == slot for shape in layer.shapes]
+        drawn = [shape.rectangle(self.height, self.width) for shape in shapes if shape.kind != ERASE]
+        left, top, right, bottom = zip(*drawn, strict=True)
+        return _to_the_middle(min(top), max(bottom), self.height), _to_the_middle(min(left), max(right), self.width)
+
     def reach(self, slot: int) -> Coefficient:
         """Where an expert is asked: 1 in the cells of its rectangles, [1, 1, (T,) H, W]; 1.0 everywhere."""
         areas = self.areas(slot)
@@ -214,6 +231,11 @@ def _smoothing(cells: int, radius: int) -> Tensor:
     smoothing = torch.zeros(FINE * cells, FINE * cells, dtype=torch.float64)
     smoothing.scatter_add_(1, sources, (weights / weights.sum()).expand(sources.shape))
     return smoothing.unflatten(0, (cells, FINE)).mean(1)
+
+
+def _to_the_middle(low: float, high: float, cells: int) -> int:
+    middle = (max(low, 0.0) + min(high, 1.0)) / 2.0
+    return math.floor((0.5 - middle) * cells + 0.5)
 
 
 def _exact(field: Tensor) -> Tensor:

@@ -24,11 +24,13 @@ class Shape:
 
     numbers: from 0 to 1, parts of the width and of the height; the radius of a brush is a part of the smaller side.
     frames: the first and the last frame of a video, None = all. crop: its expert is asked about its rectangle alone.
+    centred: its expert sees the picture moved, so that its shapes are in the middle.
     """
     kind: str
     numbers: tuple[float, ...]
     frames: tuple[int, int] | None = None
     crop: bool = False
+    centred: bool = False
 
     def at(self, frame: int) -> bool:
         """Whether it is there in a frame of a video."""

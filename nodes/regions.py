@@ -7,6 +7,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..mcdm.experts.modality import CONDITION
 from ..mcdm.mixture import Expert, Mixture
 from ..mcdm.region_text import parse_layers, parse_rest
 from ..mcdm.regions import ALL, OVERLAPS, SHARE, Regions
@@ -14,6 +15,8 @@ from .checks import LowerBound, check_choice, require
 from .common import CATEGORY, MixtureWire, search_aliases
 
 NAME = 3        # among the widgets of a Condition Expert, as workflows keep their values
+PICTURE = 4     # dimensions of a map
+FIXED = {"area", "mask", "control", "gligen", "concat_latent_image", "reference_latents"}      # in the picture's cells
 
 
 class ExpertRegions(io.ComfyNode):
@@ -31,8 +34,8 @@ class ExpertRegions(io.ComfyNode):
                                         "between them, such as photo: box 0 0 0.5 1; ellipse 0.7 0.5 0.1 0.2. Numbers "
                                         "are parts of the picture, from 0 to 1. box: left, top, right, bottom. "
                                         "ellipse: x, y, two radii. brush and erase: radius, then points x,y. Behind a "
-                                        "shape: crop, to ask the expert about that rectangle alone. The help page "
-                                        "has more."),
+                                        "shape: crop, to ask the expert about that rectangle alone, or centred, to "
+                                        "show it the picture with its shapes in the middle. The help page has more."),
                 io.String.Input("rest", optional=True, default=ALL,
                                 tooltip="Who draws where nobody has a shape: the name or slot of an expert, or all for "
                                         "equal parts."),
@@ -61,9 +64,14 @@ class ExpertRegions(io.ComfyNode):
         made = Regions(layers, parse_rest(rest, names, absent), float(feather), overlap)
         if not layers and not made.rest:
             return io.NodeOutput(mixture)
+        if mixture.regions is not None:
+            raise ValueError("regions: the mixture that arrives has regions already, which these would replace; write "
+                             "all lines into one Expert Regions.")
         for slot, expert in zip(mixture.slots, mixture.experts, strict=True):
             if slot in made.cropped:
                 _check_crop(expert, slot == made.rest)
+            if slot in made.centred:
+                _check_centred(expert, slot == made.rest)
         return io.NodeOutput(dataclasses.replace(mixture, regions=made))
 
 
@@ -83,7 +91,7 @@ def _check_crop(expert: Expert, has_rest: bool) -> None:
     size = getattr(expert.model.model, "fixed_size", None)
     if size is not None:
         raise ValueError(f"regions: expert '{expert.name}' draws only {size[1]} x {size[0]} cells and cannot be asked "
-                         "about a rectangle of the picture; take crop out of its shapes.")
+                         "about a rectangle of the picture; write centred instead of crop.")
     if hasattr(expert.model.model, "remote"):
         raise ValueError(f"regions: expert '{expert.name}' is on a worker, which is always asked about the whole "
                          "picture; take crop out of its shapes, or let it run here.")
@@ -93,3 +101,16 @@ def _check_crop(expert: Expert, has_rest: bool) -> None:
     if has_rest:
         raise ValueError(f"regions: expert '{expert.name}' is asked about rectangles alone and cannot draw the rest; "
                          "choose another expert for the rest, or take crop out of its shapes.")
+
+
+def _check_centred(expert: Expert, has_rest: bool) -> None:
+    """Raises ValueError for an expert whose view cannot be moved."""
+    rows = [options for _, options in (*expert.condition, *(expert.null or []))]
+    maps = [value for options in rows for value in options.get(CONDITION, {}).values() if value.ndim >= PICTURE]
+    beside = tuple(getattr(expert.model.model, "concat_keys", ()))      # what an inpainting network sees
+    if maps or beside or any(FIXED & options.keys() for options in rows):
+        raise ValueError(f"regions: the condition of expert '{expert.name}' says itself where things are (by a map, a "
+                         "mask, an area or a ControlNet), which centred does not move; take centred out of its shapes.")
+    if has_rest:
+        raise ValueError(f"regions: expert '{expert.name}' sees the picture moved and cannot draw the rest; choose "
+                         "another expert for the rest, or take centred out of its shapes.")

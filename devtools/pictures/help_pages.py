@@ -238,13 +238,15 @@ def automatic_masks(at: Stage) -> Image.Image:
 
 def expert_regions(at: Stage) -> Image.Image:
     """An object all over a scene, in a box, and in other shapes."""
+    right = "object: box 0.5 0.25 0.95 0.97"
     graph = prompt("two_experts_by_regions")
     changes: dict[str, dict[str, dict[str, Any]]] = {
         "no regions": {REGIONS: {"regions": "", "rest": "all"}, UNITED: {"meaning": "shares"}},
-        "the box": {},
-        "feather 0.2": {REGIONS: {"feather": 0.2}},
-        "ellipse 0.29 0.61\n0.21 0.36": {REGIONS: {"regions": "object: ellipse 0.29 0.61 0.21 0.36"}},
-        "box 0.1 0.1\n0.6 0.9": {REGIONS: {"regions": "object: box 0.1 0.1 0.6 0.9"}},
+        "a box\nat the right": {REGIONS: {"regions": right}},
+        "the same,\ncentred": {REGIONS: {"regions": f"{right} centred"}},
+        "at the left,\ncentred": {},
+        "ellipse, centred,\nfeather 0.2": {REGIONS: {"regions": "object: ellipse 0.29 0.61 0.21 0.36 centred",
+                                                  "feather": 0.2}},
         "another object,\nanother scene": {"2": {"label": "robot"}, "5": {"text": "forest by day"}},
     }
     cells = [(title, at.drawn(edited(graph, inputs))) for title, inputs in changes.items()]

@@ -182,8 +182,9 @@ def check_latent(experts: Sequence[Expert], latent: torch.Tensor, regions: Regio
     if regions is not None and latent.ndim not in (4, 5):
         raise ValueError("Expert Regions are for pictures and videos, and this latent is neither. Bypass the node, or "
                          "use windows of the schedule.")
-    if regions is not None and regions.cropped and nested:
-        raise ValueError("regions: crop is not for nested latents (picture and sound in one); take crop out.")
+    for word, slots in (("crop", regions.cropped), ("centred", regions.centred)) if regions is not None else ():
+        if slots and nested:
+            raise ValueError(f"regions: {word} is not for nested latents (picture and sound in one); take {word} out.")
     _check_finite(latent)
 
 

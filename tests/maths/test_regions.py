@@ -122,6 +122,8 @@ BAD = {
     "photo: box 0 0 1 1; erase 0.1 0.5,0.5 crop": "cannot have crop", "photo: box 0 0 1 1 @5": "'@5' for its frames",
     "photo: box 0 0 1 1 @9-3": "ends at frame 3", "photo: box 0 0 1 1 @1-2 @3-4": "'@1-2 @3-4' for its frames",
     "photo: box 0 0 .5 1 crop; box .5 0 1 1": "with crop and others without",
+    "photo: box 0 0 1 1; erase 0.1 0.5,0.5 centred": "cannot have centred",
+    "photo: box 0 0 1 1 crop; box 0 0 1 1 crop centred": "has both crop and centred",
     "photo: box 0 0 1 1 soft": "'soft' where",
 }
 
@@ -132,6 +134,12 @@ def test_a_bad_text_is_answered_in_one_sentence_with_its_line(text):
         parse_layers(f"anime: box 0 0 1 1\n\n{text}\n2: box 0 0 1 1", NAMES)
     words = str(caught.value)
     assert words.startswith("regions, line 3: ") and BAD[text] in words and words.endswith(".") and "\n" not in words
+
+
+def test_lines_end_as_any_system_ends_them():
+    for end in ("\n", "\r\n", "\r"):
+        layers = parse_layers(f"photo: box 0 0 1 1{end}{end}anime: box 0 0 1 1 crop crop{end}", NAMES)
+        assert [(layer.slot, layer.line, layer.shapes[0].crop) for layer in layers] == [(1, 1, False), (2, 3, True)]
 
 
 def test_other_settings_that_make_no_sense():

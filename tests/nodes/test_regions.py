@@ -43,6 +43,7 @@ def test_a_bad_text_is_told_once_at_its_node_with_its_line(host):
         "regions, line 2: 'nobody' is not the name or the slot of an expert; these are 'words' (1), 'hair' (2).")
 
 
+CROPPED = "words: box 0 0 0.5 1 crop"
 BAD = [
     "words", "words box 0 0 1 1", ": box 0 0 1 1", "nobody: box 0 0 1 1", "9 9: box 0 0 1 1", "0: box 0 0 1 1",
     "words:", "words: ;", "words: box 0 0 1 1;", "words: circle 0 0 1", "words: BOX 0 0 1 1", "words: box",
@@ -52,7 +53,9 @@ BAD = [
     "words: brush 0 0.5,0.5", "words: brush 0.1 0.5", "words: brush 0.1 0.5,0.5,0.5", "words: brush 0.1 0.5,1.5",
     "words: erase 0.1 0.5,0.5", "words: box 0 0 1 1; erase 0.1 0.5,0.5 crop", "words: box 0 0 1 1 @5-2",
     "words: box 0 0 1 1 @5", "words: box 0 0 1 1 @0-2 @3-4", "words: box 0 0 0.5 1 crop; box 0.5 0 1 1",
-    "words: box 0 0 0.5 1 crop", "words: box 0 0 1 1\n\nhair; box 0 0 1 1",
+    CROPPED, "words: box 0 0 1 1\n\nhair; box 0 0 1 1", "words: box 0 0 1 1 crop centred",
+    "words: box 0 0 1 1 centered", "# words: left", "words: box 0 0 1 1  # left", "words: box 0 0 1e400 1",
+    "words: box \uff10 0 1 1", "words: brush 0.1 ,", "hair: box 0 0 0.5 1 centred",
 ]
 
 
@@ -63,6 +66,6 @@ def test_each_of_many_bad_texts_is_told_once_in_one_sentence(host):
         assert [data["node_id"] for data in told] == ["regions"], text
         said = error_of(entry)
         line = 3 if "\n" in text else 1
-        where = "regions: expert 'words' " if text.endswith("crop") and ";" not in text else f"regions, line {line}: "
-        assert said.startswith(where) and said.endswith("."), said
+        where = {BAD[-1]: "regions: the condition of expert 'hair' ", CROPPED: "regions: expert 'words' "}
+        assert said.startswith(where.get(text, f"regions, line {line}: ")) and said.endswith("."), said
         assert not re.search(r"\.\s+[A-Z]|\n", said), said

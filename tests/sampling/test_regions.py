@@ -109,6 +109,13 @@ def test_it_comes_after_the_last_mixer(comfy, two_unets):
         mix(comfy, [expert(comfy, two_unets[0], 0)], mixture=inner)
 
 
+def test_two_in_a_row_are_told_and_an_empty_one_changes_nothing(comfy, two_unets):
+    once = regions(comfy, united(comfy, two_unets), "1: box 0 0 0.5 1")
+    assert regions(comfy, once, " \r\n", feather=0.2) is once
+    with pytest.raises(ValueError, match="has regions already, which these would replace; write all lines into one"):
+        regions(comfy, once, "2: box 0.5 0 1 1")
+
+
 def test_a_report_shows_the_regions_of_all(comfy, unets):
     experts = [expert(comfy, model, i, 2.0) for i, model in enumerate(unets)]
     mixture = regions(comfy, mix(comfy, experts), "1: box 0 0 0.5 1", rest="3")

@@ -97,7 +97,7 @@ def test_left_this_right_that_in_under_a_dozen_actions(host, browser, vue):
         first = stranger.run()
         canvas.get_by_label("Start with").select_option(label="Left and right")
         stranger.actions += 2
-        assert page.page.evaluate(REGIONS) == "object: box 0 0 0.5 1\nscene: box 0.5 0 1 1"
+        assert page.page.evaluate(REGIONS) == "object: box 0 0 0.5 1 centred\nscene: box 0.5 0 1 1"
         second = stranger.run(first)
         a, b = (pixels(host.get("/view", filename=name, subfolder="mcdm", type="output")).astype(float)
                 for name in (first, second))

@@ -33,7 +33,8 @@ def test_the_tint_is_what_the_sampler_uses(host, browser):
         size = height, width = luck.choice(((4, 4), (4, 6), (5, 3)))
         given = by_hand.written(luck, names)
         if luck.random() < 0.2:
-            given = dataclasses.replace(given, regions=given.regions.replace("\n", " crop\n", 1), rest="all")
+            view = luck.choice((" crop\n", " centred\n"))
+            given = dataclasses.replace(given, regions=given.regions.replace("\n", view, 1), rest="all")
         present = luck.sample(sorted(names), luck.choice((1, 2, 3)))
         try:
             layers = parse_layers(given.regions, names)

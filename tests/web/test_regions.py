@@ -68,6 +68,20 @@ def test_keys_alone(page):
     assert label in ("scene: box from 30, 30 to 70, 70 %", "object: box from 0, 30 to 41, 69 %")
 
 
+def test_a_shape_is_put_in_the_middle_of_what_its_expert_sees(page):
+    page.show("object: box 0 0.2 0.5 1", rest="scene", feather=0.0)
+    button = page.editor.get_by_role("button", name="Show its expert the picture with the chosen shape in the middle")
+    assert button.is_disabled()
+    page.stage.focus()
+    page.press("Tab", "c", "ArrowRight")
+    assert page.text == "object: box 0.01 0.2 0.51 1 centred" and button.get_attribute("aria-pressed") == "true"
+    button.click()
+    assert page.text == "object: box 0.01 0.2 0.51 1" and button.get_attribute("aria-pressed") == "false"
+    button.click()
+    page.editor.get_by_label("Start with").select_option(label="Left and right")
+    assert page.text == "object: box 0 0 0.5 1 centred\nscene: box 0.5 0 1 1"
+
+
 def test_shapes_are_moved_resized_brushed_and_erased(page):
     page.show("object: box 0.2 0.2 0.6 0.6", rest="all", feather=0.0)
     page.drag((0.4, 0.4), (0.4, 0.4))                       # a click chooses

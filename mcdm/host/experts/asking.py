@@ -21,7 +21,7 @@ from .run import ExpertRun, Query, log_failing_expert
 
 logger = logging.getLogger("mcdm")
 
-Served = tuple[int, int, int | None]            # a MODEL, its latent, and an expert that it serves alone
+Served = tuple[int, int, tuple, int | None]     # a MODEL, its latent, its view of it, an expert that it serves alone
 Shared = dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Query, list[torch.Tensor]]]
 
 
@@ -154,11 +154,12 @@ class Asking:
             log_failing_expert(*(self.runs[i].expert for i in call.members)),
             self._measured(call.rows, first.device),
         ):
-            if not first.takes_one_row:
-                return batch(first.model, positive, negative, *call.query, first.options)
-            answers = [batch(first.model, [row], [], *call.query, first.options) for row in positive]
-            answers += [batch(first.model, [], [row], *call.query, first.options) for row in negative]
-            return [d for answer in answers for d in answer]
+            x, level = first.moved(call.query.x), call.query.level
+            calls: list[tuple[list, list]] = [(positive, negative)]
+            if first.takes_one_row:
+                calls = [([row], []) for row in positive] + [([], [row]) for row in negative]
+            answers = [batch(first.model, *rows, x, level, first.options) for rows in calls]
+            return [first.back(d) for answer in answers for d in answer]
 
     def regroup(self) -> None:
         """Forgets which experts belong together, because conditions have changed."""
@@ -184,7 +185,7 @@ class Asking:
         """The MODEL that serves an expert, its latent, and its index where what hooks add to the options is its own."""
         run = self.runs[i]
         hooked = "sampler_calc_cond_batch_function" in run.options or any("hooks" in cond for cond in _rows(run))
-        return id(run.expert.model), run.space, i if hooked else None
+        return id(run.expert.model), run.space, run.view, i if hooked else None
 
 
 def _rows(run: ExpertRun) -> list[Cond]:

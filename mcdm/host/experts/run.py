@@ -20,6 +20,7 @@ import torch
 
 from ...mixture import Expert
 from ...noise_levels import NoiseLevels, translate
+from ...regions import STILL
 from ..models import noise_levels_of
 from ..protocols import BaseModel, Conds, Model, Options
 from ..spaces.inpainting import Kept, latent_in
@@ -63,6 +64,7 @@ class ExpertRun:
     patcher: its ModelPatcher. levels, lead_levels: the frames of its network and of the sampler. conds, options: what
     its network is asked with. space: which of several latents is its own. finite: on the device, 1 while all its
     answers were finite. kept: what a noise mask keeps, if its network wants it in another form than the lead's.
+    view: how the latent is moved for its network.
     """
 
     def __init__(self, expert: Expert, patcher: Model, lead_levels: NoiseLevels, space: int = 0) -> None:
@@ -73,6 +75,7 @@ class ExpertRun:
         self.finite = torch.ones(())
         self.space = space
         self.kept: Kept | None = None
+        self.view = STILL
         self.stateless = is_stateless(expert, patcher)
         self._hook_mode = patcher.hook_mode
 
@@ -170,6 +173,15 @@ class ExpertRun:
         if self.kept is not None:
             own_x = self.kept.refilled(x, timestep, own_x, own_timestep, gain)
         return Query(own_x.to(self.device), own_timestep.to(self.device))
+
+    def moved(self, x: torch.Tensor) -> torch.Tensor:
+        """A latent as its network sees it."""
+        return x if self.view == STILL else x.roll(self.view, (-2, -1))
+
+    def back(self, seen: torch.Tensor) -> torch.Tensor:
+        """What its network says, in the cells of the latent."""
+        down, across = self.view
+        return seen if self.view == STILL else seen.roll((-down, -across), (-2, -1))
 
     def take_over(self) -> None:
         """Makes its patcher the network's current one, with no weight hooks of another left in place."""

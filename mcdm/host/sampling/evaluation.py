@@ -60,6 +60,8 @@ class Evaluation:
 
     def foresee(self, levels: Sequence[float], null_wanted: bool) -> None:
         """Before a run through these levels. Masks have to fit already."""
+        for i, run in enumerate(self.runs):
+            run.view = self.layout.view(i)
         self.loader.foresee(levels, null_wanted)
         if len(self.layout.grids) > 1:
             self.layout.left_at = self.planner.left_at(levels)

@@ -154,10 +154,10 @@ class MixtureGuider(comfy.samplers.CFGGuider):
         variances, sampler_hooks = self._follow(model_options)
         found = self.sampling.evaluation(x, timestep, level, wants_null(model_options), bool(sampler_hooks))
         learned = variances.row(0) if found.led else None
-        self.learned_variance = None if learned is None else self.sampling.layout.leads_alone(learned)
+        lead, _, layout, _ = self.sampling
+        self.learned_variance = None if learned is None else layout.leads_alone(lead.back(learned))
         return apply_sampler_hooks(
-            self, sampler_hooks, found.fused, found.alone, found.null, self.sampling.lead.conds, x, timestep,
-            model_options)
+            self, sampler_hooks, found.fused, found.alone, found.null, lead.conds, x, timestep, model_options)
 
     def _flags(self) -> list[torch.Tensor]:
         """One flag per expert and VAE, on the device: 1 while everything it returned was finite."""

@@ -13,7 +13,7 @@ from ... import fusion
 from ...fusion import Coefficient
 from ...mixture import Expert
 from ...observation import Observation, picture_of
-from ...regions import Area
+from ...regions import STILL, Area, View
 from ..protocols import BaseModel, Model, Sampler
 from .codecs import Latents
 from .regional import Regional
@@ -119,6 +119,10 @@ class OneSpace:
     def areas(self, i: int) -> list[Area]:
         """The rectangles that an expert is asked about, in cells of its own latent; none: the whole canvas."""
         return [] if self.regional is None else self.regional.areas(self.spaces[i], i)
+
+    def view(self, i: int) -> View:
+        """How its own latent is moved for an expert, in cells."""
+        return STILL if self.regional is None else self.regional.view(self.spaces[i], i)
 
     def _fitted(self, mask: torch.Tensor | None, size: torch.Size, device: torch.device) -> Coefficient:
         """In a nested latent a mask is for the first part, the picture; in other parts its expert acts everywhere."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from ...fusion import Coefficient
 from ...mixture import Mixture
-from ...regions import Area, Canvas, Regions
+from ...regions import Area, Canvas, Regions, View
 from ..models import frames_of, latent_format
 
 
@@ -36,6 +36,10 @@ class Regional:
     def areas(self, s: int, i: int) -> list[Area]:
         """The rectangles that an expert of group s is asked about; none: the whole canvas."""
         return self._canvases[s].areas(self.slots[i])
+
+    def view(self, s: int, i: int) -> View:
+        """How the latent of group s is moved for an expert."""
+        return self._canvases[s].view(self.slots[i])
 
     def reach(self, s: int) -> list[Coefficient]:
         """Where experts are asked, in the cells of group s: 1 there, 0 elsewhere."""

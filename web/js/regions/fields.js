@@ -89,12 +89,12 @@ function fills(shape, radius, height, width) {
     return reaches(left, right, width) && reaches(top, bottom, height);
 }
 
-/** The slots of experts that are asked about rectangles alone. */
-function croppedIn(layers, radius, height, width) {
-    const slots = new Set(layers.filter(({shapes}) => shapes.some(({crop}) => crop)).map(({slot}) => slot));
-    for (const {slot, shapes} of layers)
-        if (shapes.some(shape => shape.crop && fills(shape, radius, height, width))) slots.delete(slot);
-    return slots;
+/** The slots of experts that have no part of what is left for all: asked about rectangles alone, or shown it moved. */
+function apart(layers, radius, height, width) {
+    const those = fits => layers.filter(({shapes}) => shapes.some(fits)).map(({slot}) => slot);
+    const slots = new Set(those(({crop}) => crop));
+    for (const slot of those(shape => shape.crop && fills(shape, radius, height, width))) slots.delete(slot);
+    return new Set([...slots, ...those(({centred}) => centred)]);
 }
 
 /**
@@ -110,8 +110,8 @@ export function masks(layers, {present, rest = 0, feather = 0, overlap = SHARE, 
         : [...new Set(own.map(({slot}) => slot))].map(slot => [slot, own.filter(layer => layer.slot === slot)]);
     const fields = groups.map(([slot, ones]) => [slot, field(ones, frame, height, width, down, across)]);
     const found = claims(fields, overlap, count);
-    const cropped = croppedIn(own, blur[1], height, width);
-    const takers = present.includes(rest) ? [rest] : present.filter(slot => !cropped.has(slot));
+    const without = apart(own, blur[1], height, width);
+    const takers = present.includes(rest) ? [rest] : present.filter(slot => !without.has(slot));
     const parts = [...found.values()];
     for (const slot of present) if (!found.has(slot)) found.set(slot, new Float64Array(count));
     for (let i = 0; i < count; i++) {

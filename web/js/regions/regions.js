@@ -6,6 +6,8 @@ import { say } from "../words.js";
 import { sizeFor } from "./picture.js";
 import { read, write } from "./text.js";
 
+const centred = shape => (shape.kind === "erase" ? shape : {...shape, centred: true});
+
 export class Regions {
     experts = [];           // [{slot, name, color}]
     layers = [];            // [{who, slot, shapes}], the first at the bottom; slot undefined where nobody is there
@@ -19,6 +21,7 @@ export class Regions {
 
     #seen;
     #edited = false;
+    #centred = new Set();   // slots of experts that see the picture with their shapes in the middle
 
     /** home: the node that has the text; path: the subgraphs' nodes from there to the node of the regions. */
     constructor(home, node, path) {
@@ -87,6 +90,8 @@ export class Regions {
             if (!(error instanceof RangeError)) throw error;
             Object.assign(this, {layers: [], error: error.message});
         }
+        for (const slot of this.layers.map(layer => layer.slot)) this.#centred.delete(slot);
+        for (const {slot, shapes} of this.layers) if (shapes.some(shape => shape.centred)) this.#centred.add(slot);
         if (!this.shape) this.chosen = undefined;
         this.onChange();
     }
@@ -150,7 +155,8 @@ export class Regions {
     }
 
     /** A new shape of the one who draws, on top of the others; a rubber takes away from the shapes of theirs. */
-    add(shape) {
+    add(drawn) {
+        const [shape] = this.#asSeen(this.slot, [drawn]);
         const own = this.layers.map(({slot}) => slot).lastIndexOf(this.slot), last = this.layers.length - 1;
         if (shape.kind === "erase" && own < 0) return;
         const onTop = own >= 0 && (own === last || shape.kind === "erase");
@@ -166,6 +172,25 @@ export class Regions {
         const [layer, place] = this.chosen;
         const shapes = this.layers[layer].shapes.map((old, i) => (i === place ? shape : old));
         this.#put(this.#with(layer, shapes), this.chosen);
+    }
+
+    /** Shows the expert of the chosen shape the picture with its shapes in the middle, or as it is again. */
+    centre() {
+        const {slot} = this.layers[this.chosen[0]], own = this.layers.filter(layer => layer.slot === slot);
+        if (own.some(({shapes}) => shapes.some(({crop}) => crop))) return;
+        const turn = this.#centred.has(slot) ? ({centred, ...shape}) => shape : centred;
+        this.#put(this.layers.map(layer => (own.includes(layer) ? {...layer, shapes: layer.shapes.map(turn)} : layer)),
+            this.chosen);
+    }
+
+    /** Whether the expert of the chosen shape sees it in the middle. */
+    get isCentred() {
+        return Boolean(this.shape) && this.#centred.has(this.layers[this.chosen[0]].slot);
+    }
+
+    /** Shapes of an expert as it sees them: so it stays where others take their place. */
+    #asSeen(slot, shapes) {
+        return this.#centred.has(slot) ? shapes.map(centred) : shapes;
     }
 
     /** Takes the chosen shape away. */
@@ -193,7 +218,8 @@ export class Regions {
 
     /** Other layers in the place of all: [[slot, shapes], ...]. */
     start(parts) {
-        this.#put(parts.map(([slot, shapes]) => ({who: this.#nameOf(slot), slot, shapes})));
+        const layer = (slot, shapes) => ({who: this.#nameOf(slot), slot, shapes: this.#asSeen(slot, shapes)});
+        this.#put(parts.map(([slot, shapes]) => layer(slot, shapes)));
     }
 
     /** What a shape is, in words. */

@@ -192,6 +192,7 @@ export class Stage {
         else if (arrow) regions.change(shiftKey ? resized(shape, ...arrow, ...this.#view) : moved(shape, ...arrow));
         else if (key === "Delete" || key === "Backspace") regions.remove();
         else if (key === "d" || key === "D") this.duplicate();
+        else if (key === "c" || key === "C") regions.centre();
         else if (key === "PageUp" || key === "PageDown") regions.order(key === "PageUp");
         else if (key === "Escape") this.#choose(undefined);
         else if (/^[1-9]$/.test(key) && regions.expert(Number(key))) regions.give(Number(key));

@@ -9,6 +9,7 @@ const ICONS = {
     brush: "M2.5 13.5c2 0 3-.6 3-2.2A1.8 1.8 0 0 1 9 11c0 1.7-2.3 3-6.5 2.5zM8 9l5-6.5 1 1L8.5 9.5z",
     erase: "M6 13h7M3 9.5 8.5 4l4 4-5 5H5z",
     copy: "M3 3h7v7H3zM6 12.5h6.5V6",
+    centre: "M8 2v12M2 8h12M8 5.5a2.5 2.5 0 1 0 .01 0z",
     top: "M8 13V4M4.5 7.5 8 4l3.5 3.5M3 2h10",
     remove: "M3.5 4.5h9M6.5 4.5V3h3v1.5M5 4.5l.5 8.5h5l.5-8.5",
     picture: "M2.5 3.5h11v9h-11zM2.5 11l3.5-4 3 3 2-1.5 2.5 2.5",
@@ -51,13 +52,15 @@ export function toolbar(regions, stage) {
     const size = make("input", {type: "range", min: 0.01, max: 0.3, step: 0.01, title: say`Size of the brush`,
         "aria-label": say`Size of the brush`});
     const copy = iconButton("copy", say`Duplicate the chosen shape (D)`);
+    const centre = iconButton("centre", say`Show its expert the picture with the chosen shape in the middle (C)`);
     const top = iconButton("top", say`Bring the chosen shape to the top (Page Up)`);
     const remove = iconButton("remove", say`Delete the chosen shape (Delete)`);
     const picture = iconButton("picture", say`Show the last picture underneath`);
     const start = make("select", {title: say`Start with`, "aria-label": say`Start with`},
         make("option", {value: ""}, say`Start with`), ...STARTS.map(({name}, i) => make("option", {value: i}, name())));
     const drawWith = row(say`Draw with`, Object.values(tools)), chips = make("div", {class: "mcdm-regions-chips"});
-    const acts = make("div", {class: "mcdm-regions-tools"}, drawWith, size, copy, top, remove, picture, start);
+    const acts = make("div", {class: "mcdm-regions-tools"}, drawWith, size, copy, centre, top, remove, picture,
+        start);
     let known;
 
     for (const [tool, button] of Object.entries(tools))
@@ -70,6 +73,7 @@ export function toolbar(regions, stage) {
         regions.commit();
     });
     acting(copy, () => stage.duplicate());
+    acting(centre, () => regions.centre());
     acting(top, () => regions.order(true));
     acting(remove, () => regions.remove());
     picture.addEventListener("click", () => {
@@ -104,7 +108,8 @@ export function toolbar(regions, stage) {
         size.hidden = !draws;
         size.value = stage.radius;
         picture.setAttribute("aria-pressed", stage.showsPicture);
-        for (const button of [copy, top, remove]) button.disabled = !editable || !shape;
+        for (const button of [copy, centre, top, remove]) button.disabled = !editable || !shape;
+        centre.setAttribute("aria-pressed", regions.isCentred);
         start.disabled = !editable && !regions.error;
     }
     return {elements: [chips, acts], show};
