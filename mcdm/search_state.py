@@ -98,6 +98,9 @@ class Search:
             raise ValueError(f"The generation has candidates 1 to {count}, not {wrong[0]}; mark others.")
         if len(set(order)) < len(order):
             raise ValueError(f"A candidate is marked twice in '{' '.join(map(str, order))}'; name each once.")
+        refused = [number for number in order if self.candidates[number - 1].mixture is None]
+        if refused:
+            raise ValueError(f"Candidate {refused[0]} has no picture, because its numbers are refused; mark others.")
         points = [candidate.point for candidate in self.candidates]
         self._evolution.tell(points, [number - 1 for number in order])
         if order:

@@ -44,7 +44,7 @@ def grid_output(
     grid = grid.settled()
     sampled = sample_grid(grid, settings, vae, clip_denoised, LiveSheet(node, name), shared)
     hidden = getattr(node, "hidden", None)
-    cells = offered(grid, sampled.places, getattr(hidden, "prompt", None), getattr(hidden, "unique_id", None))
+    cells = offered(sampled.grid, sampled.places, getattr(hidden, "prompt", None), getattr(hidden, "unique_id", None))
     told = json.dumps(cells)
     shown = _Clickable(sampled.pages, node, told)
     return io.NodeOutput(sampled.pages, sampled.images, {"samples": sampled.latents}, told, ui=shown)

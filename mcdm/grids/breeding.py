@@ -23,7 +23,7 @@ def generation_grid(search: Search, budget: int) -> Grid:
     cells: list[list[Mixture | None]] = [mixtures[i:i + COLUMNS] for i in rows]
     cells[-1] += [None] * (COLUMNS - len(cells[-1]))
     titles = Titles([""] * len(rows), [""] * COLUMNS, "", across, [captions[i:i + COLUMNS] for i in rows])
-    return Grid(cells, titles, search.start)
+    return Grid(cells, titles, search.start, forgiving=True)
 
 
 def _first(search: Search) -> str:

@@ -32,12 +32,22 @@ class Grid(NamedTuple):
     base: the mixture that arrives at the node, from which the cells differ; without it no cell can be used further.
     as_numbers: in the same rows, a cell in numbers of the base's experts, where it is another mixture itself.
     around: in the same rows, the inputs of the node for a closer look at a cell, {input: value}.
+    forgiving: a cell that fails stays empty, but for the first.
     """
     mixtures: Sequence[Sequence[Mixture | None]]
     titles: Titles
     base: Mixture | None = None
     as_numbers: Sequence[Sequence[Mixture | None]] = ()
     around: Sequence[Sequence[dict[str, float]]] = ()
+    forgiving: bool = False
+
+    def without(self, failed: Cell) -> Grid:
+        """The grid in which a cell is empty, and its caption says that it failed."""
+        mixtures, captions = ([list(row) for row in rows] for rows in (self.mixtures, self.titles.captions))
+        mixtures[failed.row][failed.column] = None
+        if captions:
+            captions[failed.row][failed.column] += " (failed)"
+        return self._replace(mixtures=mixtures, titles=self.titles._replace(captions=captions))
 
     def settled(self) -> Grid:
         """The grid with numbers that survive being written into the mixers' texts, to the last bit."""

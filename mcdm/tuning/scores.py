@@ -85,8 +85,11 @@ def agreement(words: str, clip: Any, features: Features) -> Part:
 
 
 def balance(mixture: Mixture, alone: Sequence[Latent]) -> Part:
-    """How much of its condition the weakest expert has in the pictures: 1 is as much as where it draws alone.
+    """How much of each expert's condition is in the pictures, r_i: 1 is as much as where it draws alone.
 
+        -log(mean_i exp(-r_i))
+
+    lies between their mean and the least, so that what a weak expert loses counts more than what a strong one gains.
     alone: for each expert, what it draws by itself.
     """
     reach = [_explained(mixture, latent)[i] for i, latent in enumerate(alone)]
@@ -95,10 +98,15 @@ def balance(mixture: Mixture, alone: Sequence[Latent]) -> Part:
         raise ValueError("The score balance cannot tell: no expert's condition shows in what it draws alone; raise "
                          "its weight, or set balance to 0.")
 
-    def least(drawn: Drawn) -> float:
+    def balanced(drawn: Drawn) -> float:
         found = _explained(mixture, drawn.latent)
-        return min(found[i] / reach[i] for i in told)
-    return least
+        return balance_of([found[i] / reach[i] for i in told])
+    return balanced
+
+
+def balance_of(parts: Sequence[float]) -> float:
+    """-log(mean exp(-r)) of what each expert has in the pictures."""
+    return -math.log(math.fsum(math.exp(-part) for part in parts) / len(parts))
 
 
 def _explained(mixture: Mixture, latent: Latent) -> list[float]:

@@ -7,13 +7,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import comfy.model_management
 import comfy.utils
 import torch
 
 from ..grids.decoding import Decode
 from ..host.sampling.guider import MixtureGuider
-from ..host.sampling.ksampler import sample_mixture
+from ..host.sampling.ksampler import STOPS, sample_mixture
 from ..host.sampling.watch import Watch
 from ..mixture import Mixture
 from ..observation import Observation
@@ -24,7 +23,6 @@ from .verdict import Paired, paired
 logger = logging.getLogger("mcdm")
 
 BAD = -math.inf                         # the score of a candidate that cannot be scored
-STOPS = comfy.model_management.InterruptProcessingException, comfy.model_management.OOM_EXCEPTION
 
 
 class Runs:

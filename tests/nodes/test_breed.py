@@ -1,5 +1,6 @@
 """Breed a Mixture: each candidate is the single run of its numbers, picks lead on, and a text of the state resumes."""
 import json
+import math
 
 import pytest
 import torch
@@ -58,6 +59,52 @@ def test_picks_lead_to_the_next_generation_and_the_state_resumes(comfy, unets):
 def test_mistakes_are_told_in_a_sentence(comfy, unets, inputs, words):
     with pytest.raises(ValueError, match=words):
         bred(comfy, unets, **inputs)
+
+
+def test_a_refused_candidate_is_an_empty_cell_that_cannot_be_picked(comfy, unets):
+    """Outside a guidance interval the weights may not cancel each other: some around 2 and -1.2 do."""
+    mixture = united(comfy, unets[:2], weights=(2.0, -1.2))
+    mixture, = comfy.call("MixtureOptions", mixture=mixture, sigma_low=0.5)
+    run = SMALL | {"latent_image": latent(), "vae": Decoder(), "spread": 1.0}
+    _, images, latents, _, state, told = comfy.call("BreedMixture", mixture=mixture, **run)
+    search = comfy.module("mcdm.search_state").begun_or_resumed(mixture, None, state)
+    refused = [i for i, candidate in enumerate(search.candidates, start=1) if candidate.mixture is None]
+    assert refused and len(refused) < 3
+    drawn = [cell["number"] for cell in json.loads(told)["cells"]]
+    assert drawn == [i for i in range(1, 5) if i not in refused]
+    assert len(images) == len(latents["samples"]) == len(drawn)
+    with pytest.raises(ValueError, match=f"Candidate {refused[0]} has no picture"):
+        comfy.call("BreedMixture", mixture=mixture, **run, state=state, picks=f"1 {refused[0]}")
+
+
+@pytest.mark.parametrize("fault", ["nan", "error"])
+def test_a_candidate_that_fails_is_an_empty_cell_and_the_others_are_drawn(comfy, unets, monkeypatch, caplog, fault):
+    """All but the first: where the mixture as it is fails, the person has to know."""
+    mixture = united(comfy, unets[:2], weights=(2.0, 3.0))
+    asked = []
+    original = type(unets[0].model).apply_model
+
+    def apply(self, *args, **more):
+        asked.append(1)
+        if len(asked) in failing:
+            if fault == "error":
+                raise RuntimeError("an expert's own mistake")
+            return original(self, *args, **more) * math.nan
+        return original(self, *args, **more)
+    monkeypatch.setattr(type(unets[0].model), "apply_model", apply)
+    run = SMALL | {"steps": 2, "latent_image": latent(), "vae": Decoder()}
+    failing = ()
+    _, whole, *_ = comfy.call("BreedMixture", mixture=mixture, **run)
+    each = len(asked)
+    asked.clear()
+    failing = each - 1, each        # the last candidate's last step
+    _, images, _, _, state, told = comfy.call("BreedMixture", mixture=mixture, **run)
+    assert torch.equal(images, whole[:3]) and len(json.loads(told)["cells"]) == 3
+    assert "the cell '4: w" in caplog.text and json.loads(state)["told"] == []
+    asked.clear()
+    failing = range(1, 3)
+    with pytest.raises((ValueError, RuntimeError)):
+        comfy.call("BreedMixture", mixture=mixture, **run)
 
 
 def test_over_http(host):

@@ -17,6 +17,9 @@ from .guider import MixtureGuider
 Latent = dict[str, Any]                                                     # the host's LATENT
 Step = Callable[[int, torch.Tensor, torch.Tensor, int], object]             # (step, x0, x, steps)
 
+# What ends a row of runs, whatever else it forgives.
+STOPS = comfy.model_management.InterruptProcessingException, comfy.model_management.OOM_EXCEPTION
+
 # Newer hosts note the cell size in an empty latent, and fit it to the model's.
 CELLS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 
