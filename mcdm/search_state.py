@@ -89,6 +89,10 @@ class Search:
         """The best so far: the first candidate."""
         return self.candidates[0]
 
+    def middle(self) -> Candidate:
+        """Where the new candidates lie around: it owes less to luck than the best of them."""
+        return self._at(self._evolution.middle())
+
     def tell(self, order: Order, scores: Scores = ()) -> None:
         """Ends a generation. order: its good candidates; none if all are bad: then others are drawn from the same
         place. Raises ValueError for numbers that are not theirs."""
@@ -111,12 +115,14 @@ class Search:
     def _next(self) -> list[Candidate]:
         """The candidates of a generation, the best so far first."""
         found = [self._best]
-        for point in self._evolution.ask(self.settings.count - 1):
-            try:
-                found.append(Candidate(point, self.space.mixture(self.space.numbers(point))))
-            except ValueError as error:
-                found.append(Candidate(point, None, str(error)))
+        found += [self._at(point) for point in self._evolution.ask(self.settings.count - 1)]
         return found
+
+    def _at(self, point: tuple[float, ...]) -> Candidate:
+        try:
+            return Candidate(point, self.space.mixture(self.space.numbers(point)))
+        except ValueError as error:
+            return Candidate(point, None, str(error))
 
     def text(self) -> str:
         """The state as a line of JSON."""

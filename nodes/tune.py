@@ -18,7 +18,7 @@ from ..mcdm.search_space import VARY
 from ..mcdm.search_state import MOST, Settings, begun_or_resumed, numbers_of
 from ..mcdm.tuning import scores, verdict
 from ..mcdm.tuning.features import clip_features, plain_features
-from ..mcdm.tuning.search_run import Runs, Tuning
+from ..mcdm.tuning.search_run import CHECKS, Runs, Tuning
 from .breed import check_spread, search_inputs
 from .checks import LowerBound, check_choice, first_objection, require
 from .common import ADVANCED, CATEGORY, MixtureWire, search_aliases
@@ -123,7 +123,7 @@ class TuneMixture(io.ComfyNode):
                "latent_image": latent_image}
         runs = Runs(run, decoder(mixture.experts[0].model, vae), clip_denoised)
         early = min(early_steps or max(1, steps // 2), steps)
-        runs.foresee(steps * (1 + 2 * fresh_seeds) + trials * early + trials * steps // 2)
+        runs.foresee(steps * (2 + 2 * CHECKS + 2 * fresh_seeds) + trials * early + trials * steps // 2)
         parts: dict[str, tuple[float, scores.Part]] = {}
         features = clip_features(clip_vision) if clip_vision is not None else plain_features
         if examples is not None and like_examples:
@@ -139,6 +139,7 @@ class TuneMixture(io.ComfyNode):
         tuning = Tuning(search, runs, scores.Score(parts), early, told)
         try:
             tuning.run(trials)
+            tuning.choose()
             return cls._finished(tuning, fresh_seeds)
         except BaseException:       # an interrupt may be one
             told.keep(tuning, trials)
@@ -147,7 +148,7 @@ class TuneMixture(io.ComfyNode):
     @classmethod
     def _finished(cls, tuning: Tuning, fresh_seeds: int) -> io.NodeOutput:
         search = tuning.search
-        best = search.best.mixture
+        best = tuning.found.mixture
         assert best is not None and tuning.best is not None
         fresh = tuning.on_fresh_seeds(fresh_seeds)
         told = verdict.in_words(fresh, best is not search.start, tuning.constant)
@@ -159,6 +160,7 @@ class TuneMixture(io.ComfyNode):
             "start": numbers_of(search.start),
             "found": numbers_of(best),
             "candidates": tuning.spent,
+            "finalists": tuning.finalists,
             "forwards": tuning.runs.forwards,
             "bad": tuning.bad,
             "scores": [trial.score if trial.score > float("-inf") else None for trial in tuning.trials],
@@ -186,7 +188,7 @@ class _Told:
 
 
 def _page(tuning: Tuning, sentence: str) -> Any:
-    best = tuning.search.best.mixture
+    best = tuning.found.mixture
     assert best is not None
     title = f"{tuning.spent} candidates, best score {tuning.best_score:.4g}: {numbers_in_words(best)}"
     picture = None if tuning.best is None else tuning.best.pictures[0]

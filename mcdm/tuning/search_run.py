@@ -16,13 +16,14 @@ from ..host.sampling.ksampler import STOPS, sample_mixture
 from ..host.sampling.watch import Watch
 from ..mixture import Mixture
 from ..observation import Observation
-from ..search_state import Search
+from ..search_state import Candidate, Search
 from .scores import Drawn, Score
 from .verdict import Paired, paired
 
 logger = logging.getLogger("mcdm")
 
 BAD = -math.inf                         # the score of a candidate that cannot be scored
+CHECKS = 3                              # other seeds on which the best has to beat the middle of the search
 
 
 class Runs:
@@ -81,6 +82,8 @@ class Tuning:
         self.trials: list[Trial] = []
         self.bad: list[str] = []        # what was wrong with which candidate
         self.best: Drawn | None = None
+        self.found = search.best        # by now, or what `choose` chose
+        self.finalists: dict[str, list[float]] = {}
         for number, generation in enumerate(search.told, start=1):
             for place, value in enumerate(generation.scores, start=1):
                 if value is not None and (number == 1 or place > 1):
@@ -105,51 +108,72 @@ class Tuning:
             self._generation()
             self.told(self)
 
+    def choose(self) -> None:
+        """Lets the best and the middle of the search score on other noise; the better of the two is what was found.
+
+        The best of many is lucky in part, and the middle is not.
+        """
+        middle = self.search.middle()
+        if self.constant or middle.mixture is None:
+            return
+        value, drawn = self._scored(middle, self.seed, self.steps, "the middle of the search")
+        self.finalists = {"best": [], "middle": []}
+        for seed in self._other_seeds(CHECKS, -1) if drawn else ():
+            for name, candidate in (("best", self.search.best), ("middle", middle)):
+                self.finalists[name].append(self._scored(candidate, seed, self.steps, f"the {name} of the search")[0])
+        if drawn and sum(self.finalists["middle"]) > sum(self.finalists["best"]):
+            self.found, self.best, self._best_score = middle, drawn, value
+
     def _generation(self) -> None:
         candidates = self.search.candidates
         asked = list(range(2, len(candidates) + 1))
         self.spent += len(asked)
-        looks = {number: self._scored(number, self.early) for number in asked}
+        looks = {number: self._candidate(number, self.early) for number in asked}
         promising = sorted((n for n in asked if looks[n] > BAD), key=lambda n: (-looks[n], n))
         scores = {1: self._best_score}
         if self.early < self.steps:
             promising, rest = promising[:max(1, len(asked) // 2)], promising[max(1, len(asked) // 2):]
-            scores |= {number: self._scored(number, self.steps) for number in sorted(promising)}
+            scores |= {number: self._candidate(number, self.steps) for number in sorted(promising)}
         else:
             rest = []
             scores |= looks
         told = sorted((n for n in scores if scores[n] > BAD), key=lambda n: (-scores[n], n))
         values = [scores.get(n, BAD) for n in range(1, len(candidates) + 1)]
         self.search.tell((*told, *rest), tuple(v if v > BAD else None for v in values))
+        self.found = self.search.best
 
-    def _scored(self, number: int, steps: int) -> float:
-        """The score of a candidate; BAD, with the reason in `bad`, where there is none."""
-        candidate = self.search.candidates[number - 1]
+    def _candidate(self, number: int, steps: int) -> float:
+        """The score of a candidate of this generation; the best one's pictures are kept."""
         generation = self.search.generation
-        value = BAD
-        reason = candidate.refused
-        if candidate.mixture is not None:
-            try:
-                drawn = self.runs.draw(candidate.mixture, self.seed, steps)
-                value = self.score(drawn)
-            except STOPS:
-                raise
-            except Exception as error:      # whatever a score of others does, the search goes on
-                reason = f"{type(error).__name__}: {error}"
-                value = BAD
-            if math.isnan(value) or math.isinf(value):
-                reason = reason or f"its score is {value}"
-                value = BAD
-        if value == BAD:
-            self.bad.append(f"candidate {number} of generation {generation}: {reason}")
-            logger.warning(f"MCDM: {self.bad[-1]}; it counts as bad, and the search goes on.")
+        what = f"candidate {number} of generation {generation}"
+        value, drawn = self._scored(self.search.candidates[number - 1], self.seed, steps, what)
         full = steps == self.steps
         if full or value == BAD:
             self.trials.append(Trial(generation, number, value, full))
         if full and value > self._best_score:
-            self._best_score = value
-            self.best = drawn
+            self._best_score, self.best = value, drawn
         return value
+
+    def _scored(self, candidate: Candidate, seed: int, steps: int, what: str) -> tuple[float, Drawn | None]:
+        """A score and what was drawn; (BAD, None), with the reason in `bad`, where there is none."""
+        reason = candidate.refused
+        if candidate.mixture is not None:
+            try:
+                drawn = self.runs.draw(candidate.mixture, seed, steps)
+                value = self.score(drawn)
+                if math.isfinite(value):
+                    return value, drawn
+                reason = f"its score is {value}"
+            except STOPS:
+                raise
+            except Exception as error:      # whatever a score of others does, the search goes on
+                reason = f"{type(error).__name__}: {error}"
+        self.bad.append(f"{what}: {reason}")
+        logger.warning(f"MCDM: {self.bad[-1]}; it counts as bad, and the search goes on.")
+        return BAD, None
+
+    def _other_seeds(self, count: int, direction: int = 1) -> list[int]:
+        return [(self.seed + direction * i) % 2 ** 64 for i in range(1, count + 1)]
 
     @property
     def best_score(self) -> float:
@@ -163,11 +187,11 @@ class Tuning:
         return len(values) > 1 and max(values) - min(values) <= 1e-9 * max(1.0, abs(values[0]))
 
     def on_fresh_seeds(self, count: int) -> Paired | None:
-        """The start and the best so far on seeds that the search has not seen."""
-        found = self.search.best.mixture
+        """The start and what was found on seeds that neither the search nor the choice has seen."""
+        found = self.found.mixture
         if found is self.search.start or found is None or self.constant:
             return None
-        seeds = [(self.seed + i) % 2 ** 64 for i in range(1, count + 1)]
+        seeds = self._other_seeds(count)
         before = [self.score(self.runs.draw(self.search.start, seed, self.steps)) for seed in seeds]
         after = [self.score(self.runs.draw(found, seed, self.steps)) for seed in seeds]
         return paired(before, after)

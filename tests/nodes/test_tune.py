@@ -105,6 +105,37 @@ def test_fresh_seeds_tell_luck_from_merit(comfy):
     assert fresh.low <= 0 <= fresh.high
 
 
+def test_the_middle_of_the_search_beats_a_lucky_candidate_on_other_noise(comfy):
+    """On the search's own seed one of the first is lucky: it stays the best, while the search goes on."""
+    full = []
+
+    def lucky(drawn):
+        mixture, seed, steps = drawn
+        full.extend([mixture] * (steps == 8 and seed == 3))
+        return distance(drawn) + 10.0 * (seed == 3 and len(full) > 2 and mixture is full[2])
+    tuning = tuned(comfy, lucky)
+    assert tuning.search.best.mixture is full[2]
+    tuning.choose()
+    assert math.fsum(tuning.finalists["middle"]) > math.fsum(tuning.finalists["best"])
+    assert tuning.found.point == tuning.search.middle().point
+    assert distance((tuning.found.mixture,)) > distance((full[2],))
+    chosen = {seed for seed, _ in tuning.runs.drawn}
+    assert len(tuning.finalists["best"]) == len(chosen - {3})
+    tuning.runs.drawn.clear()
+    tuning.on_fresh_seeds(4)
+    assert not chosen & {seed for seed, _ in tuning.runs.drawn}     # the verdict has noise of its own
+
+
+def test_the_best_stays_where_the_middle_is_worse_or_bad(comfy):
+    def start(drawn):
+        return [e.weight for e in drawn[0].experts] == [1.5, 2.0]
+    for score in (lambda drawn: float(start(drawn)) + 1e-3 * distance(drawn),
+                  lambda drawn: distance(drawn) if start(drawn) else math.nan):
+        tuning = tuned(comfy, score, trials=21)
+        tuning.choose()
+        assert tuning.found is tuning.search.best and tuning.found.mixture is tuning.search.start
+
+
 # -------------------------------------------------------------------------------------------------------- scores
 
 def pictures(comfy, *tensors):
@@ -123,6 +154,31 @@ def test_nearness_is_highest_at_the_example(comfy):
     assert ordered(pictures(comfy, b)) == pytest.approx(1.0)    # the nearest
     with pytest.raises(ValueError, match="from 1 to 20"):
         scores.nearness(a.expand(21, -1, -1, -1), features)
+
+
+def test_nearness_sees_where_an_outline_is(comfy):
+    """A disc that is one pixel of 64 too wide counts less than the disc itself, and more than one that is three."""
+    features = comfy.module("mcdm.tuning.features").plain_features
+    near = comfy.module("mcdm.tuning.scores").nearness(disc(20.0), features)
+    values = [near(pictures(comfy, disc(radius))) for radius in (20.0, 21.0, 23.0)]
+    assert values[0] > values[1] + 0.01 > values[2] + 0.03
+
+
+def disc(radius):
+    """[1, 64, 64, 3], red on blue."""
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    inside = ((x - 31.5) ** 2 + (y - 31.5) ** 2 < radius ** 2).float()
+    return torch.stack([inside, torch.zeros_like(inside), 1 - inside], dim=-1)[None]
+
+
+def test_balance_lies_between_the_mean_and_the_least(comfy):
+    balance_of = comfy.module("mcdm.tuning.scores").balance_of
+    assert balance_of([0.4, 0.4, 0.4]) == pytest.approx(0.4)
+    parts = torch.tensor([0.9, 0.1, 0.5], dtype=torch.float64)
+    assert balance_of(parts.tolist()) == pytest.approx(float(math.log(3) - torch.logsumexp(-parts, 0)))
+    assert 0.1 < balance_of(parts.tolist()) < 0.5
+    assert balance_of([0.9, 0.2, 0.5]) - balance_of([0.9, 0.1, 0.5]) > 0.1 / 3      # the weak one counts more
+    assert math.isfinite(balance_of([-1.0, 1.0]))
 
 
 def test_words_by_a_clip_pair(comfy):
