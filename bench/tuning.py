@@ -86,6 +86,7 @@ def scores_of(comfy: InProcess, drawer: Drawer, task: Task, found: dict[str, Any
             latent = {"samples": drawer.draw(mixture, task.count, 1)}
             every = comfy.module("mcdm.tuning.balance").explained(task.mixture, latent)
             alone.append(float(every.mean((0, 1))[i]))
+    parts = explained / np.array(alone)
     features = comfy.module("mcdm.tuning.features").plain_features
     wanted = features(task.ideal.movedim(1, -1) / 2 + 0.5)
     near = []
@@ -97,9 +98,9 @@ def scores_of(comfy: InProcess, drawer: Drawer, task: Task, found: dict[str, Any
     return {
         "examples, one for each": np.array(near),
         "examples, the nearest": np.array(nearest),
-        "balance": (explained / np.array(alone)).min(1),
-        "balance, mean of experts": (explained / np.array(alone)).mean(1),
-        "balance, weakest as it is": explained.min(1),
+        "balance": -np.log(np.exp(-parts).mean(1)),
+        "balance, mean of experts": parts.mean(1),
+        "balance, the weakest": parts.min(1),
     }
 
 
