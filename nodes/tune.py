@@ -49,7 +49,7 @@ class TuneMixture(io.ComfyNode):
                                        "for each, in order."),
                 io.ClipVision.Input("clip_vision", optional=True,
                                     tooltip="Compares pictures with the examples and the words. Without it, examples "
-                                            "are compared by colours and edges."),
+                                            "are compared by outlines and textures."),
                 io.Clip.Input("clip", optional=True,
                               tooltip="Reads the words; it has to belong to clip_vision."),
                 io.String.Input("words", optional=True, default="", multiline=True,

@@ -12,7 +12,7 @@ NODE = "app.graph.nodes.find(node => node.type === 'BreedMixture')"
 VALUES = f"""() => Object.fromEntries(({NODE}).widgets.filter(
     widget => ["picks", "state"].includes(widget.name)).map(widget => [widget.name, widget.value]))"""
 SMALL = f"""() => {{
-    const node = {NODE}, values = {{steps: 2, candidates: 4}};
+    const node = {NODE}, values = {{steps: 2, candidates: 4, windows: true}};
     for (const widget of node.widgets) if (widget.name in values) widget.value = values[widget.name];
     const {{pos}} = node;
     app.canvas.ds.scale = 0.8;
@@ -68,6 +68,14 @@ def test_two_generations_by_buttons(page):
     assert after["picks"] == "" and json.loads(after["state"])["told"] == [{"good": [3, 2]}]
     assert page.page.locator("[aria-pressed='true'][data-pick]").count() == 0
     before = page.page.evaluate(NUMBERS)
+    page.page.locator(".mcdm-cells button").nth(1).focus()
+    page.page.keyboard.press("Enter")
+    rows = page.page.locator("dialog.mcdm-cell tr").all_inner_texts()
+    cell = page.page.evaluate(f"() => JSON.parse(app.nodeOutputs[({NODE}).id].mcdm_cells[0]).cells[1]")
+    windows = [[round(expert[end], 3) for end in ("start", "end")] for expert in cell["experts"]]
+    assert rows[0].split()[-1] == "window"
+    assert [list(map(float, row.split()[-1].split("\u2013"))) for row in rows[1:]] == pytest.approx(windows)
+    page.page.keyboard.press("Escape")
     press("2")
     page.page.locator(".mcdm-picks-use").click()
     assert values() == {"picks": "", "state": ""}, "breeding ends"

@@ -14,10 +14,13 @@ function picture(source, [left, top, width, height], label) {
     return canvas;
 }
 
+/** Windows only where one is not the whole schedule. */
 function table(experts) {
-    const head = [say`expert`, say`weight`, say`reliability`, say`share`];
-    const rows = experts.map(({name, weight, reliability, share}) => make("tr", {},
-        make("th", {scope: "row"}, name), ...[weight, reliability, share].map(n => make("td", {}, shorter(n)))));
+    const windows = experts.some(({start, end}) => start > 0 || end < 1);
+    const head = [say`expert`, say`weight`, say`reliability`, say`share`, ...windows ? [say`window`] : []];
+    const rows = experts.map(({name, weight, reliability, share, start, end}) => make("tr", {},
+        make("th", {scope: "row"}, name), ...[weight, reliability, share].map(n => make("td", {}, shorter(n))),
+        ...windows ? [make("td", {}, `${shorter(start)}\u2013${shorter(end)}`)] : []));
     const titles = head.map(title => make("th", {scope: "col"}, title));
     return make("table", {}, make("thead", {}, make("tr", {}, ...titles)), make("tbody", {}, ...rows));
 }
