@@ -61,17 +61,37 @@ def outputs_of(server: str, workflow: Workflow) -> dict[str, dict[str, Any]]:
 
 
 def sheet_of(server: str, workflow: Workflow) -> dict[str, Any]:
-    """Runs a workflow with a sheet and returns its cells. A host that has kept the sheet tells of it in its history."""
-    runs = [outputs_of(server, workflow)]
+    """Runs a workflow with a sheet and returns its cells.
+
+    A host that has kept the sheet tells of it in its history: it is that of a run in which the node and all before it
+    were the same, whatever comes after it.
+    """
+    runs = [(workflow, outputs_of(server, workflow))]
     for entry in reversed(json.loads(ask(f"{server}/history")).values()):
-        if entry["prompt"][2] == workflow:
-            runs.append(entry["outputs"])
-    for outputs in runs:
-        for output in outputs.values():
-            if "mcdm_cells" in output:
+        runs.append((entry["prompt"][2], entry["outputs"]))
+    for ran, outputs in runs:
+        for node, output in outputs.items():
+            if "mcdm_cells" in output and before(node, ran) == before(node, workflow):
                 return json.loads(output["mcdm_cells"][0])
     sys.exit("The workflow drew no sheet: it needs a ReliabilitySweep or CompareExperts. One that was drawn before is "
              "not drawn again; another seed draws it.")
+
+
+def before(node: str, workflow: Workflow) -> Workflow | None:
+    """A node and all that its inputs come from, without titles; None if the workflow does not have it."""
+    found: Workflow = {}
+    open_ends = [node]
+    while open_ends:
+        key = open_ends.pop()
+        if key in found:
+            continue
+        if key not in workflow:
+            return None
+        found[key] = {part: workflow[key].get(part) for part in ("class_type", "inputs")}
+        for value in workflow[key].get("inputs", {}).values():
+            if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+                open_ends.append(value[0])
+    return found
 
 
 def apply(sheet: dict[str, Any], number: int, workflow: Workflow) -> None:

@@ -138,6 +138,13 @@ def test_sweep_writes_the_workflow_with_the_numbers_of_a_cell(host, tmp_path):
     wanted["6"]["inputs"]["weight"] = 3
     wanted["7"]["inputs"]["reliabilities"] = "0.75, 0.25"
     assert written == wanted
+    saver, = (node["inputs"] for node in wanted.values() if node["class_type"] == "SaveImage")
+    saver["filename_prefix"] = "after"      # the host keeps the sheet, and does not tell of it again
+    workflow.write_text(json.dumps(json.loads(workflow.read_text("utf-8")) | {
+        key: node for key, node in wanted.items() if node["class_type"] == "SaveImage"}), "utf-8")
+    again = sweep(workflow, "--apply", 3, *here)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(Path(again.stdout.strip()).read_text("utf-8")) == wanted
     refused = sweep(workflow, "--apply", 5, *here)
     assert refused.returncode == 1 and "the cells 1, 2, 3, 4, and 5 is none of them" in refused.stderr
 
