@@ -202,9 +202,6 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
     numbers = state.numbers_of(tuning.found.mixture)
     found = with_numbers(comfy, tested, numbers | {"shares": tuning.found.mixture.numbers})
     values = [trial.score for trial in tuning.trials if trial.full]
-    for other in (search.best, search.middle()):
-        same = with_numbers(comfy, tested, state.numbers_of(other.mixture) | {"shares": other.mixture.numbers})
-        print("STUDY", other is search.best, other is tuning.found, tested.judge(drawer.draw(same, TESTED, 0, TEST_STEPS)))
     return {"score": [round(values[0], 4), round(tuning.best_score, 4)], "candidates": tuning.spent + 1,
             "finalists": tuning.finalists, "forwards": cost["forwards"], "seconds": cost["seconds"], "numbers": numbers,
             "figures": tested.judge(drawer.draw(found, TESTED, 0, TEST_STEPS))}
