@@ -43,7 +43,8 @@ class Grid(NamedTuple):
 
     def without(self, failed: Cell) -> Grid:
         """The grid in which a cell is empty, and its caption says that it failed."""
-        mixtures, captions = ([list(row) for row in rows] for rows in (self.mixtures, self.titles.captions))
+        mixtures = [list(row) for row in self.mixtures]
+        captions = [list(row) for row in self.titles.captions]
         mixtures[failed.row][failed.column] = None
         if captions:
             captions[failed.row][failed.column] += " (failed)"
