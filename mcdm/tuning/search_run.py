@@ -122,7 +122,9 @@ class Tuning:
             for name, candidate in (("best", self.search.best), ("middle", middle)):
                 self.finalists[name].append(self._scored(candidate, seed, self.steps, f"the {name} of the search")[0])
         if drawn and sum(self.finalists["middle"]) > sum(self.finalists["best"]):
-            self.found, self.best, self._best_score = middle, drawn, value
+            self.found = middle
+            self.best = drawn
+            self._best_score = value
 
     def _generation(self) -> None:
         candidates = self.search.candidates
@@ -151,7 +153,8 @@ class Tuning:
         if full or value == BAD:
             self.trials.append(Trial(generation, number, value, full))
         if full and value > self._best_score:
-            self._best_score, self.best = value, drawn
+            self._best_score = value
+            self.best = drawn
         return value
 
     def _scored(self, candidate: Candidate, seed: int, steps: int, what: str) -> tuple[float, Drawn | None]:
