@@ -116,6 +116,19 @@ def test_two_in_a_row_are_told_and_an_empty_one_changes_nothing(comfy, two_unets
         regions(comfy, once, "2: box 0.5 0 1 1")
 
 
+def test_cells_of_a_sweep_have_the_regions(comfy, two_unets):
+    experts = [expert(comfy, model, i, 2.0) for i, model in enumerate(two_unets)]
+
+    def drawn(numbers=""):
+        return regions(comfy, mix(comfy, experts, numbers), "1: box 0.5 0 1 0.5 centred", rest="2", feather=0.1)
+    axis = {"x_vary": "reliability", "x_expert": "1", "x_from": 0.25, "x_to": 0.75, "x_cells": 2}
+    run = settings(latent_image=latent())
+    blank = types.SimpleNamespace(decode=lambda samples: torch.zeros(len(samples), 64, 64, 3))
+    cells = comfy.call("ReliabilitySweep", mixture=drawn(), vae=blank, **axis, **run)[2]["samples"]
+    for cell, numbers in zip(cells, ("1 3", "3 1"), strict=True):
+        assert relative(cell[None], sampled(comfy, drawn(numbers), **run)) <= 2e-5
+
+
 def test_a_report_shows_the_regions_of_all(comfy, unets):
     experts = [expert(comfy, model, i, 2.0) for i, model in enumerate(unets)]
     mixture = regions(comfy, mix(comfy, experts), "1: box 0 0 0.5 1", rest="3")

@@ -9,7 +9,7 @@ import torch
 
 from support.eq10.drawn import EVERY, Automatic, Drawn, Member, Mixer, Options
 from support.eq10.networks import FRAMES, NESTED, PICTURE, PIXELS, VIDEO, Network, Space
-from support.eq10.regions import written
+from support.eq10.regions import with_views, written
 from support.eq10.sensible import sensible
 
 KINDS = PICTURE, PICTURE, PICTURE, VIDEO, NESTED, PIXELS
@@ -34,7 +34,10 @@ def draw_regions(seed: int) -> Drawn:
     while True:
         drawn = candidate(luck, seed)
         frames = drawn.size(0)[0] if len(drawn.size(0)) == 3 else 0
-        drawn = dataclasses.replace(drawn, regions=written(luck, drawn.names, frames))
+        text = written(luck, drawn.names, frames)
+        if len(drawn.shapes) == 1:      # not for nested latents
+            text = with_views(luck, text, drawn.names)
+        drawn = dataclasses.replace(drawn, regions=text)
         if sensible(drawn):
             return drawn
 

@@ -10,7 +10,7 @@ import torch
 
 from support.eq10.functions import with_function
 from support.eq10.networks import Network, Space, conditioning
-from support.eq10.regions import Written
+from support.eq10.regions import Written, view
 from unite_and_conquer.devtools.inprocess import InProcess
 
 EVERY = (1.0, 1.0, 1.0)
@@ -120,6 +120,12 @@ class Drawn:
 
     def group_of(self, member: Member) -> int:
         return self.groups.index((member.network.space, member.scale))
+
+    def view(self, i: int) -> tuple[int, int]:
+        """By how many cells the latent is moved for a member, down and to the right."""
+        if self.regions is None:
+            return 0, 0
+        return view(self.regions, self.names, list(self.names)[i], self.size(self.group_of(self.members[i])))
 
     def size(self, s: int) -> tuple[int, ...]:
         """The cells of a group's latent: (frames,) height, width."""

@@ -105,7 +105,10 @@ class Reference:
         return z / (1.0 + asked.sigma), asked.sigma / (1.0 + asked.sigma)
 
     def asked(self, i: int, asked: Question, text: int) -> Tensor:
-        return self.members[i].network.answer(*self.place(i, asked), text)
+        x, level = self.place(i, asked)
+        down, right = self.drawn.view(i)
+        there = self.members[i].network.answer(x.roll((down, right), (-2, -1)), level, text)
+        return there.roll((-down, -right), (-2, -1))
 
     def guided(self, sigma: float) -> bool:
         """Whether a noise level lies in the guidance interval."""

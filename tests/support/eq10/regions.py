@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 SHARE, TOP = "share", "top one wins"
+CENTRED = "centred"
 SAMPLES = 4
 
 
@@ -37,6 +38,17 @@ def written(luck: random.Random, names: dict[int, str], frames: int = 0) -> Writ
     return Written("\n".join(lines), rest, luck.choice((0.0, 0.0, 0.05, 0.2)), luck.choice((SHARE, TOP)))
 
 
+def with_views(luck: random.Random, text: Written, names: dict[int, str]) -> Written:
+    """Some experts who do not have the rest see the picture moved."""
+    chosen = [slot for slot, name in names.items() if name != text.rest and luck.random() < 0.4]
+    lines = []
+    for line in text.regions.splitlines():
+        slot = _slots(names)[line.rpartition(":")[0]]
+        first, semicolon, others = line.partition(";")
+        lines.append(f"{first} {CENTRED}{semicolon}{others}" if slot in chosen else line)
+    return dataclasses.replace(text, regions="\n".join(lines))
+
+
 def shape(luck: random.Random, kind: str, frames: int) -> str:
     if kind == "box":
         (left, right), (top, bottom) = (sorted((luck.random(), luck.random())) for _ in range(2))
@@ -57,7 +69,7 @@ def masks(written: Written, names: dict[int, str], own: dict[int, Tensor], size:
     """m of those who are present, {slot: [B, 1, (T,) H, W]}. names: of all. own: their masks, of the present."""
     nothing = torch.zeros(*size, dtype=torch.float64)
     claimed = dict.fromkeys(own, nothing)
-    by_name = {name: slot for slot, name in names.items()} | {str(slot): slot for slot in names}
+    by_name = _slots(names)
     lines = []
     for line in written.regions.splitlines():
         who, _, shapes = line.rpartition(":")
@@ -81,16 +93,53 @@ def masks(written: Written, names: dict[int, str], own: dict[int, Tensor], size:
             claimed[slot] = claimed[slot] + part
             taken = taken + part
     left = counted(1.0 - sum(claimed.values(), nothing))
-    filling = by_name.get(written.rest)
-    for slot in own:
-        if filling not in own:
-            claimed[slot] = claimed[slot] + left / len(own)
-        elif slot == filling:
-            claimed[slot] = claimed[slot] + left
+    takers = [slot for slot in own if slot not in moved(written, names)]
+    if by_name.get(written.rest) in own:
+        takers = [by_name[written.rest]]
+    for slot in takers:
+        claimed[slot] = claimed[slot] + left / len(takers)
     limited = {slot: own[slot].double() * claimed[slot][None, None] for slot in own}
     total = sum(limited.values())
     return {slot: torch.where(total > 0, part / torch.where(total > 0, total, 1.0), 0.0)
             for slot, part in limited.items()}
+
+
+def _slots(names: dict[int, str]) -> dict[str, int]:
+    return {name: slot for slot, name in names.items()} | {str(slot): slot for slot in names}
+
+
+def moved(written: Written, names: dict[int, str]) -> set[int]:
+    """Who sees the picture moved."""
+    return {_slots(names)[line.rpartition(":")[0]] for line in written.regions.splitlines() if CENTRED in line}
+
+
+def view(written: Written, names: dict[int, str], slot: int, size: Sequence[int]) -> tuple[int, int]:
+    """Cells down and to the right, by which the picture is moved for an expert."""
+    if slot not in moved(written, names):
+        return 0, 0
+    sides = size[-2:]
+    ends: list[list[float]] = [[], []]
+    for line in written.regions.splitlines():
+        who, _, shapes = line.rpartition(":")
+        for words in shapes.split(";") if _slots(names)[who] == slot else ():
+            kind, *told = words.split()
+            numbers = [float(n) for word in told if word[0].isdigit() for n in word.split(",")]
+            for axis in (0, 1):
+                ends[axis] += reach(kind, numbers, axis, min(sides) / sides[axis])
+    middles = [(max(0.0, min(own)) + min(1.0, max(own))) / 2.0 for own in ends]
+    down, right = (math.floor((0.5 - middle) * side + 0.5) for middle, side in zip(middles, sides, strict=True))
+    return down, right
+
+
+def reach(kind: str, numbers: Sequence[float], axis: int, part: float) -> tuple[float, ...]:
+    """From where to where a shape goes; axis: 0 down, 1 across. part: the smaller side, as a part of this one."""
+    at = 1 - axis
+    if kind == "box":
+        return numbers[at], numbers[at + 2]
+    if kind == "ellipse":
+        return numbers[at] - numbers[at + 2], numbers[at] + numbers[at + 2]
+    places = numbers[1 + at::2]
+    return () if kind == "erase" else (min(places) - numbers[0] * part, max(places) + numbers[0] * part)
 
 
 def field(groups: Sequence[Sequence[str]], size: Sequence[int], feather: float, stride: int) -> Tensor:
@@ -110,7 +159,7 @@ def still(groups: Sequence[Sequence[str]], height: int, width: int, feather: flo
     for shapes in groups:
         own = torch.zeros_like(covered)
         for words in shapes:
-            kind, *numbers = words.split()
+            kind, *numbers = (word for word in words.split() if word != CENTRED)
             if numbers[-1].startswith("@"):
                 first, last = numbers.pop()[1:].split("-")
                 if not int(first) <= frame <= int(last):

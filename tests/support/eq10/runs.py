@@ -117,9 +117,10 @@ def step(drawn: Drawn, percent: float, level: float, x: torch.Tensor, answer: to
     if len(drawn.groups) == 1:
         return Step(percent, level, {0: exploding(drawn.lead, x, drawn, level)}, answer, observed)
     latents = {}
+    moved = {id(member.network) for i, member in enumerate(drawn.members) if any(drawn.view(i))}
     for member in drawn.members:
         s = drawn.group_of(member)
-        for images in member.network.seen:
+        for images in member.network.seen if id(member.network) not in moved else ():
             if tuple(images.shape[2:]) == drawn.size(s):
                 latents[s] = exploding(member.network, images[:drawn.shapes[0][0]], drawn, level)
     return Step(percent, level, latents, observed.fused if observed else None, observed)
