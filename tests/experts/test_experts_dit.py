@@ -1,7 +1,7 @@
 """DiT and SiT against the recorded reference and against an independent reading of the paper."""
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from support import vectors
 from support.dit_experts import FAMILIES, at_time, denoise, invented, reference
@@ -155,7 +155,7 @@ def test_a_newer_host_makes_its_layers_when_they_are_loaded(comfy):
             _load_from_state_dict = load
     dit = comfy.module("mcdm.experts.networks.dit")
     load_weights = comfy.module("mcdm.experts.weights").load_weights
-    state = load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")
+    state = vectors.weights("dit")
 
     def network():
         return dit.DiT(dit.Shape.read(state), 6, ops=Lazy, device="meta")

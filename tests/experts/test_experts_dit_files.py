@@ -3,7 +3,7 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from support import vectors
 from support.dit_experts import FAMILIES, at_time, denoise, invented
@@ -87,7 +87,7 @@ def write_folder(folder, state, **config):
 
 def test_a_diffusers_folder_is_one_entry(comfy):
     folder = comfy.base / "models" / "experts" / "sub" / "DiT-tiny"
-    write_folder(folder, diffusers(load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")))
+    write_folder(folder, diffusers(vectors.weights("dit")))
     combo = comfy.nodes["LoadExpert"].define_schema().inputs[0].options
     assert [name.replace("\\", "/") for name in combo if "DiT-tiny" in name] == ["sub/DiT-tiny"]
     name = next(name for name in combo if "DiT-tiny" in name)
@@ -99,7 +99,7 @@ def test_a_diffusers_folder_is_one_entry(comfy):
         float(
             (
                 model.model.diffusion_model.pos_embed
-                - load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")["pos_embed"]
+                - vectors.weights("dit")["pos_embed"]
             )
             .abs()
             .max()
@@ -109,7 +109,7 @@ def test_a_diffusers_folder_is_one_entry(comfy):
 
 
 def test_a_diffusers_folder_with_embeddings_of_its_own_in_a_block_is_refused(comfy, tmp_path):
-    state = diffusers(load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors"))
+    state = diffusers(vectors.weights("dit"))
     state["transformer_blocks.2.norm1.emb.timestep_embedder.linear_1.bias"] += 1
     write_folder(tmp_path / "own", state)
     with pytest.raises(ValueError, match="one embedding for all blocks"):
@@ -151,7 +151,7 @@ def test_without_a_word_dit_and_sit_are_not_told_apart(load_dit):
 )
 def test_the_name_of_a_released_file_tells_them_apart(comfy, tmp_path, monkeypatch, name, network):
     dit = comfy.module("mcdm.experts.dit")
-    state = load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")
+    state = vectors.weights("dit")
     for family in FAMILIES:
         monkeypatch.setitem(
             dit.KNOWN,

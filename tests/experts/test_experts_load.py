@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from support import vectors
+from support import unet2d_experts, vectors
 
 EMBEDDED = "builtin/faces_hair.safetensors"
 DTYPES = {
@@ -98,7 +98,7 @@ def test_weights_in_memory_are_no_view_of_the_file(load_expert, tmp_path):
         model = load_expert(str(path), name)
         with open(path, "r+b") as file:
             file.truncate(100)
-        weights = load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")
+        weights = vectors.weights("dit")
         assert all(torch.equal(v, weights[k]) for k, v in model.model.diffusion_model.state_dict().items())
 
 
@@ -122,8 +122,9 @@ def test_weights_have_the_type_that_was_asked_for(comfy, experts, choice, expert
     if expert == "dit":
         expert = vectors.place("dit", experts, "typed.safetensors").name
     elif expert == "unet2d":
-        shutil.copytree(vectors.GOLDEN / "diffusers_unet2d", experts / "typed folder", dirs_exist_ok=True)
         expert = "typed folder"
+        if not (experts / expert).exists():
+            unet2d_experts.write(experts / expert, vectors.weights("diffusers_unet2d"))
     model = comfy.call("LoadExpert", expert=expert, weight_dtype=choice)[0].model
     assert {p.dtype for p in model.diffusion_model.parameters()} == {DTYPES[choice]}
     size = 64 if expert == EMBEDDED else 16
@@ -144,7 +145,7 @@ def test_fast_fp8_reaches_the_layers(load_expert, tmp_path, monkeypatch):
 
 
 def test_too_large_for_the_type(load_expert, tmp_path):
-    state = load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")
+    state = vectors.weights("dit")
     state["blocks.0.mlp.fc1.bias"][0] = 1e5
     save_file(state, tmp_path / "x.safetensors")
     (tmp_path / "x.json").write_text(json.dumps(vectors.sidecar("dit")))
@@ -158,7 +159,7 @@ def test_too_large_for_the_type(load_expert, tmp_path):
 # ----------------------------------------------------------------------------------------------------------- the config
 
 def test_metadata_counts_before_the_json_beside_the_file(load_expert, tmp_path):
-    state = load_file(vectors.GOLDEN / "dit" / "checkpoint.safetensors")
+    state = vectors.weights("dit")
     told = vectors.sidecar("dit")
     words = {k: json.dumps(v).strip('"') for k, v in told.items()}
     for metadata, sidecar, heads in (({"num_heads": "3"}, told, 3), ({}, told, 6), (words, {"num_heads": 3}, 6)):
@@ -180,7 +181,7 @@ def test_unknown_keys_of_the_json_are_named(load_expert, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "network", [p.name for p in sorted(vectors.GOLDEN.iterdir()) if (p / "checkpoint.safetensors").exists()]
+    "network", [name for name in vectors.NETWORKS if name != "diffusers_unet2d"]
 )
 def test_every_family_loads_from_both_kinds_of_files(load_expert, tmp_path, caplog, network):
     for name in ("x.safetensors", "x.pt"):
@@ -190,7 +191,7 @@ def test_every_family_loads_from_both_kinds_of_files(load_expert, tmp_path, capl
             f"family {vectors.FAMILIES.get(network, network)}, "
             f"conditions: {', '.join(model.model.modalities) or 'none'}" in caplog.text
         )
-        state = load_file(vectors.GOLDEN / network / "checkpoint.safetensors")
+        state = vectors.weights(network)
         ours = model.model.diffusion_model.state_dict()
         assert ours.keys() == state.keys() and all(torch.equal(v, state[k]) for k, v in ours.items())
 

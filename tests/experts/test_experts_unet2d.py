@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from support import vectors
 from support.tensors import relative
-from support.unet2d_experts import NETWORK, SCHEDULER, at_time, denoise, deprecated_names, load, write
+from support.unet2d_experts import SCHEDULER, at_time, denoise, deprecated_names, load, write
 
 VARIANTS = vectors.GOLDEN / "diffusers_unet2d_variants"
 
@@ -22,7 +22,7 @@ def recorder():
 
 @pytest.fixture(scope="module")
 def golden(comfy, tmp_path_factory):
-    return load(comfy, write(tmp_path_factory.mktemp("ddpm") / "ddpm", NETWORK / "diffusion_pytorch_model.safetensors"))
+    return load(comfy, write(tmp_path_factory.mktemp("ddpm") / "ddpm", vectors.weights("diffusers_unet2d")))
 
 
 @pytest.mark.parametrize("name", vectors.cases("diffusers_unet2d"))
@@ -57,7 +57,7 @@ def test_prediction_types(comfy, tmp_path, prediction, denoised):
         comfy,
         write(
             tmp_path / "x",
-            NETWORK / "diffusion_pytorch_model.safetensors",
+            vectors.weights("diffusers_unet2d"),
             scheduler={**SCHEDULER, "prediction_type": prediction},
         ),
     )
@@ -94,7 +94,7 @@ def test_other_networks(comfy, tmp_path, name):
     "dtype, tolerance", [(torch.float16, 5e-3), (torch.bfloat16, 3e-2), (torch.float8_e4m3fn, 0.3)]
 )
 def test_other_number_types(comfy, tmp_path, dtype, tolerance):
-    model = load(comfy, write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors"), dtype)
+    model = load(comfy, write(tmp_path / "x", vectors.weights("diffusers_unet2d")), dtype)
     assert {p.dtype for p in model.model.diffusion_model.parameters()} == {dtype}
     case = vectors.cases("diffusers_unet2d")["case1"]
     z, sigma, out = at_time(case)

@@ -7,7 +7,7 @@ import torch
 
 from support import vectors
 from support.tensors import relative
-from support.unet2d_experts import CONFIG, NETWORK, SCHEDULER, at_time, denoise, deprecated_names, load, write
+from support.unet2d_experts import CONFIG, SCHEDULER, at_time, denoise, deprecated_names, load, write
 
 
 def test_a_file_beside_its_configs(comfy, tmp_path):
@@ -38,7 +38,7 @@ def test_schedules_of_diffusers(comfy, tmp_path, changes, betas):
     acp = torch.cumprod(1 - betas, 0)
     sampling = load(
         comfy,
-        write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors", scheduler={**SCHEDULER, **changes}),
+        write(tmp_path / "x", vectors.weights("diffusers_unet2d"), scheduler={**SCHEDULER, **changes}),
     ).model.model_sampling
     sigmas = ((1 - acp) / acp).sqrt()
     assert float((sampling.sigmas / sigmas - 1).abs().max()) <= 1e-6
@@ -48,7 +48,7 @@ def test_schedules_of_diffusers(comfy, tmp_path, changes, betas):
 def test_zero_terminal_snr(comfy, tmp_path):
     scheduler = {**SCHEDULER, "rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
     sampling = load(
-        comfy, write(tmp_path / "x", NETWORK / "diffusion_pytorch_model.safetensors", scheduler=scheduler)
+        comfy, write(tmp_path / "x", vectors.weights("diffusers_unet2d"), scheduler=scheduler)
     ).model.model_sampling
     assert float(sampling.sigma_max) > 4000 and float(sampling.sigma_min) == pytest.approx(0.01, rel=1e-3)
 
@@ -87,7 +87,7 @@ def test_zero_terminal_snr(comfy, tmp_path):
 def test_impossible_settings(comfy, tmp_path, config, scheduler, message):
     folder = write(
         tmp_path / "broken",
-        NETWORK / "diffusion_pytorch_model.safetensors",
+        vectors.weights("diffusers_unet2d"),
         {**CONFIG, **config},
         {**SCHEDULER, **scheduler},
     )

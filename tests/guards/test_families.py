@@ -31,7 +31,7 @@ def test_every_family_has_its_row_and_its_vectors(comfy):
             to_do.append(f"{PAGE}: add a row to the first table: | {name} | files | from | licence | conditioned on | "
                          "draws | size |")
         if family not in recorded | OURS:
-            to_do.append(f"tests/golden/{family}/: record checkpoint.safetensors, vectors.safetensors and meta.json of "
+            to_do.append(f"tests/golden/{family}/: record weights.json, vectors.safetensors and meta.json of "
                          "the reference implementation (tests/golden/README.md)")
         if family not in OURS and not re.search(rf"\b{family}\b", tests):
             to_do.append(f"tests/experts/test_experts_{family}.py: write a test against tests/golden/{family}/")

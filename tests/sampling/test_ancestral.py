@@ -200,8 +200,8 @@ def test_recorded_trajectories(comfy, name):
 
     def note(i, denoised, x, total):
         seen.append(x.double() * bar[i].sqrt())
-    empty = torch.zeros_like(told["noise"])
-    final = guider.sample(told["noise"], empty, sampler, sigmas, seed=0, disable_pbar=True, callback=note)
+    empty = torch.zeros_like(told["x"][0])
+    final = guider.sample(told["x"][0], empty, sampler, sigmas, seed=0, disable_pbar=True, callback=note)
     assert len(seen) == len(bar)
     for x, wanted in zip([*seen, final.double()], told["x"].double(), strict=True):
         assert (x - wanted).abs().max() <= entry["recommended_atol"]

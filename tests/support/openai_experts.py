@@ -34,7 +34,7 @@ def folder(comfy: InProcess) -> Path:
 
 def state(network: str) -> dict[str, torch.Tensor]:
     """The recorded network's weights."""
-    return load_file(vectors.GOLDEN / network / "checkpoint.safetensors")
+    return vectors.weights(network)
 
 
 def load(comfy: InProcess, path: Path, dtype: str = "float32") -> Any:

@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from support import vectors
 from unite_and_conquer.devtools.inprocess import InProcess
@@ -19,23 +18,20 @@ SCHEDULER = json.loads((NETWORK / "scheduler_config.json").read_text())
 
 
 def write(
-    folder: Path, weights: Path | dict[str, torch.Tensor], config: dict[str, Any] = CONFIG,
+    folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any] = CONFIG,
     scheduler: dict[str, Any] = SCHEDULER, name: str = "diffusion_pytorch_model.safetensors",
 ) -> Path:
-    """A folder as diffusers writes it. weights: a file to copy, or tensors."""
+    """A folder as diffusers writes it."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "scheduler_config.json").write_text(json.dumps(scheduler))
-    if isinstance(weights, dict):
-        (torch.save if name.endswith(".bin") else save_file)(weights, folder / name)
-    else:
-        shutil.copyfile(weights, folder / name)
+    (torch.save if name.endswith(".bin") else save_file)(weights, folder / name)
     return folder
 
 
 def deprecated_names() -> dict[str, torch.Tensor]:
     """The recorded weights under the names that diffusers gave before 0.13."""
-    state = load_file(NETWORK / "diffusion_pytorch_model.safetensors")
+    state = vectors.weights("diffusers_unet2d")
     for now, before in DEPRECATED.items():
         state = {key.replace(f".{now}.", f".{before}."): value for key, value in state.items()}
     return state

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from support import vectors
 
@@ -33,7 +32,7 @@ SIDECARS = {
 
 
 def state(network: str = "dit") -> dict[str, torch.Tensor]:
-    return load_file(vectors.GOLDEN / network / "checkpoint.safetensors")
+    return vectors.weights(network)
 
 
 def put(

@@ -116,7 +116,7 @@ def folder_case(
         for file, changed in (("config.json", config), ("scheduler_config.json", scheduler)):
             content = json.loads((source / file).read_text())
             (path / file).write_text(changed if isinstance(changed, str) else json.dumps(content | (changed or {})))
-        whole = {"diffusion_pytorch_model.safetensors": (source / "diffusion_pytorch_model.safetensors").read_bytes()}
+        whole = {"diffusion_pytorch_model.safetensors": save(vectors.weights("diffusers_unet2d"))}
         for file, data in (weights() if weights else whole).items():
             (path / file).write_bytes(data)
         return path
