@@ -40,7 +40,7 @@ SETTINGS = {                # name: {expert: w}; reliabilities are 1/N unless SH
 START_HERE = "Start here: w = 1.5, 1.5, 2.5, shares 0.1, 0.1, 0.8"
 SETTINGS[START_HERE] = SETTINGS["hair + skin + text, w = 1.5, 1.5, 2.5"]
 SHARES = {START_HERE: "0.1, 0.1, 0.8"}          # instead of reliabilities of 1/N
-ROWS = 8                    # conditions on the sheet
+ROWS = 6                    # conditions on the sheet
 
 
 def measure(
