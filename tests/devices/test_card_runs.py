@@ -126,8 +126,8 @@ def test_cards_without_float64(comfy, cards, kind, places):
         if kind == "automatic":
             mixture, = comfy.call("AutomaticMasks", mixture=mixture)
         if kind == "regions":
-            text = "1: box 0.5 0.5 1 1 crop\n2: ellipse 0.4 0.5 0.3 0.3"
-            mixture, = comfy.call("ExpertRegions", mixture=mixture, regions=text, rest="2", feather=0.1)
+            text = "1: box 0.5 0.5 1 1 crop\n2: ellipse 0.4 0.5 0.3 0.3 centred"
+            mixture, = comfy.call("ExpertRegions", mixture=mixture, regions=text, feather=0.1)
         if not kind.startswith("MCDM"):
             return sampled(comfy, mixture, **RUN)
         guider, = comfy.call("MCDMGuider", mixture=mixture)
