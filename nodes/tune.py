@@ -151,7 +151,7 @@ class TuneMixture(io.ComfyNode):
         best = tuning.found.mixture
         assert best is not None and tuning.best is not None
         fresh = tuning.on_fresh_seeds(fresh_seeds)
-        told = verdict.in_words(fresh, best is not search.start, tuning.constant)
+        told = verdict.in_words(fresh, best is not search.start, tuning.constant, tuning.unscored)
         logger.info(f"MCDM: {told} {tuning.spent} candidates, {tuning.runs.forwards} forwards.")
         page = image(_page(tuning, told))
         report = {

@@ -16,7 +16,7 @@ from ..host.sampling.ksampler import STOPS, sample_mixture
 from ..host.sampling.watch import Watch
 from ..mixture import Mixture
 from ..observation import Observation
-from ..search_state import Candidate, Search
+from ..search_state import Candidate, Search, numbers_of
 from .scores import Drawn, Score
 from .verdict import Paired, paired
 
@@ -98,6 +98,8 @@ class Tuning:
         drawn = self.runs.draw(first.mixture, self.seed, self.steps)        # an error here is the user's to see
         value = self.score(drawn)
         self._best_score = value if math.isfinite(value) else BAD
+        if self._best_score == BAD:
+            self.bad.append(f"the start: its score is {value}")
         self.best = drawn
         if self.search.generation == 1:
             self.trials.append(Trial(1, 1, self._best_score, True))
@@ -114,7 +116,10 @@ class Tuning:
         The best of many is lucky in part, and the middle is not.
         """
         middle = self.search.middle()
-        if self.constant or middle.mixture is None:
+        best = self.search.best.mixture
+        if self.constant or self.unscored or best is None or middle.mixture is None:
+            return
+        if numbers_of(middle.mixture) == numbers_of(best):
             return
         value, drawn = self._scored(middle, self.seed, self.steps, "the middle of the search")
         self.finalists = {"best": [], "middle": []}
@@ -182,6 +187,11 @@ class Tuning:
     def best_score(self) -> float:
         """Of what was drawn in full."""
         return self._best_score
+
+    @property
+    def unscored(self) -> bool:
+        """Whether nothing has a score, the start neither."""
+        return self._best_score == BAD
 
     @property
     def constant(self) -> bool:

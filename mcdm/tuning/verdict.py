@@ -31,8 +31,11 @@ def paired(before: Sequence[float], after: Sequence[float]) -> Paired | None:
     return Paired(mean, mean - reach, mean + reach, count)
 
 
-def in_words(found: Paired | None, improved: bool, constant: bool) -> str:
-    """The verdict as a sentence. improved: something better than the start was found. constant: all scores equal."""
+def in_words(found: Paired | None, improved: bool, constant: bool, unscored: bool = False) -> str:
+    """The verdict as a sentence. improved: something better than the start was found. constant: all scores equal.
+    unscored: nothing has a score."""
+    if unscored:
+        return "No candidate has a score, nor has the start: give another score; json says what was wrong."
     if constant:
         return "All candidates have the same score: it cannot tell one from another. Give another score."
     if not improved:

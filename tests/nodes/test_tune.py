@@ -95,6 +95,13 @@ def test_a_constant_score_says_that_it_cannot_tell(comfy):
     assert "cannot tell" in comfy.module("mcdm.tuning.verdict").in_words(None, True, tuning.constant)
 
 
+def test_a_score_that_is_never_a_number_is_told(comfy):
+    tuning = tuned(comfy, lambda drawn: math.nan, trials=12)
+    tuning.choose()
+    assert tuning.unscored and tuning.bad[0] == "the start: its score is nan" and not tuning.finalists
+    assert "No candidate has a score" in comfy.module("mcdm.tuning.verdict").in_words(None, False, False, True)
+
+
 def test_fresh_seeds_tell_luck_from_merit(comfy):
     assert tuned(comfy).on_fresh_seeds(5).low > 0
     lucky = tuned(comfy, lambda drawn: distance(drawn) if drawn[1] == 3 else math.sin(drawn[1]) + 1e-3 * drawn[2])
