@@ -331,7 +331,7 @@ def mcdm_corrected(at: Stage) -> Image.Image:
 def sheet_node(kind: str, place: Place, at: Stage, **inputs: Any) -> Image.Image:
     """A node that draws the face and gives a sheet, after its run."""
     sampler = {name: value for name, value in FACE[SAMPLER]["inputs"].items() if name != "expert_previews"}
-    graph = {key: card for key, card in FACE.items() if int(key) < int(SAMPLER)}
+    graph = {key: card for key, card in FACE.items() if key.isdecimal() and int(key) < int(SAMPLER)}
     at.stage(graph | {"sheet": node(kind, **sampler, **inputs)})
     return at.shot({"sheet": place})
 

@@ -51,16 +51,24 @@ def score(server: str, workflow: Workflow, node: str, key: str) -> float:
 
 
 class Space:
-    """The numbers of a workflow: the log of each Condition Expert's weight, and of each share of each mixer."""
+    """The numbers of a workflow: the log of each Condition Expert's weight, and of each share of each mixer.
+
+    A weight that comes over a wire stays. In a chain the mixture that arrives at a mixer is one part more of it.
+    """
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
-        nodes = workflow.items()
-        self.experts = [key for key, node in nodes
-                        if node["class_type"] == "ConditionExpert" and node["inputs"].get("weight", 1.0) > 0]
-        self.mixers = {key: len(re.findall(r"\bexpert_\d", " ".join(node["inputs"])))
-                       for key, node in nodes if node["class_type"] == "ReliabilityMixer"}
-        self.start = [math.log(workflow[key]["inputs"].get("weight", 1.0)) for key in self.experts]
+        self.experts = []
+        self.mixers = {}
+        self.start = []
+        for key, node in workflow.items():
+            inputs = node.get("inputs", {})
+            weight = inputs.get("weight", 1.0)
+            if node["class_type"] == "ConditionExpert" and not isinstance(weight, list) and weight > 0:
+                self.experts.append(key)
+                self.start.append(math.log(weight))
+            if node["class_type"] == "ReliabilityMixer":
+                self.mixers[key] = len(re.findall(r"\b(?:expert_\d|mixture\b)", " ".join(inputs)))
         self.start += [0.0] * sum(self.mixers.values())
 
     def applied(self, point: list[float]) -> Workflow:
