@@ -43,7 +43,8 @@ def fits_empty_latents() -> bool:
 # What went wrong is told by toasts, dialogs, and on newer pages by one overlay.
 TOAST = ".p-toast-message, [data-testid=toast]"
 COMPLAINTS = f".p-dialog, {TOAST}, [data-testid=error-overlay]"
-# The library of nodes was rewritten. Its leaves show a node each.
+# The library of nodes was rewritten, and its button after that. Its leaves show a node each.
+LIBRARY = ".node-library-tab-button, [data-testid=node-library-tab-button]"
 LIBRARY_LEAF = ".side-bar-panel .tree-leaf, .side-bar-panel [role=treeitem]:not([aria-expanded])"
 # The first release whose app mode shows what a file chooses for it, as far as this was tried.
 APP_MODE = (1, 58)

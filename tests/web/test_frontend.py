@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from support.stand_ins import SIDES
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.paths import PACK, WORKFLOWS
-from unite_and_conquer.devtools.versions import APP_MODE, COMPLAINTS, LIBRARY_LEAF
+from unite_and_conquer.devtools.versions import APP_MODE, COMPLAINTS, LIBRARY, LIBRARY_LEAF
 
 
 def test_the_page_starts_without_an_error_of_the_pack(page):
@@ -103,13 +103,21 @@ def test_text_condition_says_what_it_understood(page):
 
 @pytest.mark.parametrize("name, fields", [
     ("start_here", {"text", "image"}), ("sdxl_photo_and_anime_by_region", {"text", "regions"}),
-    ("two_experts_by_regions", {"label", "text", "regions"}),
+    ("two_experts_by_regions", {"label", "text", "regions"}), ("as saved by older releases", {"text", "image"}),
 ])
 def test_app_mode_opens_with_words_pictures_and_pad(page, name, fields):
-    """Whatever the file names is there; where the page has an app mode, it shows that, and the pad within."""
-    page.load(prompts.drawing(name))
-    chosen = prompts.drawing(name)["extra"]["linearData"]
+    """Whatever the file names is there; where the page has an app mode, it shows that, and the pad within.
+
+    In files of older releases the pad is a widget of its own, `reliability_pad`.
+    """
+    older = name not in prompts.names()
+    drawing = prompts.drawing("start_here" if older else name)
+    chosen = drawing["extra"]["linearData"]
     assert fields | {"reliabilities"} <= {widget for _, widget in chosen["inputs"]}
+    former = [[node, widget.replace("reliabilities", "reliability_pad")] for node, widget in chosen["inputs"]]
+    page.load(drawing | {"extra": drawing["extra"] | {"linearData": chosen | {"inputs": former}}} if older else drawing)
+    kept = page.page.evaluate("() => app.graph.extra.linearData.inputs.map(([, name]) => name)")
+    assert [name.rpartition(": ")[2] for name in kept] == [name for _, name in chosen["inputs"]]
     names = page.page.evaluate("""({inputs}) => inputs.map(([id]) =>
         app.graph.getNodeById(id).widgets.map(widget => widget.name))""", chosen)
     for (_, name), own in zip(chosen["inputs"], names, strict=True):        # older pages have "10: text" for a subgraph
@@ -149,12 +157,12 @@ def test_the_pad_knows_automatic_masks(page):
 def test_the_node_library_shows_every_node(page, pack_nodes):
     category, = {info["category"] for info in pack_nodes.values()}
     page.load(prompts.drawing("one_expert_stock_ksampler"))
-    page.page.locator(".node-library-tab-button").click()
+    page.page.locator(LIBRARY).click()
     page.page.get_by_text(category, exact=True).click()
     leaves = page.page.locator(LIBRARY_LEAF)
     leaves.first.wait_for()
     assert sorted(leaves.all_inner_texts()) == sorted(info["display_name"] for info in pack_nodes.values())
-    page.page.locator(".node-library-tab-button").click()
+    page.page.locator(LIBRARY).click()
 
 
 def test_every_node_has_a_help_page(host, pack_nodes):

@@ -36,11 +36,14 @@ class Slots {
         });
     }
 
-    /** Takes off at once what a file or a copy does not have: the wires of both count its slots. saved: their names. */
+    /**
+     * Takes off at once what a file or a copy does not have: the wires of both count its slots. saved: their names.
+     * Newer pages, which know a wire by its place, show one here that is another slot's: it stays at its place.
+     */
     configured(saved) {
         const {node} = this;
         for (const input of [...node.inputs])
-            if (numberOf(input) && !saved.includes(input.name) && input.link == null) {
+            if (numberOf(input) && !saved.includes(input.name)) {
                 this.#hidden.set(numberOf(input), input);
                 node.inputs.splice(node.inputs.indexOf(input), 1);
             }
