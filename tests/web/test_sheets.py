@@ -1,10 +1,13 @@
-"""The sheet in its node on the page: it grows, and the finished one stays, alone."""
+"""The sheet in its node on the page: it grows within its frame, and the finished one stays, alone."""
 from __future__ import annotations
+
+import re
 
 import pytest
 
 from unite_and_conquer.devtools.browser import Page, opened
-from unite_and_conquer.devtools.prompts import drawing
+from unite_and_conquer.devtools.paths import ROOT
+from unite_and_conquer.devtools.prompts import drawing, names
 
 NODE = "app.graph.nodes.find(node => node.type === 'ReliabilitySweep')"
 SMALL = f"""seed => {{
@@ -24,6 +27,17 @@ SHOWN = f"() => ({NODE}.imgs ?? []).map(image => [image.src, image.naturalWidth]
 IN_THE_PAGE = f"""() => [...document.querySelectorAll(`[data-node-id="${{{NODE}.id}}"] img`)].filter(
     image => !image.closest(".mcdm-previews")).map(image => [image.src, image.naturalWidth])"""
 
+SHEET_NODES = set(re.findall(r'"(\w+)"', (ROOT / "web" / "js" / "sheet_nodes.js").read_text("utf-8")))
+# What the host tells when a node has made a picture: a square one, as high as any of the pack's sheets.
+EXECUTED = """async kinds => {
+    const {api} = await import("/scripts/api.js");
+    const output = {images: [{filename: "mcdm_face_hair.png", subfolder: "", type: "input"}]};
+    for (const {id, type} of app.graph.nodes) {
+        const detail = {node: String(id), display_node: String(id), output, prompt_id: "sheets"};
+        if (kinds.includes(type)) api.dispatchEvent(new CustomEvent("executed", {detail}));
+    }
+}"""
+
 
 @pytest.fixture(scope="module", params=["classic", "vue"])
 def page(host, browser, request):
@@ -41,3 +55,21 @@ def test_the_finished_sheet_stays_alone(page, host):
     ready = f"name => ({shown})().some(([source, width]) => source.includes(name) && width > 600)"
     page.page.wait_for_function(ready, arg=last[0]["filename"], timeout=20_000)
     assert len(page.page.evaluate(shown)) == 1
+
+
+def test_with_its_sheet_a_node_stays_within_its_frame(page):
+    seen, wrong = set(), []
+    for name in names():
+        kinds = SHEET_NODES & {node["type"] for node in drawing(name)["nodes"]}
+        if not kinds:
+            continue
+        seen |= kinds
+        page.load(drawing(name))
+        page.page.evaluate(EXECUTED, sorted(kinds))
+        page.rest()
+        lying = page.boxes()
+        for group, (left, top, right, bottom) in lying["groups"]:
+            for _, node, box in lying["nodes"]:
+                if left <= box[0] <= right and top <= box[1] <= bottom and box[3] > bottom + 4:
+                    wrong.append((name, group, node, box[3] - bottom))
+    assert (seen, wrong) == (SHEET_NODES, [])
