@@ -85,6 +85,7 @@ class Page:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(url)
         page.wait_for_function(STARTED)
+        self.rest()                         # until it shows the workflow that was open before
         self.at_start = list(self.errors)
 
     def _hear(self, message: Any) -> None:
@@ -156,6 +157,7 @@ class Page:
         """
         save = min((key for key, call in self.prompt().items() if call["class_type"].startswith("Save")), key=int)
         self.page.evaluate("save => { delete app.nodeOutputs[save] }", save)
+        self.page.mouse.move(WINDOW["width"] / 2, WINDOW["height"] - 20)    # a tab's picture would be in the way
         self.page.get_by_test_id("queue-button").click()
         self.page.wait_for_function(ENDED, arg=save, timeout=120_000)
         refused = self.page.evaluate("() => [app.lastNodeErrors, app.lastExecutionError]")
@@ -186,7 +188,8 @@ def opened(browser: Any, host: Host, kind: type[AnyPage], vue: bool | None = Non
     settings: what a user sets in the page's settings dialog, without the "Comfy." before each name.
     """
     host.server.post("/history", {"clear": True})           # prompts of other tests hold NaN, which no browser reads
-    settings |= {"TutorialCompleted": True}                 # else a first visit opens the templates
+    # Else a first visit opens the templates, and the panel that an earlier page has opened covers the canvas.
+    settings |= {"TutorialCompleted": True, "RightSidePanel.IsOpen": False}
     if vue is not None:
         settings["VueNodes.Enabled"] = vue
     for name, value in settings.items():

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.notes import NOTE_BOX, gap
+from support.notes import NOTE_BOX, gap, side
 from unite_and_conquer.devtools.browser import BOXES, STARTED, Page
 from unite_and_conquer.devtools.prompts import drawing
 
@@ -70,6 +70,7 @@ class Face(Page):
             self.page.wait_for_timeout(300)
             self.page.reload()
             self.page.wait_for_function(STARTED)
+            self.rest()                         # until it shows what was open before
             self.language = language
             self.mended = True
             self.show()
@@ -115,10 +116,14 @@ class Face(Page):
         return self.page.locator(TOLD).filter(visible=True)
 
     def nodes_told_at(self) -> list[int]:
-        """The number of the node on which it is told, or those of the nodes beside which it is, the nearest first."""
+        """The number of the node on which it is told, or those of the nodes beside which it is: the nearest first.
+
+        Of nodes as near, the one along whose side it stands comes before the one that it only passes.
+        """
         home = self.told.evaluate(HOME)
         if home:
             return [home]
         box = self.told.evaluate(NOTE_BOX)
-        away = {number: gap(node, box) for number, _, node in self.page.evaluate(BOXES)["nodes"]}
-        return sorted((number for number in away if away[number] < 10), key=lambda number: away[number])
+        at = {number: node for number, _, node in self.page.evaluate(BOXES)["nodes"]}
+        near = [number for number, node in at.items() if gap(node, box) < 10]
+        return sorted(near, key=lambda number: (round(gap(at[number], box)), -side(at[number], box)))

@@ -14,3 +14,8 @@ NOTE_BOX = """note => {
 def gap(a: Sequence[float], b: Sequence[float]) -> float:
     """How much room is between two boxes, negative where they meet."""
     return max(max(a[i], b[i]) - min(a[i + 2], b[i + 2]) for i in (0, 1))
+
+
+def side(a: Sequence[float], b: Sequence[float]) -> float:
+    """How long the sides are along which two boxes stand beside each other."""
+    return max(min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))

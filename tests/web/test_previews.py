@@ -439,7 +439,7 @@ def run_in_page(page, **values):
     """Presses the run button and waits for the end; the widgets of the sampler get values first."""
     page.page.evaluate(SET, values)
     page.run()
-    page.page.wait_for_timeout(300)
+    page.rest()
 
 
 def test_a_strip_comes_under_the_sampler_and_goes(page):
