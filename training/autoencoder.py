@@ -7,7 +7,6 @@ early in a run, and pictures that were half as large.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,12 +17,10 @@ from torch.nn import functional as F
 
 from ..mcdm.experts.networks.autoencoder import CHANNELS, FACTOR, Autoencoder
 from ..mcdm.experts.networks.embedded import SIGMA_DATA
+from .by_the_clock import train_for
 from .datasets.dataset import normalize
 from .expert_file import packed
 from .pixels import tiled
-from .schedule import average_decay, rate
-from .state import load_state, save_state
-from .stopping import stopping
 from .support.files import replacing
 
 CROP, BATCH = 64, 16
@@ -44,43 +41,15 @@ def train(pictures: Tensor, out: Path, work: Path, seconds: float, metadata: Map
     net, average = Autoencoder(), Autoencoder()
     start_small(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01)
-    state = load_state(work / "state.pt", "autoencoder", "", torch.device("cpu"))
-    average.load_state_dict(net.state_dict())
-    if state:
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-    step, began = state.get("step", 0), time.monotonic() - state.get("seconds", 0.0)
-    saved = time.monotonic()
-    losses: list[float] = []
-    with stopping() as asked:
-        while True:
-            share = (time.monotonic() - began) / seconds
-            done = share >= 1 or bool(asked)
-            if done or time.monotonic() - saved > SAVE_EVERY:
-                save_state(work / "state.pt", {
-                    "design": "autoencoder", "net": net.state_dict(), "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(), "step": step, "seconds": time.monotonic() - began})
-                preview(average, pictures, work / f"preview-{step:06d}.png")
-                print(f"step {step}, {share:.0%}, loss {np.mean(losses[-400:]):.4f}, "
-                      f"{quality(average, pictures[:32]):.1f} dB", flush=True)
-                saved = time.monotonic()
-            if done:
-                break
-            x = batch(pictures, np.random.default_rng([11, step]))
-            value = loss(net, x)
-            optimizer.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = rate(step, share)
-            optimizer.step()
-            step += 1
-            with torch.no_grad():
-                torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - average_decay(step))
-            losses.append(value.item())
-    if share < 1:
-        raise SystemExit(f"Stopped after {step} steps, {share:.0%} of the training; the same command goes on.")
+
+    def step_loss(step: int) -> Tensor:
+        return loss(net, batch(pictures, np.random.default_rng([11, step])))
+
+    def said(step: int) -> str:
+        preview(average, pictures, work / f"preview-{step:06d}.png")
+        return f"{quality(average, pictures[:32]):.1f} dB"
+
+    step = train_for(seconds, net, average, optimizer, step_loss, said, work, "autoencoder", SAVE_EVERY)
     standardize(average, pictures[:512])
     colours = latent_to_rgb(average, pictures[::max(1, len(pictures) // 256)])
     write(out, average, {**metadata, "steps": str(step), "latent_to_rgb": json.dumps(colours)})

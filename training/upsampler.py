@@ -6,7 +6,6 @@ are those with which a sampling begins: at the highest noise level, over whateve
 """
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,15 +17,14 @@ from torch.nn import functional as F
 
 from ..mcdm.experts.networks.embedded import SIGMA_DATA
 from ..mcdm.experts.networks.upsampler import FACTOR, Upsampler, enlarged
+from .by_the_clock import train_for
 from .datasets.dataset import channels_first, normalize
 from .diffusion import denoise
 from .enlarging import KINDS, Pairs, drawings
 from .expert_file import write_expert
 from .pixels import tiled
-from .schedule import LEARNING_RATE, average_decay, rate
+from .schedule import LEARNING_RATE
 from .spoiling import spoilt
-from .state import load_state, save_state
-from .stopping import stopping
 
 CROP, BATCH = 96, 8
 SIGMA_MIN, SIGMA_MAX = 0.02, 2.0
@@ -72,41 +70,14 @@ def train(pairs: Pairs, out: Path, work: Path, seconds: float, facts: Mapping[st
     start_small(net)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01)
-    state = load_state(work / "state.pt", "upsampler", "", torch.device("cpu"))
-    average.load_state_dict(net.state_dict())
-    if state:
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-    step, began = state.get("step", 0), time.monotonic() - state.get("seconds", 0.0)
-    saved = time.monotonic()
-    losses: list[float] = []
-    with stopping() as asked:
-        while True:
-            share = (time.monotonic() - began) / seconds
-            done = share >= 1 or bool(asked)
-            if done or time.monotonic() - saved > SAVE_EVERY:
-                save_state(work / "state.pt", {
-                    "design": "upsampler", "net": net.state_dict(), "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(), "step": step, "seconds": time.monotonic() - began})
-                print(f"step {step}, {share:.0%}, loss {np.mean(losses[-200:]):.4f}, "
-                      f"{look(average, work / f'preview-{step:06d}.png')}", flush=True)
-                saved = time.monotonic()
-            if done:
-                break
-            value = loss(net, batch(pairs, np.random.default_rng([19, step])))
-            optimizer.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = rate(step, share)
-            optimizer.step()
-            step += 1
-            with torch.no_grad():
-                torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - average_decay(step))
-            losses.append(value.item())
-    if share < 1:
-        raise SystemExit(f"Stopped after {step} steps, {share:.0%} of the training; the same command goes on.")
+
+    def step_loss(step: int) -> Tensor:
+        return loss(net, batch(pairs, np.random.default_rng([19, step])))
+
+    def said(step: int) -> str:
+        return look(average, work / f"preview-{step:06d}.png")
+
+    step = train_for(seconds, net, average, optimizer, step_loss, said, work, "upsampler", SAVE_EVERY)
     write_expert(out, average.state_dict(), {**facts, "steps": str(step)})
 
 

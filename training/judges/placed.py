@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from ..datasets import scenes
 from ..datasets.dataset import channels_first, normalize
 from ..support.fitting import fit
 from . import weights
-from .scenes import OBJECTS, SCENES, SceneJudge
+from .scenes import OBJECTS, SCENES, SceneJudge, loss
 from .scenes import load_judge as scenes_judge
 
 FILE = Path(__file__).with_name("placed.safetensors")
@@ -68,21 +67,7 @@ def train(steps: int, count: int, out: Path) -> None:
     pictures, objects, places = drawings(count, seed=3)
     net = scenes_judge()                        # what objects look like in the middle, it knows
     net.train()
-
-    def loss(step: int) -> torch.Tensor:
-        rng = np.random.default_rng([23, step])
-        index = torch.from_numpy(rng.integers(len(pictures), size=32))
-        x = normalize(pictures[index])
-        if rng.random() < 0.5:
-            x = x.flip(-1)
-        if rng.random() < 0.5:
-            x = weights.blur(x)
-        x = (x * rng.uniform(0.7, 1.6) + rng.uniform(-0.15, 0.15)).clamp(-1, 1)                 # other colours
-        x = x + torch.randn(x.shape) * rng.uniform(0, 0.12)
-        found_objects, found_places = net(x)
-        return F.cross_entropy(found_objects, objects[index]) + F.cross_entropy(found_places, places[index])
-
-    fit("placed", net.parameters(), steps, loss)
+    fit("placed", net.parameters(), steps, lambda step: loss(net, pictures, objects, places, [23, step]))
     net.eval()
     fresh, wanted, _ = drawings(600, seed=4)
     with torch.no_grad():

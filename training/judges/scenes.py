@@ -72,6 +72,22 @@ def drawings(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
     return pictures, objects, torch.tensor([SCENES.index(place) for place in places])
 
 
+def loss(net: SceneJudge, pictures: torch.Tensor, objects: torch.Tensor, places: torch.Tensor,
+         seed: list[int]) -> torch.Tensor:
+    """Of 32 drawings, mirrored, blurred, recoloured and noisy at random. The tensors: as `drawings` returns them."""
+    rng = np.random.default_rng(seed)
+    index = torch.from_numpy(rng.integers(len(pictures), size=32))
+    x = normalize(pictures[index])
+    if rng.random() < 0.5:
+        x = x.flip(-1)
+    if rng.random() < 0.5:
+        x = weights.blur(x)
+    x = (x * rng.uniform(0.7, 1.6) + rng.uniform(-0.15, 0.15)).clamp(-1, 1)                 # other colours
+    x = x + torch.randn(x.shape) * rng.uniform(0, 0.12)
+    found_objects, found_places = net(x)
+    return F.cross_entropy(found_objects, objects[index]) + F.cross_entropy(found_places, places[index])
+
+
 def train(steps: int, count: int, out: Path) -> None:
     """Trains the judge on drawings and writes its file."""
     torch.set_num_threads(1)
@@ -79,18 +95,5 @@ def train(steps: int, count: int, out: Path) -> None:
     pictures, objects, places = drawings(count, seed=2)
     net = SceneJudge()
 
-    def loss(step: int) -> torch.Tensor:
-        rng = np.random.default_rng([17, step])
-        index = torch.from_numpy(rng.integers(len(pictures), size=32))
-        x = normalize(pictures[index])
-        if rng.random() < 0.5:
-            x = x.flip(-1)
-        if rng.random() < 0.5:
-            x = weights.blur(x)
-        x = (x * rng.uniform(0.7, 1.6) + rng.uniform(-0.15, 0.15)).clamp(-1, 1)                 # other colours
-        x = x + torch.randn(x.shape) * rng.uniform(0, 0.12)
-        found_objects, found_places = net(x)
-        return F.cross_entropy(found_objects, objects[index]) + F.cross_entropy(found_places, places[index])
-
-    fit("judge", net.parameters(), steps, loss)
+    fit("judge", net.parameters(), steps, lambda step: loss(net, pictures, objects, places, [17, step]))
     weights.save(net, out, "judge of drawn scenes")
