@@ -24,15 +24,9 @@ from ...devtools.paths import ROOT
 from . import writing
 from .crossfade import crossfade, table_3_in_shares
 from .cured import table_3_cured
-from .experiments import (
-    contradictions,
-    reliability_of_faces,
-    reliability_of_scenes,
-    table_3,
-    table_4,
-    tables_1_and_2,
-)
+from .experiments import table_3, table_4, tables_1_and_2
 from .lab import KEPT, PAPER, Lab
+from .reliabilities import contradictions, reliability_of_faces, reliability_of_scenes
 
 
 class Size(NamedTuple):

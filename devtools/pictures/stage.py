@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from ..browser import Pad
 from ..host import Host
 from ..inprocess import InProcess
+from ..pad_page import Pad
 from ..prompts import Prompt
 from .layout import beside, decoded
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from unite_and_conquer.bench.paper import crossfade, experiments
+from unite_and_conquer.bench.paper import crossfade, experiments, reliabilities
 from unite_and_conquer.bench.paper.lab import Lab
 from unite_and_conquer.training.datasets import scenes
 
@@ -39,7 +39,7 @@ def test_neither_expert_alone_can(rows, name):
 
 
 def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
-    report = experiments.reliability_of_faces(lab)
+    report = reliabilities.reliability_of_faces(lab)
     lab.run()
     away = torch.tensor(dict(report())["reliability, faces"]["RMS distance to the first"])
     assert (away.diff() > 0).all(), away

@@ -4,7 +4,8 @@ from __future__ import annotations
 import pytest
 
 from support.contrast import CARDS, CONTRASTS, READABLE
-from unite_and_conquer.devtools.browser import TEXT, Page, opened
+from unite_and_conquer.devtools.browser import Page, opened
+from unite_and_conquer.devtools.pad_page import TEXT
 from unite_and_conquer.devtools.prompts import drawing
 
 PALETTES = ["dark", "light", "solarized", "arc", "nord", "github"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 import pytest
 
 from support.notes import NOTE_BOX
-from unite_and_conquer.devtools.browser import TEXT, Page, opened
+from unite_and_conquer.devtools.browser import Page, opened
+from unite_and_conquer.devtools.pad_page import TEXT
 from unite_and_conquer.devtools.prompts import drawing
 from unite_and_conquer.devtools.versions import COMPLAINTS, TOAST
 

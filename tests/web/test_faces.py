@@ -10,7 +10,8 @@ import pytest
 from support.strips import PERCENTS, SAMPLER, SEND
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.browser import Pad, opened
+from unite_and_conquer.devtools.browser import opened
+from unite_and_conquer.devtools.pad_page import Pad
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.versions import UNDO_STEP
 

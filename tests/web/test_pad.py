@@ -12,7 +12,8 @@ from PIL import Image
 
 from support.tensors import pixels
 from unite_and_conquer.devtools import prompts
-from unite_and_conquer.devtools.browser import MIXER, TEXT, Pad, opened
+from unite_and_conquer.devtools.browser import opened
+from unite_and_conquer.devtools.pad_page import MIXER, TEXT, Pad
 from unite_and_conquer.devtools.paths import PACK, ROOT
 from unite_and_conquer.devtools.versions import UNDO_STEP
 from unite_and_conquer.mcdm.parsing import parse_reliabilities
