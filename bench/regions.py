@@ -1,10 +1,9 @@
 """Where each expert draws, by *Expert Regions*: `python3 dev.py bench regions`.
 
 Two descriptions of a face, by the embedded text expert twice, left and right: hair, background and shirt, read as the
-nearest colour in patches of each half. And objects of the class expert in a box at the left or the right of a scene of
-the text expert: named by the judge of objects of any size; what differs from the scene alone, from the same noise,
-should lie in the box. The class expert draws in the middle of what it sees: `centred` moves that. Beside each, the same
-by a mask as before, and without any. Writes bench/regions.json and a sheet, bench/regions.jpg.
+nearest colour in patches of each half. And objects of the class expert, which `centred` moves, in a box at the left or
+the right of a scene of the text expert: named by the judge of objects of any size; what differs from the scene alone,
+from the same noise, should lie in the box. Beside each, the same by a mask, and without. Writes regions.json and .jpg.
 """
 from __future__ import annotations
 
