@@ -12,7 +12,7 @@ NODE = "app.graph.nodes.find(node => node.type === 'BreedMixture')"
 VALUES = f"""() => Object.fromEntries(({NODE}).widgets.filter(
     widget => ["picks", "state"].includes(widget.name)).map(widget => [widget.name, widget.value]))"""
 SMALL = f"""() => {{
-    const node = {NODE}, values = {{steps: 2, candidates: 4, windows: true}};
+    const node = {NODE}, values = {{steps: 2, candidates: 4}};
     for (const widget of node.widgets) if (widget.name in values) widget.value = values[widget.name];
     const {{pos}} = node;
     app.canvas.ds.scale = 0.8;
@@ -68,15 +68,6 @@ def test_two_generations_by_buttons(page):
     assert after["picks"] == "" and json.loads(after["state"])["told"] == [{"good": [3, 2]}]
     assert page.page.locator("[aria-pressed='true'][data-pick]").count() == 0
     before = page.page.evaluate(NUMBERS)
-    page.page.locator(".mcdm-cells button").nth(1).focus()
-    page.page.keyboard.press("Enter")
-    rows = page.page.locator("dialog.mcdm-cell tr").all_inner_texts()
-    cell = page.page.evaluate(f"() => JSON.parse(app.nodeOutputs[({NODE}).id].mcdm_cells[0]).cells[1]")
-    assert rows[0].split()[-1] == "window"
-    for row, expert in zip(rows[1:], cell["experts"], strict=True):
-        ends = map(float, row.split()[-1].split("\u2013"))
-        assert list(ends) == pytest.approx([expert["start"], expert["end"]], abs=6e-4)
-    page.page.keyboard.press("Escape")
     press("2")
     page.page.locator(".mcdm-picks-use").click()
     assert values() == {"picks": "", "state": ""}, "breeding ends"
@@ -112,3 +103,20 @@ def test_a_stopped_search_leaves_its_state_in_the_field(page, host):
     held = page.prompt()[str(page.page.evaluate(f"() => ({TUNE}).id"))]["inputs"]["state"]
     assert json.loads(held)["told"]
     assert page.complaints() == []
+
+
+def test_a_large_cell_shows_the_windows_that_were_searched(page):
+    page.load(drawing("breed_a_mixture"))
+    page.page.evaluate(SMALL)
+    page.page.evaluate(f"() => {{ ({NODE}).widgets.find(widget => widget.name === 'windows').value = true; }}")
+    page.page.wait_for_function("() => document.querySelectorAll('[data-pick]').length === 5")
+    page.run()
+    page.page.locator(".mcdm-cells button").nth(1).focus()
+    page.page.keyboard.press("Enter")
+    rows = page.page.locator("dialog.mcdm-cell tr").all_inner_texts()
+    page.page.keyboard.press("Escape")
+    cell = page.page.evaluate(f"() => JSON.parse(app.nodeOutputs[({NODE}).id].mcdm_cells[0]).cells[1]")
+    assert rows[0].split()[-1] == "window"
+    for row, expert in zip(rows[1:], cell["experts"], strict=True):
+        ends = map(float, row.split()[-1].split("\u2013"))
+        assert list(ends) == pytest.approx([expert["start"], expert["end"]], abs=6e-4)
