@@ -20,6 +20,13 @@ CUT = """() => {
     };
     for (const home of document.querySelectorAll(".mcdm-pad-head, .mcdm-pad-foot, .mcdm-pad-text, .mcdm-regions"))
         look(home, home.className, () => true);
+    const pen = document.createElement("canvas").getContext("2d"), ARROW = 20;
+    for (const list of document.querySelectorAll(".mcdm-regions select")) {
+        const [{text}] = list.selectedOptions, {font} = getComputedStyle(list);
+        pen.font = font;
+        if (list.checkVisibility() && pen.measureText(text).width + ARROW > list.clientWidth)
+            cut.push(["mcdm-regions", text]);
+    }
     if (LiteGraph.vueNodesMode) {
         const badges = [...document.querySelectorAll("[data-node-id] span, [data-node-id] div")]
             .filter(element => own(element) === "comfyui-unite-and-conquer");

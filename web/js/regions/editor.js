@@ -11,7 +11,8 @@ import { toolbar } from "./toolbar.js";
 
 // Pixels, as expert_regions.css has them; MARGIN is what the host leaves around the element.
 export const MARGIN = 8;
-const FRAME = 16, CHIPS = 24, CHIP = 90, TOOLS = 26, TEXT = 56, GAP = 5, LINE = 15, HIGHEST = 420, NARROWEST = 120;
+const FRAME = 16, CHIPS = 24, CHIP = 90, TOOLS = 26, TOOL = 24, FIELDS = 140, TEXT = 56, GAP = 5;
+const LINE = 15, HIGHEST = 420, NARROWEST = 120;
 
 export class Editor {
     #room;
@@ -62,9 +63,10 @@ export class Editor {
     height() {
         const width = Math.max(NARROWEST, this.regions.home.size[0] - 2 * MARGIN - FRAME - 14);
         const rows = Math.max(1, Math.ceil(this.regions.experts.length / Math.max(1, Math.floor(width / CHIP))));
-        const stage = Math.min(HIGHEST, width / this.stage.aspect);
+        const wide = TOOL * this.element.querySelectorAll(".mcdm-regions-tools button").length + FIELDS;
+        const tools = TOOLS * Math.ceil(wide / width), stage = Math.min(HIGHEST, width / this.stage.aspect);
         const lines = Math.ceil(6 * this.note.textContent.length / width);
-        return 2 * MARGIN + FRAME + rows * CHIPS + TOOLS + stage + LINE * lines + TEXT + 4 * GAP;
+        return 2 * MARGIN + FRAME + rows * CHIPS + tools + stage + LINE * lines + TEXT + 4 * GAP;
     }
 
     /** widget: whose value is the text. */
