@@ -111,8 +111,11 @@ def test_a_large_cell_shows_the_windows_that_were_searched(page):
     page.page.evaluate(f"() => {{ ({NODE}).widgets.find(widget => widget.name === 'windows').value = true; }}")
     page.page.wait_for_function("() => document.querySelectorAll('[data-pick]').length === 5")
     page.run()
-    page.page.locator(".mcdm-cells button").nth(1).focus()
+    second = page.page.locator(".mcdm-cells button").nth(1)
+    second.wait_for()                                       # hidden until the picture is there
+    second.focus()
     page.page.keyboard.press("Enter")
+    page.page.locator("dialog.mcdm-cell").wait_for()
     rows = page.page.locator("dialog.mcdm-cell tr").all_inner_texts()
     page.page.keyboard.press("Escape")
     cell = page.page.evaluate(f"() => JSON.parse(app.nodeOutputs[({NODE}).id].mcdm_cells[0]).cells[1]")
