@@ -6,6 +6,7 @@ three steps, averaged to 16 x 16 pixels (history/README.md).
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -46,7 +47,8 @@ def drawn(comfy, graph):
     server = SimpleNamespace(client_id="page", last_node_id=None, sockets={}, send_progress_text=lambda *_: None,
                              send_sync=lambda event, data, _: told.append((event, data)))
     executor = execution.PromptExecutor(server, cache_args={"lru": 0, "ram": 0, "ram_inactive": 0})
-    executor.execute(graph, "saved", {"client_id": "page"}, outputs)
+    with ThreadPoolExecutor(1) as queue:        # the host's queue is a thread, too, with no loop of a browser's in it
+        queue.submit(executor.execute, graph, "saved", {"client_id": "page"}, outputs).result()
     for event, data in told:
         assert event != "execution_error", data["exception_message"]
     files = []

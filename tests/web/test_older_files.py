@@ -6,7 +6,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from unite_and_conquer.devtools.browser import MIXER, Pad, opened
+from unite_and_conquer.devtools.browser import opened
+from unite_and_conquer.devtools.pad_page import MIXER, Pad
 
 SAVED = "() => JSON.stringify(app.graph.serialize())"
 

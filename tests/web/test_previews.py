@@ -415,8 +415,14 @@ SAVED = f"""() => {{
     const node = ({SAMPLER})();
     return JSON.stringify([node.serialize().widgets_values, node.size[1]]);
 }}"""
+# of the node as it is drawn: in Vue its card, which may be larger than what the canvas knows
 CORNERS = f"""() => {{
-    const node = ({SAMPLER})(), [x, y] = app.canvasPosToClientPos(node.pos), scale = app.canvas.ds.scale;
+    const node = ({SAMPLER})(), card = document.querySelector(`[data-node-id="${{node.id}}"]`);
+    if (card) {{
+        const box = card.getBoundingClientRect();
+        return [box.left, box.top, box.right, box.bottom];
+    }}
+    const [x, y] = app.canvasPosToClientPos(node.pos), scale = app.canvas.ds.scale;
     return [x, y, x + node.size[0] * scale, y + node.size[1] * scale];
 }}"""
 
