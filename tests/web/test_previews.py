@@ -4,7 +4,6 @@ The figures against closed forms, the cost by a clock of our own, the strip in t
 """
 import gc
 import io
-import json
 import math
 import types
 
@@ -411,10 +410,7 @@ SET = f"""values => {{
             widget.callback?.(widget.value);
         }}
 }}"""
-SAVED = f"""() => {{
-    const node = ({SAMPLER})();
-    return JSON.stringify([node.serialize().widgets_values, node.size[1]]);
-}}"""
+SAVED = f"() => ({SAMPLER})().serialize().widgets_values"
 # of the node as it is drawn: in Vue its card, which may be larger than what the canvas knows
 CORNERS = f"""() => {{
     const node = ({SAMPLER})(), card = document.querySelector(`[data-node-id="${{node.id}}"]`);
@@ -451,7 +447,9 @@ def run_in_page(page, **values):
 def test_a_strip_comes_under_the_sampler_and_goes(page):
     page.load(drawing("face_from_three_experts"))
     page.errors.clear()
-    (values, height), prompt = json.loads(page.page.evaluate(SAVED)), page.prompt()
+    values, prompt = page.page.evaluate(SAVED), page.prompt()
+    _, top, _, bottom = page.page.evaluate(CORNERS)
+    height = bottom - top
     assert page.page.evaluate(STRIP) == []
     run_in_page(page, seed=8, steps=8)
     figures = page.page.evaluate(STRIP)
@@ -471,7 +469,8 @@ def test_a_strip_comes_under_the_sampler_and_goes(page):
     left, top, right, bottom = page.page.evaluate(CORNERS)
     assert all(left <= f["box"]["left"] and f["box"]["right"] <= right + 1
                and top <= f["box"]["top"] and f["box"]["bottom"] <= bottom + 1 for f in figures)
-    (now, taller), queued = json.loads(page.page.evaluate(SAVED)), page.prompt()
+    now, queued = page.page.evaluate(SAVED), page.prompt()
+    taller = bottom - top
     assert now[:1] + now[3:] == [8] + values[3:] and len(now) == len(values) and taller > height
     before, after = ({key: {**call["inputs"], "seed": 0, "steps": 0} for key, call in graph.items()}
                      for graph in (prompt, queued))
@@ -481,7 +480,8 @@ def test_a_strip_comes_under_the_sampler_and_goes(page):
     assert {f["source"] for f in page.page.evaluate(STRIP)}.isdisjoint(f["source"] for f in figures)
     run_in_page(page, seed=10, expert_previews=False)
     assert page.page.evaluate(STRIP) == []
-    assert json.loads(page.page.evaluate(SAVED))[1] < taller
+    _, top, _, bottom = page.page.evaluate(CORNERS)
+    assert bottom - top < taller
 
 
 @pytest.mark.parametrize("pulls, percents", [
