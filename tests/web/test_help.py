@@ -204,7 +204,8 @@ def run_blueprint(page, host, name, values):
         save.pos = [node.pos[0] + 500, node.pos[1]];
         app.graph.add(save);
         node.connect(0, save, 0);
-        return node.widgets.map(widget => widget.name);
+        // newer pages list the strip of previews on the face, too, which holds no value
+        return node.widgets.map(widget => widget.name).filter(name => !name.startsWith("expert_previews_strip"));
     }""", values)
     return widgets, page.prompt(), host.get("/view", **page.run())
 
