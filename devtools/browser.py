@@ -173,6 +173,15 @@ class Page:
         picture, *_ = self.page.evaluate("save => app.nodeOutputs[save].images", save)
         return picture
 
+    def drag(self, *points: Any) -> None:
+        """The mouse goes from point to point of the window, its button held down."""
+        self.page.mouse.move(*points[0])
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*point, steps=4)
+        self.page.mouse.up()
+        self.page.wait_for_timeout(UNDO_STEP)
+
     def box(self, locator: Any) -> Any:
         """Where it is once it has come to rest: x, y, width and height in pixels."""
         before, after = None, locator.bounding_box()

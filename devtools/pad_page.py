@@ -76,15 +76,6 @@ class Pad(Page):
         self.box(self.pad)                  # undo makes it anew, and what moves meanwhile is a step of its own
         self.page.wait_for_timeout(UNDO_STEP)
 
-    def drag(self, *points: Any) -> None:
-        """The mouse goes from point to point, its button held down."""
-        self.page.mouse.move(*points[0])
-        self.page.mouse.down()
-        for point in points[1:]:
-            self.page.mouse.move(*point, steps=4)
-        self.page.mouse.up()
-        self.page.wait_for_timeout(UNDO_STEP)
-
     def type(self, text: str) -> None:
         """Into the pad's own text field, as a user does."""
         field = self.pad.locator(".mcdm-pad-text input")

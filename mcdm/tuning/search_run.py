@@ -82,7 +82,7 @@ class Tuning:
         self.trials: list[Trial] = []
         self.bad: list[str] = []        # what was wrong with which candidate
         self.best: Drawn | None = None
-        self.found = search.best        # by now, or what `choose` chose
+        self._chosen: Candidate | None = None       # in place of the best
         self.finalists: dict[str, list[float]] = {}
         for number, generation in enumerate(search.told, start=1):
             for place, value in enumerate(generation.scores, start=1):
@@ -127,7 +127,7 @@ class Tuning:
             for name, candidate in (("best", self.search.best), ("middle", middle)):
                 self.finalists[name].append(self._scored(candidate, seed, self.steps, f"the {name} of the search")[0])
         if drawn and sum(self.finalists["middle"]) > sum(self.finalists["best"]):
-            self.found = middle
+            self._chosen = middle
             self.best = drawn
             self._best_score = value
 
@@ -147,7 +147,6 @@ class Tuning:
         told = sorted((n for n in scores if scores[n] > BAD), key=lambda n: (-scores[n], n))
         values = [scores.get(n, BAD) for n in range(1, len(candidates) + 1)]
         self.search.tell((*told, *rest), tuple(v if v > BAD else None for v in values))
-        self.found = self.search.best
 
     def _candidate(self, number: int, steps: int) -> float:
         """The score of a candidate of this generation; the best one's pictures are kept."""
@@ -187,6 +186,11 @@ class Tuning:
     def best_score(self) -> float:
         """Of what was drawn in full."""
         return self._best_score
+
+    @property
+    def found(self) -> Candidate:
+        """The best by now, or what `choose` chose."""
+        return self._chosen or self.search.best
 
     @property
     def unscored(self) -> bool:

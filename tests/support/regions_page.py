@@ -138,13 +138,7 @@ class Drawing(Page):
     def drag(self, *points: tuple[float, float]) -> None:
         """The mouse goes from point to point of the canvas, each a part of its width and height."""
         box = self.box(self.stage)
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-        self.page.mouse.move(*places[0])
-        self.page.mouse.down()
-        for place in places[1:]:
-            self.page.mouse.move(*place, steps=4)
-        self.page.mouse.up()
-        self.page.wait_for_timeout(UNDO_STEP)
+        super().drag(*((box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points))
 
     def press(self, *keys: str) -> None:
         for key in keys:
