@@ -47,16 +47,19 @@ newer canvas each, on the workflows of this release or on the state shortly befo
 | Sheets to click: test_clickable_sheets.py | passed | passed |
 | The canvas of regions: test_regions.py | passed | passed |
 | Pad and previews on a subgraph, files of before: test_faces.py, test_older_files.py | passed | passed |
-| The pad: test_pad.py | - | passed |
+| The pad: test_pad.py | passed | passed |
 | Every workflow by the run button, app mode: test_frontend.py | - | passed |
-| Advanced inputs, sheets: test_advanced.py, test_sheets.py | - | passed |
-| README's six steps: test_six_steps.py | mended | passed |
-| Previews: test_previews.py | - | 74 of 75 |
-| Contrast, help, languages, seeds: test_contrast.py, test_help.py, test_locales.py, test_seeds.py | - | - |
+| Advanced inputs: test_advanced.py | passed | passed |
+| README's six steps: test_six_steps.py | passed | passed |
+| Previews: test_previews.py | passed | passed |
+| Seeds: test_seeds.py | passed | passed |
+| Contrast of notes and pad in six palettes: test_contrast.py | passed | 10 of 12 |
+| Breeding: test_breeding.py | passed | passed |
+| Sheets: test_sheets.py | - | passed |
+| Help, languages: test_help.py, test_locales.py | - | passed |
 
-*Mended*: what failed there was the test (a panel of the page lay over the canvas), which has not been run there again.
-The one of test_previews.py compares where the strip of a sampler lies with the size that the page keeps of the node. A
-dash stands for files that were not run there on this release.
+On 1.58.1 the newer canvas writes notes in a palette's own color on a lightened ground: 4.0 to 1 in *light*, 3.6 to 1
+in *solarized*, where 4.5 is wanted. A dash stands for files that were not run there on this release.
 """
 SPACES = """\
 ## Latent spaces

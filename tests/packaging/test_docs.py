@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from unite_and_conquer.devtools.families import compatibility
 from unite_and_conquer.devtools.paths import ROOT
 
 README = ROOT / "README.md"
@@ -83,3 +84,10 @@ def test_the_architecture_page_names_what_is_there():
     assert len(places) > 20
     assert [place for place in places if not list(ROOT.glob(place.rstrip("/")))] == []
     assert set(words) - places - known_names() == set()
+
+
+# ------------------------------------------------------------------------------------------------ what mixes with what
+
+def test_the_page_of_families_is_written_from_its_figures():
+    written = compatibility.page(compatibility.read())
+    assert compatibility.PAGE.read_text("utf-8") == written, "edit devtools/families/compatibility.py, not the page"
