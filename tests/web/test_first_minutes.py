@@ -94,6 +94,7 @@ def test_left_this_right_that_in_under_a_dozen_actions(host, browser, vue):
         stranger = Stranger(page)
         stranger.open("two_experts_by_regions")
         canvas = page.page.locator(".mcdm-regions")
+        canvas.wait_for()                   # the list of templates is gone before the workflow is there
         first = stranger.run()
         canvas.get_by_label("Start with").select_option(label="Left and right")
         stranger.actions += 2
