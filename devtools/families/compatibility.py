@@ -49,12 +49,10 @@ newer canvas each, on the workflows of this release or on the state shortly befo
 | Pad and previews on a subgraph, files of before: test_faces.py, test_older_files.py | passed | passed |
 | The pad: test_pad.py | passed | passed |
 | Every workflow by the run button, app mode: test_frontend.py | - | passed |
-| Advanced inputs: test_advanced.py | passed | passed |
+| Advanced inputs, seeds, breeding: test_advanced.py, test_seeds.py, test_breeding.py | passed | passed |
 | README's six steps: test_six_steps.py | passed | passed |
 | Previews: test_previews.py | passed | passed |
-| Seeds: test_seeds.py | passed | passed |
 | Contrast of notes and pad in six palettes: test_contrast.py | passed | 10 of 12 |
-| Breeding: test_breeding.py | passed | passed |
 | Sheets: test_sheets.py | - | passed |
 | Help, languages: test_help.py, test_locales.py | - | passed |
 
