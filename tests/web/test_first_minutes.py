@@ -27,7 +27,7 @@ class Stranger:
     """Counts what somebody does."""
 
     def __init__(self, page: Page) -> None:
-        self.page, self.actions = page.page, 0
+        self.window, self.page, self.actions = page, page.page, 0
 
     def click(self, what: Any) -> None:
         self.actions += 1
@@ -52,10 +52,7 @@ class Stranger:
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         self.actions += 1
-        self.page.mouse.move(*start)
-        self.page.mouse.down()
-        self.page.mouse.move(*end, steps=5)
-        self.page.mouse.up()
+        self.window.drag(start, end)
 
     def run(self, before: str = "") -> str:
         """Presses the run button. Returns the name of the new picture."""
