@@ -25,6 +25,9 @@ FRAME = 20                                  # between a group's border and its n
 HEADING = 50                                # between a group's top and its nodes
 PREVIEWS = 140                              # what grows under a sampler while it runs
 SMALLEST, LARGEST = 0.58, 0.8               # scale of the first view; smaller, the classic canvas draws no texts
+# A note's title and its ground: nearly black, and of a hue that pages lighten to yellow in light palettes. A hue any
+# weaker or lighter leaves texts or links below 4.5 to 1 on some page in one of its palettes.
+NOTE = {"color": "#2a240a", "bgcolor": "#060601"}
 BARS = (70, 125, 20, 40)                     # pixels at the left, the top, the right and the bottom of the window
 
 Box = list[float]                           # left, top, right, bottom
@@ -62,9 +65,11 @@ def spread(things: Sequence[Thing]) -> None:
 
 
 def lay_out(workflow: dict[str, Any], sizes: dict[int, Box]) -> None:
-    """Changes the positions, the groups and the first view of a workflow. sizes: boxes around each node's position."""
+    """Changes positions, groups, colors of notes and the first view. sizes: boxes around each node's position."""
     loose = []
     for card in workflow["nodes"]:
+        if card["type"] == "MarkdownNote":
+            card |= NOTE
         x, y = card["pos"]
         left, top, right, bottom = sizes[card["id"]]
         loose.append(Thing([x + left, y + top, x + right, y + bottom], card=card))

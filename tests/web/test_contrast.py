@@ -32,10 +32,12 @@ def page(host, browser, request):
 @pytest.mark.parametrize("palette", PALETTES)
 def test_every_text_can_be_read(page, palette):
     page.page.evaluate("name => app.extensionManager.setting.set('Comfy.ColorPalette', name)", palette)
+    page.load(drawing("two_stable_diffusion_prompts"))          # its note has links
+    texts = page.page.evaluate(CONTRASTS, CARDS)
     page.load(drawing("face_from_three_experts"))
     page.page.evaluate(TELL)
     page.page.locator(".mcdm-warning").wait_for()
-    texts = page.page.evaluate(CONTRASTS, NOTES)
+    texts += page.page.evaluate(CONTRASTS, NOTES)
     for numbers in ("1, 1, 1", "1, 0, 0", "1, x, 1"):
         page.page.evaluate(f"numbers => {{ {TEXT}.value = numbers; }}", numbers)
         page.page.wait_for_timeout(300)

@@ -10,6 +10,17 @@ from unite_and_conquer.devtools.browser import opened
 from unite_and_conquer.devtools.pad_page import MIXER, Pad
 
 SAVED = "() => JSON.stringify(app.graph.serialize())"
+TO_SUBGRAPH = f"() => {{ app.graph.convertToSubgraph(new Set([{MIXER}])) }}"
+# The clipboard as an earlier release has filled it; a blueprint is pasted in the same way.
+OLDER_COPY = """() => {
+    const outer = app.graph.nodes.find(node => node.subgraph);
+    app.canvas.copyToClipboard(new Set([outer]));
+    const items = JSON.parse(localStorage.getItem("litegrapheditor_clipboard"));
+    items.nodes[0].properties.proxyWidgets = [[String(outer.subgraph.nodes[0].id), "reliability_pad"]];
+    localStorage.setItem("litegrapheditor_clipboard", JSON.stringify(items));
+    app.graph.clear();
+    app.canvas.pasteFromClipboard();
+}"""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["classic", "vue"])
@@ -28,7 +39,7 @@ def test_the_pad_on_the_face_of_a_subgraph(page):
     """Its place is kept, and so are the mixer's numbers."""
     page.show([0, 1], "1, 3")
     flat = mixed(page)
-    page.page.evaluate(f"() => {{ app.graph.convertToSubgraph(new Set([{MIXER}])) }}")
+    page.page.evaluate(TO_SUBGRAPH)
     file = json.loads(page.page.evaluate(SAVED))
     graph, = file["definitions"]["subgraphs"]
     mixer, = graph["nodes"]
@@ -45,4 +56,15 @@ def test_the_pad_on_the_face_of_a_subgraph(page):
     page.load(json.loads(page.page.evaluate(SAVED)))
     expect(pads).to_have_count(1)
     assert mixed(page) == flat | {"reliabilities": "1, 0"}
+    assert page.complaints() == []
+
+
+def test_a_copy_of_such_a_subgraph(page):
+    page.show([0, 1], "1, 3")
+    page.page.evaluate(TO_SUBGRAPH)
+    page.page.evaluate(OLDER_COPY)
+    field = page.pad.filter(visible=True).get_by_role("textbox")
+    expect(field).to_have_value("1, 3")
+    file = json.loads(page.page.evaluate(SAVED))
+    assert "reliability_pad" not in json.dumps(file)
     assert page.complaints() == []

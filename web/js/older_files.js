@@ -1,6 +1,6 @@
 /**
- * Files of earlier releases name the pad, which was a widget of its own beside the text that it writes: in an app, and
- * on the face of a subgraph. There it is that text now.
+ * Files, blueprints and copies of earlier releases name the pad, which was a widget of its own beside the text that it
+ * writes: in an app, and on the face of a subgraph. There it is that text now.
  */
 import { app } from "../../../scripts/app.js";
 
@@ -24,5 +24,13 @@ app.registerExtension({
         rename(file.extra?.linearData, "inputs");
         for (const graph of [file, ...(file.definitions?.subgraphs ?? [])])
             for (const node of graph.nodes ?? []) rename(node.properties, "proxyWidgets");
+    },
+    nodeCreated(node) {
+        const {configure} = node;
+        if (!node.subgraph) return;
+        node.configure = function (info, ...rest) {                     // what is pasted is read by this alone
+            rename(info?.properties, "proxyWidgets");
+            return configure.call(this, info, ...rest);
+        };
     },
 });
