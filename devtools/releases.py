@@ -7,7 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .base_python import fits, suffix
+from .base_python import suffix
+from .base_torch import usable
 from .locks import make_once, stamped, write_stamp
 from .paths import cache_root
 from .setup import install_requirements, make_venv, nvidia_driver, venv_python
@@ -48,7 +49,7 @@ def fetch(name: str) -> Path:
     python = venv_python(tree / "venv")
 
     def ready() -> bool:
-        return stamped(stamp, commit) and (tree / "main.py").is_file() and fits(python)
+        return stamped(stamp, commit) and (tree / "main.py").is_file() and usable(python)
 
     def make() -> None:
         for file in (tree / ".git").rglob("*"):

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .base_python import base_python, fits, suffix
+from .base_python import base_python, suffix
+from .base_torch import borrow_torch, is_system_python, packages_of, system_torch, usable
 from .locks import make_once, stamped, write_stamp
 from .paths import CHECKOUT, ROOT, cache_root
 from .terminal import Trouble, run, runs, say
@@ -136,17 +137,30 @@ def torch_sources() -> Iterator[list[str]]:
             yield ["--index-url", f"https://download.pytorch.org/whl/{build}", "--timeout", "15", "--retries", "1"]
 
 
-def refuse_cuda() -> None:
-    """Raises Trouble where all that is left is PyPI's torch, with CUDA's libraries, and there is no use for them."""
+def fetched_torch(python: Path, names: list[str]) -> bool:
+    """Installs torch, and what must fit it, from the best place other than PyPI; False if there is none."""
+    for source in torch_sources():
+        with contextlib.suppress(Trouble):
+            run("Trying " + " ".join(source[:2]) + " for torch", *pip(python, "install", "--no-deps", *source, *names))
+            return True
+    return False
+
+
+def needs_no_cuda() -> bool:
+    """Whether PyPI's torch has CUDA's libraries and there is no use for them."""
     with_cuda = sys.platform == "linux" and platform.machine() == "x86_64"
-    if not with_cuda or nvidia_driver() or os.environ.get("MCDM_CUDA"):
-        return
+    return with_cuda and not nvidia_driver() and not os.environ.get("MCDM_CUDA")
+
+
+def no_torch(names: list[str]) -> Trouble:
+    """What to say where all that is left is a torch with CUDA's libraries, and there is no use for them."""
     version = ".".join(map(str, base_python().version))
-    raise Trouble(
+    of_system = f"apt-get install {' '.join(packages_of(names))}, which are for this Python, " if is_system_python() \
+        else "call dev.py with a Python that has torch and torchvision, "
+    return Trouble(
         f"There is no torch without CUDA for Python {version} within reach, and PyPI's brings 7 GB for graphics cards "
-        "to a machine that has none: let pip reach download.pytorch.org, or put the wheels of torch and torchvision "
-        "for the processor where PIP_FIND_LINKS leads, or call dev.py with another Python, or set MCDM_CUDA=1 and have "
-        "the 7 GB.")
+        f"to a machine that has none: {of_system}or let pip reach download.pytorch.org, or put the wheels of torch and "
+        "torchvision for the processor where PIP_FIND_LINKS leads, or set MCDM_CUDA=1 and have the 7 GB.")
 
 
 def install_requirements(python: Path, tree: Path, left_out: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> None:
@@ -154,13 +168,12 @@ def install_requirements(python: Path, tree: Path, left_out: tuple[str, ...] = (
     lines = (tree / "requirements.txt").read_text("utf-8").splitlines()
     wanted = [line.strip() for line in lines if (name := re.match(r"[\w.-]+", line)) and name[0] not in left_out]
     torch = [name for name in ("torch", "torchvision", "torchaudio") if name in wanted]     # which must fit together
-    for source in torch_sources():
-        with contextlib.suppress(Trouble):
-            label = "Trying " + " ".join(source[:2]) + " for torch"
-            run(label, *pip(python, "install", "--no-deps", *source, *torch))
-            break
-    else:
-        refuse_cuda()
+    borrowed = borrow_torch(python, torch, card=nvidia_driver())
+    if not borrowed and not fetched_torch(python, torch) and needs_no_cuda():
+        borrowed = system_torch(python, torch)
+        if not borrowed:
+            raise no_torch(torch)
+    wanted = [f"{name}=={borrowed[name]}" if name in borrowed else name for name in wanted]     # and never another
     run("Installing ComfyUI's requirements", *pip(python, "install", *wanted, *also))
 
 
@@ -171,7 +184,7 @@ def cached_comfy() -> Comfy:
     stamp, text = home / "ready.txt", f"{WHEEL} without {LEFT_OUT}, with {ALSO}\n"
 
     def ready() -> bool:
-        return stamped(stamp, text) and (comfy.tree / "main.py").is_file() and fits(comfy.python)
+        return stamped(stamp, text) and (comfy.tree / "main.py").is_file() and usable(comfy.python)
 
     def make() -> None:
         say(f"Setting up ComfyUI {COMFYUI} in {home}, once: an environment, ComfyUI, torch and ComfyUI's requirements. "

@@ -2,15 +2,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+from .apt import apt_get, is_root
 from .base_python import fits, suffix, version_of
+from .base_torch import see_packages
 from .locks import make_once, stamped, write_stamp
 from .paths import cache_root
 from .setup import Comfy, find_comfy, make_venv, pip, venv_python
@@ -63,15 +62,9 @@ def tools_python(comfy: Comfy) -> Path:
 
 def overlay(home: Path, python: Path) -> None:
     """A virtual environment that sees another interpreter's packages and keeps its own additions to itself."""
-    def ask(interpreter: Path, expression: str) -> Any:
-        code = f"import json, sys, sysconfig; print(json.dumps({expression}))"
-        return json.loads(subprocess.check_output([interpreter, "-c", code], env=clean_env()))
-
     shutil.rmtree(home, ignore_errors=True)
     run(f"Making an environment for the tests in {home}", python, "-m", "venv", "--without-pip", home)
-    packages = ask(python, "[p for p in sys.path if p.endswith('-packages')]")
-    lines = [f"import site; site.addsitedir({folder!r})\n" for folder in packages]
-    Path(ask(venv_python(home), "sysconfig.get_path('purelib')"), "below.pth").write_text("".join(lines), "utf-8")
+    see_packages(venv_python(home), python)
 
 
 def comfy_cli() -> Path:
@@ -97,11 +90,6 @@ def find_browser() -> str | None:
     return os.environ.get("CHROME") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def is_root() -> bool:
-    """Whether this user may install packages of the system; never on Windows."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
 def missing(programs: tuple[str, ...]) -> list[str]:
     """Those of the programs that this machine does not have; any browser counts as chromium."""
     return [name for name in programs if not (find_browser() if name == "chromium" else shutil.which(name))]
@@ -112,10 +100,8 @@ def system_packages(python: Path, *programs: str) -> None:
     libraries = ["libegl1", "libgl1"] if sys.platform == "linux" and not runs(python, "-c", "import skia") else []
     wanted = missing(programs) + libraries
     if wanted and shutil.which("apt-get") and is_root():
-        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         try:
-            run("Refreshing the package lists", "apt-get", "update")
-            run(f"Installing {', '.join(wanted)}", "apt-get", "install", "-y", "--no-install-recommends", *wanted)
+            apt_get(*wanted)
         except Trouble as trouble:
             say(str(trouble))
     elif libraries:
