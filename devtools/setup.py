@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def torch_sources() -> Iterator[list[str]]:
             yield ["--index-url", f"https://download.pytorch.org/whl/{build}", "--timeout", "15", "--retries", "1"]
 
 
-def fetched_torch(python: Path, names: list[str]) -> bool:
+def fetched_torch(python: Path, names: Sequence[str]) -> bool:
     """Installs torch, and what must fit it, from the best place other than PyPI; False if there is none."""
     for source in torch_sources():
         with contextlib.suppress(Trouble):
@@ -152,15 +152,15 @@ def needs_no_cuda() -> bool:
     return with_cuda and not nvidia_driver() and not os.environ.get("MCDM_CUDA")
 
 
-def no_torch(names: list[str]) -> Trouble:
+def no_torch(names: Sequence[str]) -> Trouble:
     """What to say where all that is left is a torch with CUDA's libraries, and there is no use for them."""
     version = ".".join(map(str, base_python().version))
-    of_system = f"apt-get install {' '.join(packages_of(names))}, which are for this Python, " if is_system_python() \
-        else "call dev.py with a Python that has torch and torchvision, "
+    debians = f"install {' '.join(packages_of(names))} with apt-get, " if is_system_python() else ""
     return Trouble(
         f"There is no torch without CUDA for Python {version} within reach, and PyPI's brings 7 GB for graphics cards "
-        f"to a machine that has none: {of_system}or let pip reach download.pytorch.org, or put the wheels of torch and "
-        "torchvision for the processor where PIP_FIND_LINKS leads, or set MCDM_CUDA=1 and have the 7 GB.")
+        f"to a machine that has none: {debians}call dev.py with a Python that has torch and torchvision (on Debian and "
+        "Ubuntu the system's own, with python3-torch and python3-torchvision), let pip reach download.pytorch.org, put "
+        "the wheels of both for the processor where PIP_FIND_LINKS leads, or set MCDM_CUDA=1 and have the 7 GB.")
 
 
 def install_requirements(python: Path, tree: Path, left_out: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> None:

@@ -85,28 +85,3 @@ def test_a_cache_of_another_version_is_made_again(tmp_path, monkeypatch):
     python.symlink_to(script(tmp_path, "3.9.2"))
     assert setup.cached_comfy().python == python
     assert len(made) == 2 and python.resolve() == Path(sys.executable).resolve()
-
-
-@pytest.mark.parametrize(("linux", "card", "agreed", "refused"), [
-    (True, False, "", True), (True, False, "1", False), (True, True, "", False), (False, False, "", False)])
-def test_cuda_is_not_fetched_where_there_is_no_card(tmp_path, monkeypatch, linux, card, agreed, refused):
-    ran = []
-
-    def run(label, *command):
-        ran.append(command[-1])
-        if label.startswith("Trying"):
-            raise Trouble("not here")
-
-    (tmp_path / "requirements.txt").write_text("torch\nscipy\n")
-    monkeypatch.setattr(setup, "run", run)
-    monkeypatch.setattr(setup, "nvidia_driver", lambda: card)
-    monkeypatch.setattr(setup, "torch_sources", lambda: iter([["--no-index"]]))
-    monkeypatch.setattr(setup.sys, "platform", "linux" if linux else "darwin")
-    monkeypatch.setattr(setup.platform, "machine", lambda: "x86_64")
-    monkeypatch.setenv("MCDM_CUDA", agreed)
-    if refused:
-        with pytest.raises(Trouble, match="no torch without CUDA for Python .* let pip reach .* MCDM_CUDA=1"):
-            setup.install_requirements(Path(sys.executable), tmp_path)
-    else:
-        setup.install_requirements(Path(sys.executable), tmp_path)
-    assert ran == (["torch"] if refused else ["torch", "scipy"])

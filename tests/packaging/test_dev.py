@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from unite_and_conquer.devtools import commands, prompts, setup, tools
+from unite_and_conquer.devtools import apt, commands, prompts, setup, tools
 from unite_and_conquer.devtools.paths import ROOT
 from unite_and_conquer.devtools.server import link_pack
 from unite_and_conquer.devtools.setup import Comfy
@@ -72,7 +72,7 @@ def no_browser_here(monkeypatch):
     monkeypatch.setattr(tools, "tools_python", lambda comfy: comfy.python)
     monkeypatch.setattr(commands, "comfy_cli", lambda: None)
     monkeypatch.setattr(tools, "runs", lambda *_: True)
-    monkeypatch.setattr(tools, "run", run)
+    monkeypatch.setattr(apt, "run", run)
     monkeypatch.setattr(tools.shutil, "which", which)
     monkeypatch.setattr(tools, "BROWSERS", ("chromium", "google-chrome"))
     monkeypatch.setattr(commands.subprocess, "run", run_python)
