@@ -67,7 +67,7 @@ def batch(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     crops = []
     for _ in range(BATCH):
         i = rng.integers(len(pictures))
-        top, left = rng.integers(0, pictures.shape[-1] - CROP + 1, 2).tolist()
+        top, left = map(int, rng.integers(0, pictures.shape[-1] - CROP + 1, 2))
         crop = pictures[i, :, top:top + CROP, left:left + CROP]
         crops.append(crop.flip(-1) if rng.random() < 0.5 else crop)
     x = normalize(torch.stack(crops))

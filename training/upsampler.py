@@ -117,7 +117,7 @@ def crops(pairs: Pairs, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     large, small = [], []
     for _ in range(BATCH):
         i = rng.integers(len(pairs.large))
-        top, left = rng.integers(0, pairs.small.shape[-1] - cells + 1, 2).tolist()
+        top, left = map(int, rng.integers(0, pairs.small.shape[-1] - cells + 1, 2))
         x = normalize(pairs.large[i, :, FACTOR * top:FACTOR * top + CROP, FACTOR * left:FACTOR * left + CROP])
         low = normalize(pairs.small[i, :, top:top + cells, left:left + cells])
         if rng.random() < 0.5:

@@ -45,7 +45,7 @@ def open_picture(path: Path, over_white: bool = True) -> torch.Tensor:
     Raises OSError, SyntaxError, ValueError and others: a broken file fails in any way.
     """
     with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)
+        image = ImageOps.exif_transpose(file) or file       # None in the types of an older Pillow alone
         if image.mode.startswith("I"):
             image = from_16_bits(image)
         if over_white and (image.mode in TRANSPARENT_MODES or "transparency" in image.info):

@@ -74,5 +74,5 @@ def random_face(rng: np.random.Generator, style: str) -> Face:
         part=rng.uniform(-1, 1),
         fringe=rng.random(),
         shoulders=rng.uniform(20, 25),
-        tint=tuple(map(tuple, rng.integers(-7, 8, (4, 3)).tolist())),
+        tint=tuple(tuple(map(int, row)) for row in rng.integers(-7, 8, (4, 3))),
     )

@@ -24,7 +24,7 @@ def plain_ground(p: Pen, rng: np.random.Generator) -> None:
 
 
 def _colour(rng: np.random.Generator, brightest: int = 250) -> Colour:
-    return tuple(rng.integers(20, brightest, 3).tolist())
+    return tuple(map(int, rng.integers(20, brightest, 3)))
 
 
 def _stripes(p: Pen, rng: np.random.Generator) -> None:
@@ -33,7 +33,7 @@ def _stripes(p: Pen, rng: np.random.Generator) -> None:
     c = _colour(rng)
     p.canvas.save()
     p.canvas.rotate(angle, 32, 32)
-    for x in np.arange(-40, 104, 2 * width):
+    for x in map(float, np.arange(-40, 104, 2 * width)):
         p.fill(box(x, -40, x + width, 104), c)
     p.canvas.restore()
 

@@ -50,5 +50,5 @@ def hills(y: float, height: float, width: float, phase: float) -> skia.Path:
 
 def ridge(rng: np.random.Generator, base: float, height: float, step: float) -> skia.Path:
     """The ground below a broken line over the whole width, at most `height` above `base`."""
-    points = [(x, base - rng.uniform(0, height)) for x in np.arange(-4, 72, step)]
+    points = [(x, base - rng.uniform(0, height)) for x in map(float, np.arange(-4, 72, step))]
     return polygon((-5, 65), *points, (69, 65))

@@ -44,8 +44,8 @@ def _city(p: Pen, rng: np.random.Generator, time: str) -> None:
 
 def _windows(p: Pen, rng: np.random.Generator, left: float, right: float, top: float, rgb: Colour) -> None:
     """The windows of a house; some are there, some are not."""
-    for x in np.arange(left + 1.5, right - 1.5, 2.6):
-        for y in np.arange(top + 2, 52, 3.4):
+    for x in map(float, np.arange(left + 1.5, right - 1.5, 2.6)):
+        for y in map(float, np.arange(top + 2, 52, 3.4)):
             if rng.random() < 0.55:
                 p.fill(box(x, y, x + 1.4, y + 1.8), rgb)
 
@@ -69,7 +69,7 @@ def _forest(p: Pen, rng: np.random.Generator, time: str) -> None:
     p.fill(box(-1, 18, 65, 65), lit((44, 100, 62), time))
     p.ground(46, lit((84, 124, 56), time))
     for base, tone in ((44, (34, 92, 58)), (52, (26, 116, 62))):
-        for x in np.arange(rng.uniform(-4, 2), 68, 9):
+        for x in map(float, np.arange(rng.uniform(-4, 2), 68, 9)):
             y, h = base + rng.uniform(-2, 4), rng.uniform(26, 36)
             c = lit(shade(tone, rng.uniform(0.85, 1.15)), time)
             p.fill(box(x - 1, y - 4, x + 1, y + 3), lit((96, 62, 36), time))
