@@ -31,8 +31,10 @@ class Host:
             host.events_of(prompt_id)                       # [(type, data), ...] as they came by /ws
     """
 
-    def __init__(self, base: Path, beside: Sequence[Path] = (), other: Comfy | None = None) -> None:
-        self.server = Server(other or comfy(), base, beside=beside)
+    def __init__(
+        self, base: Path, beside: Sequence[Path] = (), other: Comfy | None = None, installed: Path | None = None,
+    ) -> None:
+        self.server = Server(other or comfy(), base, beside=beside, installed=installed)
         self.base = base
         self.client_id = uuid.uuid4().hex
         self.events: list[tuple[str, Any]] = []

@@ -40,15 +40,15 @@ class Refused(Trouble):
         self.answer = answer
 
 
-def link_pack(place: Path) -> None:
-    """Makes `place` another name of this checkout: a symbolic link, on Windows a junction, which needs no rights."""
+def link_pack(place: Path, pack: Path = ROOT) -> None:
+    """Makes `place` another name of a folder: a symbolic link, on Windows a junction, which needs no rights."""
     if os.path.lexists(place):
         os.unlink(place)
     if sys.platform == "win32":
         import _winapi
-        _winapi.CreateJunction(str(ROOT), str(place))
+        _winapi.CreateJunction(str(pack), str(place))
     else:
-        place.symlink_to(ROOT, target_is_directory=True)
+        place.symlink_to(pack, target_is_directory=True)
 
 
 def free_port() -> int:
@@ -62,19 +62,21 @@ class Server:
     """A real ComfyUI with this checkout as its only custom node, from `with` to its end.
 
     All that it writes lies under `base`; a tree that is the user's own lends its models and nothing else.
-    beside: files of further custom nodes, which tests bring.
+    beside: files of further custom nodes, which tests bring. installed: another folder with the pack.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on loopback
 
     def __init__(
         self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True, beside: Sequence[Path] = (),
+        installed: Path | None = None,
     ) -> None:
         self.comfy = comfy
         self.base = base
         self.port = port
         self.quiet, self.ready = quiet, False
-        self.beside = beside
-        self.link, self.log = base / "custom_nodes" / PACK, base / "host.log"
+        self.beside, self.pack = beside, installed or ROOT
+        self.link = base / "custom_nodes" / (installed.name if installed else PACK)
+        self.log = base / "host.log"
 
     @property
     def url(self) -> str:
@@ -100,7 +102,7 @@ class Server:
         words = [self.comfy.python, self.comfy.tree / "main.py", *flags]
         for name, value in options.items():
             words += [name, value]
-        return [*map(str, words), "--whitelist-custom-nodes", PACK, *(file.name for file in self.beside)]
+        return [*map(str, words), "--whitelist-custom-nodes", self.link.name, *(file.name for file in self.beside)]
 
     def models_of_the_user(self) -> Path:
         """A file that tells the host to look for models in the user's tree, too."""
@@ -119,7 +121,7 @@ class Server:
     def __enter__(self) -> Server:
         for name in ("custom_nodes", "input", "models", "output", "user"):
             (self.base / name).mkdir(parents=True, exist_ok=True)
-        link_pack(self.link)
+        link_pack(self.link, self.pack)
         for file in self.beside:
             shutil.copy(file, self.base / "custom_nodes")
         self.port = self.port or free_port()

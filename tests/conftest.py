@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-browser", action="store_true", help=help)
     parser.addoption("--mixtures", type=int, default=100, help="how many mixtures test_random_mixtures.py draws")
     parser.addoption("--first", type=int, default=0, help="the seed of the first of them")
+    parser.addoption("--every-example", action="store_true", help="test_archive.py runs them all, instead of two")
     parser.addoption("--prompts", type=int, default=12, help="how many prompts test_soak.py queues")
 
 

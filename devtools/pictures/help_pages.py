@@ -1,7 +1,7 @@
 """Makes the pictures of the help pages: `python3 dev.py pictures help_pages [NAME ...]`.
 
-Screenshots of the nodes in the real web page, with the pictures they make below: web/docs/*.png; and two pictures of
-README and docs, docs/images/pad.png and previews.png. NAME: some of them only.
+Screenshots of the nodes in the real web page, with the pictures they make below: web/docs/*.png; and one of docs/,
+docs/images/pad.png. NAME: some of them only.
 """
 from __future__ import annotations
 
@@ -238,5 +238,3 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         for name in names or PICTURES:
             picture = PICTURES[name](at)
             write(picture, FIGURES / "pad.png" if name == "pad" else DOCS / f"{name}.png")
-            if name == "MCDMSampler":
-                write(picture, FIGURES / "previews.png")

@@ -1,15 +1,20 @@
-"""The registry's archive, as comfy-cli packs it: nothing that the registry's scan stops at, no dead link, all nodes."""
+"""The registry's archive, as comfy-cli packs it: nothing that the scan stops at, no dead link, all it does."""
 from __future__ import annotations
 
+import itertools
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
+from urllib.parse import quote
 
+import numpy as np
 import pytest
 
+from support.tensors import pixels
+from unite_and_conquer.devtools import prompts
+from unite_and_conquer.devtools.host import Host, error_of
 from unite_and_conquer.devtools.paths import ROOT
+from unite_and_conquer.devtools.workflows import absent_files
 
 try:
     import tomllib
@@ -128,41 +133,70 @@ def test_dead_links_are_seen(unpacked, tmp_path):
     assert dead_links(tmp_path) == ["README.md: gone.png", "README.md: gone.jpg"]
 
 
-# ------------------------------------------------------------------------------------------------------------- nodes
+# ------------------------------------------------------------------------------------------------- in a bare ComfyUI
 
-LOAD = """
-import json, sys, tempfile
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import inprocess
-inprocess.ROOT = Path(sys.argv[2])
-comfy = inprocess.start(Path(tempfile.mkdtemp()))
-model, = comfy.call("LoadExpert", expert="builtin/scenes_text.safetensors")
-comfy.call("TextCondition", model=model, text="beach")
-cluster = comfy.module("mcdm.workers.cluster")
-assert cluster.workers() == []
-try:
-    cluster.ask(cluster.Seat("blue", "1"), 1.0, "asked for a step", "ask")
-except ValueError as error:
-    said = str(error)
-print(json.dumps([{node: getattr(kind, "RELATIVE_PYTHON_MODULE", "") for node, kind in comfy.nodes.items()}, said]))
-"""
+FEW = ("start_here", "compare_in_two_places")       # examples; --every-example runs all that need no download
 
 
-def of_a_pack(modules: dict[str, str]) -> list[str]:
-    """The nodes that are not the host's own."""
-    return sorted(node for node, module in modules.items() if module.startswith("custom_nodes."))
+@pytest.fixture(scope="module")
+def bare(unpacked, tmp_path_factory):
+    """A ComfyUI, over HTTP, that has nothing but the archive."""
+    with Host(tmp_path_factory.mktemp("base of a bare host"), installed=unpacked) as running:
+        yield running
 
 
-def test_it_loads_alone_with_every_node_and_says_what_workers_need(comfy, unpacked, tmp_path):
-    command = [sys.executable, "-c", LOAD, ROOT / "devtools", unpacked]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert run.returncode == 0, run.stderr[-2000:]
-    modules, said = json.loads(run.stdout.splitlines()[-1])
-    here = {node: getattr(kind, "RELATIVE_PYTHON_MODULE", "") for node, kind in comfy.nodes.items()}
-    assert of_a_pack(modules) == of_a_pack(here) and "MCDMSampler" in of_a_pack(here)
+def of_the_pack(host):
+    """{node: [its words, inputs and outputs]}, without the choices, which files may add to."""
+    told = "display_name", "description", "input_order", "output_name", "output_tooltips"
+    nodes = {node: info for node, info in host.object_info().items() if info["category"] == "unite and conquer"}
+    return {node: [info[key] for key in told] for node, info in nodes.items()}
+
+
+def test_every_node_is_there_and_says_what_the_clones_says(host, bare):
+    nodes = of_the_pack(bare)
+    assert "MCDMSampler" in nodes and len(nodes) >= 23
+    assert nodes == of_the_pack(host)
+    assert bare.get_json("/i18n") == host.get_json("/i18n")
+
+
+def test_its_pages_templates_blueprints_and_pictures_are_served(bare, unpacked):
+    for file in (file for file in (unpacked / "web").rglob("*") if file.is_file()):
+        address = f"/extensions/{unpacked.name}/{file.relative_to(unpacked / 'web').as_posix()}"
+        assert bare.get(quote(address)) == file.read_bytes()
+    templates = bare.get_json("/workflow_templates")[unpacked.name]
+    assert sorted(templates) == sorted(prompts.TITLES.values())
+    for title, kind in itertools.product(templates, ("json", "jpg")):
+        served = bare.get(quote(f"/api/workflow_templates/{unpacked.name}/{title}.{kind}"))
+        assert served == (unpacked / "example_workflows" / f"{title}.{kind}").read_bytes()
+    blueprints = {entry["name"]: key for key, entry in bare.get_json("/global_subgraphs").items()
+                  if entry["info"]["node_pack"] == f"custom_nodes.{unpacked.name}"}
+    assert sorted(blueprints) == sorted(file.stem for file in (unpacked / "subgraphs").iterdir())
+    for name, key in blueprints.items():
+        drawn = (unpacked / "subgraphs" / f"{name}.json").read_text("ascii")
+        assert bare.get_json(f"/global_subgraphs/{key}")["data"] == drawn
+    for file in (unpacked / "example_workflows" / "inputs").iterdir():
+        assert (bare.base / "input" / f"mcdm_{file.name}").read_bytes() == file.read_bytes()
+
+
+def test_its_examples_give_the_clones_pixels(host, bare, unpacked, request):
+    info, drawn = bare.object_info(), {}
+    for name in prompts.names() if request.config.getoption("--every-example") else FEW:
+        file = unpacked / "example_workflows" / "api" / f"{name}.json"
+        graph = json.loads(file.read_text("utf-8"))
+        if not absent_files(graph, info):
+            drawn[name] = [[pixels(file) for file in place.images(place.run(graph, 600))] for place in (bare, host)]
+    assert len(drawn) >= len(FEW) and all(pictures for pictures, _ in drawn.values())
+    different = [name for name, pair in drawn.items() if not all(map(np.array_equal, *pair))]
+    print(f"{len(drawn)} examples: {', '.join(drawn)}")
+    assert different == []
+
+
+def test_it_says_what_workers_need(bare, unpacked):
+    graph = prompts.edited(prompts.face(), {"mix": {"expert_1": ["placed", 0]}})
+    placed = prompts.node("PlaceExpert", expert=["a", 0], place="blue")
+    said = error_of(bare.wait(bare.post_prompt(graph | {"placed": placed})))
     assert re.fullmatch(r"A worker needs the pack's side of Ray, .* choose the version 'nightly' .* copy .*\.", said)
-    assert str(unpacked / "mcdm" / "workers") in said
+    assert str(Path("unite-and-conquer", "mcdm", "workers")) in said
 
 
 def test_of_the_code_it_lacks_the_side_of_ray_alone(archive):

@@ -1,41 +1,16 @@
 """API files that earlier versions saved are valid, run, and give the pictures of their own time.
 
-history/*.json are the files as they stood then. Beside each lie its pictures as the pack of that day draws them in
-three steps, averaged to 16 x 16 pixels (history/README.md).
+Drawings: web/test_older_files.py.
 """
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from support import history
 from unite_and_conquer.devtools.inprocess import finish
-from unite_and_conquer.devtools.versions import fits_empty_latents
-
-HISTORY = Path(__file__).parent / "history"
-STEPS = 3
-PIXELS = 2      # of 255, between processors
-
-
-def saved(name):
-    """The file's prompt with fewer steps, as its pictures were recorded."""
-    graph = json.loads((HISTORY / f"{name}.json").read_text("utf-8"))
-    for call in graph.values():
-        if isinstance(call["inputs"].get("steps"), int):
-            call["inputs"]["steps"] = STEPS
-        if call["class_type"] == "EmptyLatentImage" and fits_empty_latents():
-            call["inputs"] |= {"width": 64, "height": 64}       # 512 were 64 cells for every model before
-    return graph
-
-
-def small(path):
-    """A picture file, averaged to 16 x 16 pixels."""
-    return np.asarray(Image.open(path).convert("RGB").resize((16, 16), Image.Resampling.BOX), np.int16)
 
 
 def drawn(comfy, graph):
@@ -59,10 +34,6 @@ def drawn(comfy, graph):
     return files
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in HISTORY.glob("*.json")))
+@pytest.mark.parametrize("name", history.names())
 def test_a_saved_file_gives_the_pictures_of_its_time(comfy, name):
-    pictures = drawn(comfy, saved(name))
-    told = sorted(HISTORY.glob(f"{name}.*.png"))
-    assert len(pictures) == len(told) > 0
-    for picture, then in zip(pictures, told, strict=True):
-        assert np.abs(small(picture) - small(then)).max() <= PIXELS
+    history.check(drawn(comfy, history.shortened(history.saved(name))), name)

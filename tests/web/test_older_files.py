@@ -1,11 +1,13 @@
-"""Files of older releases, in which the pad is a widget of its own, `reliability_pad`; apps: test_frontend.py."""
+"""Files of older releases: drawings, and the pad as a widget of its own, `reliability_pad`; apps: test_frontend.py."""
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 from playwright.sync_api import expect
 
+from support import history
 from unite_and_conquer.devtools.browser import opened
 from unite_and_conquer.devtools.pad_page import MIXER, Pad
 
@@ -68,3 +70,13 @@ def test_a_copy_of_such_a_subgraph(page):
     file = json.loads(page.page.evaluate(SAVED))
     assert "reliability_pad" not in json.dumps(file)
     assert page.complaints() == []
+
+
+@pytest.mark.parametrize("page", [False], ids=["classic"], indirect=True)
+@pytest.mark.parametrize("name", history.names("page"))
+def test_a_saved_drawing_gives_the_pictures_of_its_time(page, host, name):
+    """As the page turns it into a prompt; those of the API file that lay beside it."""
+    page.load(history.saved(name, "page"))
+    assert page.complaints() == []
+    entry = host.run(history.shortened(page.prompt()))
+    history.check([io.BytesIO(file) for file in host.images(entry)], name)
