@@ -26,6 +26,12 @@ def can_be_left_out(info: dict[str, Any], name: str) -> bool:
     return bool(told and "default" in told[0])
 
 
+def file_of(node_id: str) -> str:
+    """Where a node is written."""
+    files = [path for path in (ROOT / "nodes").glob("*.py") if f'node_id="{node_id}"' in path.read_text("utf-8")]
+    return f"nodes/{files[0].name}" if files else "nodes/"
+
+
 def problems(nodes: dict[str, Any], record: dict[str, list[str]], unreleased: str) -> list[str]:
     """What is left to do, a line each. record: {id of a node: its released inputs in order}."""
     to_do = []
@@ -33,16 +39,17 @@ def problems(nodes: dict[str, Any], record: dict[str, list[str]], unreleased: st
         if node_id not in nodes:
             to_do.append(f"nodes/__init__.py: list {node_id} again, saved workflows name it")
         elif (now := order_of(nodes[node_id]))[:len(released)] != released:
-            to_do.append(f"nodes/: {node_id} has the inputs {', '.join(now)}; saved workflows need "
-                         f"{', '.join(released)} first, in this order (if the next version may break them, write "
-                         f"{WHERE})")
+            added = [name for name in now if name not in released]
+            do = f"put {', '.join(added)} last" if added else f"order them as {', '.join(released)}"
+            to_do.append(f"{file_of(node_id)}: {do}, for saved workflows count the inputs of {node_id}; they are "
+                         f"{', '.join(now)} now (if the next version may break workflows, write {WHERE})")
     for node_id, info in nodes.items():
         names = order_of(info)
         new = [name for name in names if name not in record.get(node_id, ())]
         line = f'"{node_id}": {json.dumps(names)}'
         if node_id in record:
-            to_do += [f"nodes/: give {name} of {node_id} a default that changes nothing, or make it optional"
-                      for name in new if not can_be_left_out(info, name)]
+            to_do += [f"{file_of(node_id)}: give {name} of {node_id} a default that changes nothing, or make it "
+                      "optional" for name in new if not can_be_left_out(info, name)]
         untold = [name for name in (new if node_id in record else [node_id]) if not re.search(rf"`{name}`", unreleased)]
         to_do += [f"CHANGELOG.md: say under Unreleased what `{name}` of {node_id} does; once it is released, write "
                   f"into {WHERE}: {line}" for name in untold]
