@@ -70,13 +70,11 @@ class Server:
         self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True, beside: Sequence[Path] = (),
         installed: Path | None = None,
     ) -> None:
-        self.comfy = comfy
-        self.base = base
-        self.port = port
+        self.comfy, self.base, self.port = comfy, base, port
         self.quiet, self.ready = quiet, False
         self.beside, self.pack = beside, installed or ROOT
-        self.link = base / "custom_nodes" / (installed.name if installed else PACK)
-        self.log = base / "host.log"
+        name = installed.name if installed else PACK
+        self.link, self.log = base / "custom_nodes" / name, base / "host.log"
 
     @property
     def url(self) -> str:
