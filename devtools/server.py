@@ -66,11 +66,11 @@ class Server:
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on loopback
 
-    def __init__(
-        self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True, beside: Sequence[Path] = (),
-        installed: Path | None = None,
-    ) -> None:
-        self.comfy, self.base, self.port = comfy, base, port
+    def __init__(self, comfy: Comfy, base: Path, port: int = 0, quiet: bool = True, beside: Sequence[Path] = (),
+                 installed: Path | None = None) -> None:
+        self.comfy = comfy
+        self.base = base
+        self.port = port
         self.quiet, self.ready = quiet, False
         self.beside, self.pack = beside, installed or ROOT
         name = installed.name if installed else PACK

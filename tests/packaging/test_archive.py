@@ -154,7 +154,7 @@ def of_the_pack(host):
 
 def test_every_node_is_there_and_says_what_the_clones_says(host, bare):
     nodes = of_the_pack(bare)
-    assert "MCDMSampler" in nodes and len(nodes) >= 23
+    assert "MCDMSampler" in nodes
     assert nodes == of_the_pack(host)
     assert bare.get_json("/i18n") == host.get_json("/i18n")
 
