@@ -48,15 +48,13 @@ newer canvas each, on the workflows of this release or on the state shortly befo
 | The canvas of regions: test_regions.py | passed | passed |
 | Pad and previews on a subgraph, files of before: test_faces.py, test_older_files.py | passed | passed |
 | The pad: test_pad.py | passed | passed |
-| Every workflow by the run button, app mode: test_frontend.py | - | passed |
+| Every workflow by the run button, app mode: test_frontend.py | passed | passed |
 | Advanced inputs, seeds, breeding: test_advanced.py, test_seeds.py, test_breeding.py | passed | passed |
 | README's six steps: test_six_steps.py | passed | passed |
 | Previews: test_previews.py | passed | passed |
 | Contrast of notes and pad in six palettes: test_contrast.py | passed | passed |
-| Sheets: test_sheets.py | - | passed |
-| Help, languages: test_help.py, test_locales.py | - | passed |
-
-A dash stands for files that were not run there on this release.
+| Sheets: test_sheets.py | passed | passed |
+| Help, languages: test_help.py, test_locales.py | passed | passed |
 """
 SPACES = """\
 ## Latent spaces
