@@ -44,7 +44,7 @@ ROWS = 6                    # conditions on the sheet
 
 
 def measure(
-    comfy: InProcess, count: int, settings: Mapping[str, Mapping[str, float]], others: int = 0,
+    comfy: InProcess, count: int, settings: Mapping[str, Mapping[str, float]], others: int = 0, steps: int = STEPS,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, torch.Tensor], Conditions]:
     """{setting: scores}, {setting: pictures [N, 3, 64, 64] in [-1, 1]} and the N = count conditions of both.
 
@@ -57,7 +57,7 @@ def measure(
     for name, weights in settings.items():
         shares = SHARES.get(name, "")
         meaning = "shares" if shares else "reliabilities"
-        pictures[name] = sample_faces(comfy, conditions, weights, others, shares, meaning)
+        pictures[name] = sample_faces(comfy, conditions, weights, others, shares, meaning, steps)
         scores[name] = score(net, conditions, pictures[name])
     return scores, pictures, conditions
 

@@ -72,7 +72,7 @@ def draw(
 
 def sample_faces(
     comfy: InProcess, conditions: Conditions, weights: Mapping[str, float], seed: int = 0, reliabilities: str = "",
-    meaning: str = "reliabilities",
+    meaning: str = "reliabilities", steps: int = STEPS,
 ) -> torch.Tensor:
     """Faces [N, 3, 64, 64] in [-1, 1] under some conditions; 128 x 128 where the first expert is LATENT.
 
@@ -89,7 +89,7 @@ def sample_faces(
         for name, weight in weights.items():
             condition = face_condition(comfy, models[name], name, conditions, rows)
             parts.append(DrawingExpert(models[name], condition, weight, name, vaes.get(name)))
-        pictures.append(draw(comfy, parts, rows, seed, reliabilities=reliabilities, meaning=meaning))
+        pictures.append(draw(comfy, parts, rows, seed, steps, reliabilities=reliabilities, meaning=meaning))
     return torch.cat(pictures)
 
 

@@ -7,11 +7,12 @@ from unite_and_conquer.bench import faces as bench
 ALONE = {"hair map alone, w = 1": {"hair": 1.0}, "skin map alone, w = 1": {"skin": 1.0}}
 FUSED = "hair + skin, w = 1"
 WORDS = "hair + skin + text, w = 1.5, 1.5, 2.5"
+CONDITIONS, STEPS = 16, 10      # one batch; docs/results.md has more of both
 
 
 @pytest.fixture(scope="module")
 def figures(comfy):
-    return bench.measure(comfy, 24, ALONE | {k: bench.SETTINGS[k] for k in (FUSED, WORDS)})[0]
+    return bench.measure(comfy, CONDITIONS, ALONE | {k: bench.SETTINGS[k] for k in (FUSED, WORDS)}, steps=STEPS)[0]
 
 
 @pytest.fixture(scope="module")

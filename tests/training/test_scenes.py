@@ -3,6 +3,8 @@
 Table 3 of the paper.
 """
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -15,12 +17,12 @@ from unite_and_conquer.training.datasets import scenes
 @pytest.fixture(scope="module")
 def lab(comfy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
-    return Lab(comfy, folder, folder, real=400)
+    return Lab(comfy, folder, folder, real=200)
 
 
 @pytest.fixture(scope="module")
 def rows(lab):
-    report = experiments.table_3(lab, pairs=12, steps=20)
+    report = experiments.table_3(lab, pairs=12, steps=10)
     lab.run()
     return dict(report())["table 3"]["rows"]
 
@@ -40,6 +42,8 @@ def test_neither_expert_alone_can(rows, name):
 
 def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
     report = reliabilities.reliability_of_faces(lab)
+    for unit in lab.units.values():
+        unit.setting = dataclasses.replace(unit.setting, steps=8)
     lab.run()
     away = torch.tensor(dict(report())["reliability, faces"]["RMS distance to the first"])
     assert (away.diff() > 0).all(), away
@@ -49,7 +53,7 @@ def test_the_reliability_leads_steadily_from_one_expert_to_the_other(lab):
 
 def test_shares_fade_from_the_object_to_the_scene(lab):
     """More of the text expert's look: the scene is more likely, the object less so, and at half both are there."""
-    report = crossfade.crossfade(lab, pairs=12, steps=12)
+    report = crossfade.crossfade(lab, pairs=12, steps=8)
     lab.run()
     found = dict(report())["crossfade"]
     objects, places = torch.tensor(found["object"]), torch.tensor(found["scene"])
