@@ -51,14 +51,14 @@ def steady_memory(monkeypatch):
 
 def draw(comfy, folder):
     folder.mkdir()
-    lab = Lab(comfy, folder, folder, real=200)
+    lab = Lab(comfy, folder, folder, real=120)
     reports = [
         experiments.tables_1_and_2(lab, 2), experiments.table_3(lab, 2, 3), experiments.table_4(lab, 5),
         crossfade.table_3_in_shares(lab, 2, 3), crossfade.crossfade(lab, 2, 3),
         cured.table_3_cured(lab, 2, 3),
     ]
     for unit in lab.units.values():
-        unit.setting = dataclasses.replace(unit.setting, steps=3)
+        unit.setting = dataclasses.replace(unit.setting, steps=1)
     lab.run()
     return dict(found for results in reports for found in results()), lab
 
