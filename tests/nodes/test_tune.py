@@ -144,7 +144,7 @@ def test_the_best_stays_where_the_middle_is_worse_or_bad(comfy):
 
 def test_over_http(host):
     """Nearness to a picture that other weights have drawn; the verdict, the state, and a score that is missing."""
-    prompt = face(steps=8)
+    prompt = face(steps=4)
     settings = {name: prompt["sample"]["inputs"][name] for name in RUN} | {"latent_image": ["latent", 0]}
     small = {"trials": 8, "candidates": 4, "fresh_seeds": 2}
     graph = prompt | {

@@ -50,7 +50,7 @@ def test_the_first_template_is_small_and_in_view(page):
 
 @pytest.mark.parametrize("name", prompts.names())
 def test_the_run_button_makes_a_picture(page, host, name):
-    """As a user does, but for the number of steps and the size of the picture.
+    """As a user does, but for the number of steps and of trials, and the size of the picture.
 
     Tiny checkpoints stand in for the released ones.
     """
@@ -62,6 +62,7 @@ def test_the_run_button_makes_a_picture(page, host, name):
                 if (widget.name === "steps") widget.value = 2;
                 if (small.includes(node.type) && ["width", "height"].includes(widget.name)) widget.value = side;
                 if (widget.name === "length") widget.value = 5;
+                if (widget.name === "trials") widget.value = 8;
             }
     }""", SIDES.get(name, 64))
     picture = page.run()
