@@ -11,12 +11,15 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import sys
 import threading
 from typing import IO, Any
 
 import mcdm_worker  # beside this file; Ray imports it by the same name on a worker
 import ray
+
+PATIENCE = 10           # seconds in which the head of a cluster should answer
 
 
 class Driver:
@@ -27,6 +30,10 @@ class Driver:
         self.numbers = itertools.count()
 
     def connect(self, address: str) -> None:
+        """Joins the cluster. Raises ConnectionError where nobody listens, which Ray itself finds out in minutes."""
+        machine, _, port = address.rpartition(":")
+        if port.isdigit() and "/" not in machine:
+            socket.create_connection((machine.strip("[]"), int(port)), timeout=PATIENCE).close()
         ray.init(address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
 
     def workers(self) -> list[str]:
