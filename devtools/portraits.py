@@ -26,6 +26,7 @@ class DrawingExpert(NamedTuple):
     name: str
     vae: Any = None         # VAE of an expert that draws latents
     mask: Any = None        # MASK
+    start_percent: float = 0.0      # of its window
 
 
 def bags(comfy: InProcess, model: Any, texts: Sequence[str]) -> torch.Tensor:
