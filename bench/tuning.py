@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,20 @@ from ..devtools.inprocess import InProcess
 from ..devtools.options import options
 from ..devtools.paths import cache_root
 from ..devtools.portraits import SAMPLER, SCHEDULER
+from .search_models import compared, plot
 from .search_tasks import STEPS, TASKS, TEST_SEED, TEST_STEPS, TESTED, TUNING_SEED, Drawer, Task, with_numbers
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "tuning.json"
+PLOT = HERE / "tuning.png"
 COUNT = 8               # conditions of the random settings
 EXAMPLES = 12           # conditions of a search on pictures, and drawings that follow them
 TRIALS = 60
-SEEDS = 10
-SMOOTH = 1.0            # how far the fitted models see, in the units of the space
+SEEDS = 10              # of searches on fitted models
+SEARCHED = "examples, one for each", "balance"
 LIGHTEST, HEAVIEST = 0.4, 6.0
 
 Figures = dict[str, Any]
-Function = Callable[[np.ndarray], float]
 
 
 # ------------------------------------------------------------------------------------------------ random settings
@@ -108,50 +109,6 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """How far two orders agree, -1 to 1."""
     ranks = np.stack([np.argsort(np.argsort(values)) for values in (a, b)])
     return round(float(np.atleast_2d(np.corrcoef(ranks))[0, 1]), 2)
-
-
-# ------------------------------------------------------------------------------------------------ on fitted models
-
-def fitted(points: np.ndarray, values: np.ndarray) -> Function:
-    """A smooth function through noisy values: kernel ridge regression with a Gaussian kernel."""
-    centre, scale = values.mean(), values.std() or 1.0
-    kernel = np.exp(-((points[:, None] - points[None]) ** 2).sum(-1) / (2 * SMOOTH ** 2))
-    heights = np.linalg.solve(kernel + 0.1 * np.eye(len(points)), (values - centre) / scale)
-
-    def function(point: np.ndarray) -> float:
-        near = np.exp(-((points - point) ** 2).sum(-1) / (2 * SMOOTH ** 2))
-        return float(centre + scale * near @ heights)
-    return function
-
-
-def on_models(comfy: InProcess, task: Task, mixtures: Sequence[Any], scores: np.ndarray, quality: np.ndarray,
-              ) -> Figures:
-    """Search and chance, each with TRIALS candidates: the score that they reach, and the judge's view of it."""
-    state, space = comfy.module("mcdm.search_state"), comfy.module("mcdm.search_space")
-
-    def point_of(mixture: Any) -> np.ndarray:
-        return np.array(space.SearchSpace(mixture).point())
-    points = np.array([point_of(mixture) for mixture in mixtures])
-    of_score, of_judge = fitted(points, scores), fitted(points, quality)
-    reached: list[tuple[float, float]] = []
-    by_chance: list[tuple[float, float]] = []
-    for seed in range(SEEDS):
-        search = state.Search(task.mixture, state.Settings(seed=seed))
-        spent = 1
-        while spent + search.settings.count - 1 <= TRIALS:
-            values = [of_score(point_of(candidate.mixture)) for candidate in search.candidates]
-            search.tell(tuple(int(i) + 1 for i in np.argsort(values)[::-1]))
-            spent += search.settings.count - 1
-        found = point_of(search.best.mixture)
-        reached.append((of_score(found), of_judge(found)))
-        tried = [point_of(mixture) for mixture in random_mixtures(comfy, task, TRIALS, seed=100 + seed)]
-        luckiest = max(tried, key=of_score)
-        by_chance.append((of_score(luckiest), of_judge(luckiest)))
-    better = [a > b for (a, _), (b, _) in zip(reached, by_chance, strict=True)]
-    judged = [a > b for (_, a), (_, b) in zip(reached, by_chance, strict=True)]
-    means = [np.mean(values, axis=0).round(4).tolist() for values in (reached, by_chance)]
-    return {"search: score, judge": means[0], "chance: score, judge": means[1], "better score in": sum(better),
-            "better by the judge in": sum(judged)}
 
 
 # ------------------------------------------------------------------------------------------------ on pictures
@@ -230,12 +187,14 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         quality = np.array(found["quality"])
         scores = scores_of(comfy, drawer, task, found)
         own["order goes with the judge's"] = {kind: spearman(values, quality) for kind, values in scores.items()}
-        for kind in ("examples, one for each", "balance"):
-            own[f"on models, {kind}"] = on_models(comfy, task, mixtures, scores[kind], quality)
+        for kind in SEARCHED:
+            chances = [random_mixtures(comfy, task, TRIALS, seed=100 + seed) for seed in range(SEEDS)]
+            own[f"on models, {kind}"] = compared(comfy, task.mixture, mixtures, scores[kind], quality, chances)
         print(name, json.dumps(own, indent=1), flush=True)
         FILE.write_text(json.dumps(figures, indent=1))
     if args.stop:
         return
+    plot({f"{name}, {kind}": figures[name][f"on models, {kind}"] for name in figures for kind in SEARCHED}, PLOT)
     for name, kind, seed in itertools.product(args.tasks, args.search, args.seeds):
         label = f"on pictures, {kind}, seed {seed}"
         if label in figures.get(name, {}):
