@@ -32,7 +32,7 @@ from ..training.judges import portraits
 from ..training.judges import scenes as judge
 from ..training.pixels import to_pixels, to_tensor
 from .paper.pairs import asked_scenes
-from .regions import chosen, joined
+from .regions import joined
 
 HERE = Path(__file__).resolve().parent
 SEED = 301
@@ -133,7 +133,7 @@ def fused_scenes(comfy: InProcess, asked: Sequence[tuple[str, str]], places: Seq
              [comfy.call("TextCondition", model=models[1], text=place)[0] for place in places]]
     pictures = []
     for rows in torch.arange(len(asked)).split(BATCH):
-        parts = [DrawingExpert(model, joined(comfy, chosen(own, rows.tolist())), 2.0, name)
+        parts = [DrawingExpert(model, joined(comfy, own, rows), 2.0, name)
                  for model, own, name in zip(models, given, ("object", "scene"), strict=True)]
         pictures.append(draw(comfy, parts, rows, reliabilities="0.5, 0.5", meaning="shares"))
     return torch.cat(pictures)

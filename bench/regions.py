@@ -59,16 +59,16 @@ def drawn(comfy: InProcess, models: Sequence[Any], conditions: Sequence[Sequence
     """Pictures [N, 3, 64, 64] of experts `a`, `b`, each with a CONDITIONING per picture. rows: of the seed's noise."""
     parts = []
     for i, (model, own) in enumerate(zip(models, conditions, strict=True)):
-        more = {"mask": way.masks[i] if way.masks else None, "start_percent": 0.0 if i else way.start}
-        parts.append(DrawingExpert(model, joined(comfy, own), way.weights[i], "ab"[i], **more))
+        mask, start = way.masks[i] if way.masks else None, 0.0 if i else way.start
+        parts.append(DrawingExpert(model, joined(comfy, own, rows), way.weights[i], "ab"[i], None, mask, start))
     regions = {"regions": way.text, "rest": way.rest, "feather": FEATHER} if way.text else None
     return draw(comfy, parts, rows, SEED, regions=regions, clip=True)
 
 
-def joined(comfy: InProcess, conditions: Sequence[Any]) -> Any:
-    """One CONDITIONING of several, a row of the batch each."""
+def joined(comfy: InProcess, conditions: Sequence[Any], rows: torch.Tensor) -> Any:
+    """One CONDITIONING of some of several, a row of the batch each."""
     module = comfy.module("mcdm.experts.modality")
-    labels = torch.cat([condition[0][1][module.CONDITION]["labels"] for condition in conditions])
+    labels = torch.cat([conditions[row][0][1][module.CONDITION]["labels"] for row in rows])
     return module.conditioning({"labels": labels})
 
 
@@ -136,8 +136,7 @@ def halves(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, torc
     given = []
     for side in (0, 1):
         given.append([comfy.call("TextCondition", model=model, text=words(pair[side]))[0] for pair in pairs])
-    left = torch.zeros(64, 64)
-    left[:, :32] = 1.0
+    left = (torch.arange(64) < 32).float().expand(64, -1)
     figures: dict[str, Any] = {"drawings, each its half": of_halves(composed(pairs), pairs)}
     shown = {}
     for way in (Way("no regions"), Way("a mask on the left one", masks=(left, None)),
@@ -219,8 +218,7 @@ def batches(comfy: InProcess, models: Sequence[Any], given: Sequence[Sequence[An
     """Pictures of these rows of what is given, all by default. The same row has the same noise."""
     found = []
     for part in torch.tensor(rows or range(len(given[0]))).split(BATCH):
-        own = [[conditions[number] for number in part.tolist()] for conditions in given]
-        found.append(drawn(comfy, models, own, way, part))
+        found.append(drawn(comfy, models, given, way, part))
     return torch.cat(found)
 
 

@@ -68,7 +68,7 @@ def _searched(comfy: InProcess, mixture: Any, seed: int, most: int, of_score: Fu
     """The points that the pack's own search tries, at most so many."""
     state = comfy.module("mcdm.search_state")
     search = state.Search(mixture, state.Settings(seed=seed))
-    tried = []
+    tried: list[np.ndarray] = []
     while True:
         candidates = [point_of(candidate.mixture) for candidate in search.candidates]
         new = candidates if not tried else candidates[1:]       # the best so far comes first again
