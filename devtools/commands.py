@@ -158,11 +158,11 @@ def names_a_path(pytest_arguments: list[str]) -> bool:
 def on_every_core(pytest_arguments: list[str]) -> dict[str, str]:
     """The environment in which pytest shares the test files out among up to four processes of one thread each.
 
-    Two threads on tensors as small as those of the tests are no faster than one. There is a process more than cores,
-    for those of the page wait for it now and then. A run of named files stays in one process, and arguments such as
+    Two threads on tensors as small as those of the tests are no faster than one. There are two processes more than
+    cores, for those of the page and of the workers wait a third of their time. A run of named files stays in one process, and arguments such as
     `-n 0` or `--pdb` have the last word.
     """
-    threads = {"OMP_NUM_THREADS": "1", "PYTEST_XDIST_AUTO_NUM_WORKERS": str((os.cpu_count() or 1) + 1)}
+    threads = {"OMP_NUM_THREADS": "1", "PYTEST_XDIST_AUTO_NUM_WORKERS": str((os.cpu_count() or 1) + 2)}
     if any((ROOT / argument.split("::")[0]).is_file() for argument in pytest_arguments):
         return threads
     options = ["-n auto", "--maxprocesses 4", "--dist loadfile", "--no-loadscope-reorder"]
