@@ -11,6 +11,7 @@ from matplotlib import pyplot
 from ..devtools.inprocess import InProcess
 
 SMOOTH = 1.0            # how far the fitted models see, in the units of the space
+EVERY = 5               # candidates between two points of a curve: a generation
 WAYS = ("search", "chance")
 VIEWS = ("score", "judge")
 
@@ -59,7 +60,7 @@ def compared(comfy: InProcess, start: Any, mixtures: Sequence[Any], scores: np.n
     return {
         **{f"{way}: score, judge": found[:, -1].mean(0).round(4).tolist() for way, found in curves.items()},
         "better score in": better[0], "better by the judge in": better[1],
-        "curves": {way: found.mean(0).round(4).T.tolist() for way, found in curves.items()},
+        "curves": {way: found[:, ::EVERY].mean(0).round(4).T.tolist() for way, found in curves.items()},
     }
 
 
@@ -86,7 +87,7 @@ def plot(found: Mapping[str, Figures], path: Path) -> None:
         for view, panel in enumerate(column):
             for way, style in zip(WAYS, ("-", "--"), strict=True):
                 values = figures["curves"][way][view]
-                panel.plot(range(1, len(values) + 1), values, style, label=way)
+                panel.plot([1 + EVERY * i for i in range(len(values))], values, style, label=way)
             panel.grid(alpha=0.3)
         column[0].set_title(title.replace(", one for each", ""), fontsize=10)
         column[-1].set_xlabel("candidates")

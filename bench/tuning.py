@@ -31,6 +31,8 @@ PLOT = HERE / "tuning.png"
 COUNT = 8               # conditions of the random settings
 EXAMPLES = 12           # conditions of a search on pictures, and drawings that follow them
 TRIALS = 60
+CANDIDATES = 57         # that a search has by then, and the middle
+LOTS = 3                # of as many random settings
 SEEDS = 10              # of searches on fitted models
 SEARCHED = "examples, one for each", "balance"
 LIGHTEST, HEAVIEST = 0.4, 6.0
@@ -164,6 +166,26 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
             "figures": tested.judge(drawer.draw(found, TESTED, 0, TEST_STEPS))}
 
 
+def luckiest(comfy: InProcess, drawer: Drawer, name: str, mixtures: Sequence[Any], scores: np.ndarray) -> list[Figures]:
+    """The best by a score of as many random settings as a search has candidates, measured as what searches find.
+
+    For each of LOTS other draws of them.
+    """
+    tested = TASKS[name](comfy, TESTED, TEST_SEED)
+    state = comfy.module("mcdm.search_state")
+    best = []
+    for seed in range(LOTS):
+        lot = np.random.default_rng(seed).choice(len(mixtures), min(CANDIDATES, len(mixtures)), replace=False)
+        best.append(int(lot[scores[lot].argmax()]))
+    figures = {}
+    for number in set(best):
+        numbers = state.numbers_of(mixtures[number]) | {"shares": mixtures[number].numbers}
+        pictures = drawer.draw(with_numbers(comfy, tested, numbers), TESTED, 0, TEST_STEPS)
+        figures[number] = {"setting": number, "figures": tested.judge(pictures)}
+        print(name, figures[number], flush=True)
+    return [figures[number] for number in best]
+
+
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
     asked = options("bench tuning", __doc__)
     asked.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
@@ -190,11 +212,14 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         for kind in SEARCHED:
             chances = [random_mixtures(comfy, task, TRIALS, seed=100 + seed) for seed in range(SEEDS)]
             own[f"on models, {kind}"] = compared(comfy, task.mixture, mixtures, scores[kind], quality, chances)
-        print(name, json.dumps(own, indent=1), flush=True)
+            own[f"the luckiest, {kind}"] = luckiest(comfy, drawer, name, mixtures, scores[kind])
+            print(name, kind, own[f"on models, {kind}"], flush=True)
         FILE.write_text(json.dumps(figures, indent=1))
     if args.stop:
         return
-    plot({f"{name}, {kind}": figures[name][f"on models, {kind}"] for name in figures for kind in SEARCHED}, PLOT)
+    if args.settings:
+        labels = [(name, kind) for name in args.tasks for kind in SEARCHED]
+        plot({f"{name}, {kind}": figures[name][f"on models, {kind}"] for name, kind in labels}, PLOT)
     for name, kind, seed in itertools.product(args.tasks, args.search, args.seeds):
         label = f"on pictures, {kind}, seed {seed}"
         if label in figures.get(name, {}):
