@@ -159,8 +159,8 @@ def on_every_core(pytest_arguments: list[str]) -> dict[str, str]:
     """The environment in which pytest shares the test files out among up to four processes of one thread each.
 
     Two threads on tensors as small as those of the tests are no faster than one. There are two processes more than
-    cores, for those of the page and of the workers wait a third of their time. A run of named files stays in one process, and arguments such as
-    `-n 0` or `--pdb` have the last word.
+    cores, for those of the page and of the workers wait a third of their time. A run of named files stays in one
+    process, and arguments such as `-n 0` or `--pdb` have the last word.
     """
     threads = {"OMP_NUM_THREADS": "1", "PYTEST_XDIST_AUTO_NUM_WORKERS": str((os.cpu_count() or 1) + 2)}
     if any((ROOT / argument.split("::")[0]).is_file() for argument in pytest_arguments):
