@@ -95,5 +95,5 @@ def plot(found: Mapping[str, Figures], path: Path) -> None:
         panel.set_ylabel(label)
     axes[0, 0].legend(loc="lower right")
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
     pyplot.close(figure)

@@ -3,7 +3,7 @@
 Draws 100 random settings of faces and of scenes, and asks how the order by each score goes with the order by the judge
 of training/judges. Then searches: on smooth models fitted to these 100, ten seeds against chance at equal cost; and by
 *Tune a Mixture*'s own code on pictures, measured on 64 other conditions with other noise. Writes bench/tuning.json,
-and leaves the searches that it holds already.
+whose searches it leaves as they are, and docs/images/tuning.png.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .search_tasks import STEPS, TASKS, TEST_SEED, TEST_STEPS, TESTED, TUNING_SE
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "tuning.json"
-PLOT = HERE / "tuning.png"
+PLOT = HERE.parent / "docs" / "images" / "tuning.png"
 COUNT = 8               # conditions of the random settings
 EXAMPLES = 12           # conditions of a search on pictures, and drawings that follow them
 TRIALS = 60
