@@ -19,6 +19,14 @@ SLACK = 4                               # of overlaps, in the canvas's units
 LONGEST = 36                            # characters of a title that the gallery shows whole
 NOTES = "MarkdownNote"
 NARROW = "[data-node-id] * { max-width: 150px !important; }"         # newer pages widen a node for its title
+# Titles of the nodes whose picture would lie under the page's map.
+COVERED = """() => app.graph.nodes.filter(node => {
+    const [x, y, width, height] = node.boundingRect, {canvas, ds} = app.canvas, origin = canvas.getBoundingClientRect();
+    const left = origin.left + (x + width / 2 + ds.offset[0]) * ds.scale;
+    const top = origin.top + (y + height / 2 + ds.offset[1]) * ds.scale;
+    const seen = /^(Save|Preview)/.test(node.type) && document.elementFromPoint(left, top);
+    return seen && seen.closest(".minimap-main-container");
+}).map(node => node.title)"""
 WORDY = "A title that is far longer than the node has room for, whichever canvas draws it"
 
 
@@ -76,6 +84,7 @@ def seen(stand_ins: None, host: Any, browser: Any, request: pytest.FixtureReques
             page.load(drawing(name))
             found[name] = page.boxes() | {
                 "contrasts": page.page.evaluate(CONTRASTS, CARDS), "cut": page.page.evaluate(CUT),
+                "covered": page.page.evaluate(COVERED),
                 "complaints": page.complaints(), "prompt": page.prompt()}
         page.page.add_style_tag(content=NARROW)
         wordy = drawing("start_here")
@@ -129,6 +138,12 @@ def test_the_first_view_shows_what_the_notes_speak_of(seen):
             if meant and not set(meant) & set(shown):
                 missing.append((name, word))
     assert missing == []
+
+
+def test_the_map_lies_on_no_picture(seen):
+    """In the first view as the file has it."""
+    as_saved = {name: page for name, page in seen.items() if enlarged(name, page) < 1.01}
+    assert {name: page["covered"] for name, page in as_saved.items() if page["covered"]} == {}
 
 
 def test_notes_can_be_read(seen):
