@@ -34,8 +34,12 @@ class Stranger:
         what.click()
 
     def choose(self, card: Any) -> None:
-        """Clicks a template until it opens: a list that is drawn anew misses a click."""
-        card.locator("img").first.wait_for()
+        """Clicks a template until it opens: a list that is drawn anew misses a click.
+
+        Its picture may stay away: the page hides one that leaves the view and is back before it is drawn again.
+        """
+        card.wait_for()
+        self.window.box(card)
         while card.is_visible():
             self.click(card)
             with suppress(TimeoutError):

@@ -152,7 +152,7 @@ def test_the_template_browser_shows_them(page):
             page.page.mouse.wheel(0, 10000)
         card.scroll_into_view_if_needed()
         card.hover()
-        card.locator("img").wait_for()
+        card.locator("img").wait_for(state="attached")      # drawn or not: see test_first_minutes
         page.page.wait_for_function("image => image.naturalWidth > 0", arg=card.locator("img").element_handle())
     browser.get_by_placeholder("Search").first.fill("start here")
     browser.get_by_test_id(f"template-workflow-{prompts.TITLES['start_here']}").wait_for()
