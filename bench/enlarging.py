@@ -31,7 +31,7 @@ from ..training.judges import faces as parser
 from ..training.judges import portraits
 from ..training.judges import scenes as judge
 from ..training.pixels import to_pixels, to_tensor
-from .paper.pairs import asked_scenes
+from .paper.pairs import asked_of_experts, asked_scenes, wanted
 from .regions import joined
 
 HERE = Path(__file__).resolve().parent
@@ -128,9 +128,7 @@ def stretched(small: Tensor) -> Tensor:
 
 def fused_scenes(comfy: InProcess, asked: Sequence[tuple[str, str]], places: Sequence[str]) -> Tensor:
     """Objects in scenes by the two experts, half the look of each: [N, 3, 64, 64]."""
-    models = [comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text")]
-    given = [[comfy.call("ClassCondition", model=models[0], label=item)[0] for item, _ in asked],
-             [comfy.call("TextCondition", model=models[1], text=place)[0] for place in places]]
+    models, given = asked_of_experts(comfy, asked, places)
     pictures = []
     for rows in torch.arange(len(asked)).split(BATCH):
         parts = [DrawingExpert(model, joined(comfy, own, rows), 2.0, name)
@@ -141,10 +139,8 @@ def fused_scenes(comfy: InProcess, asked: Sequence[tuple[str, str]], places: Seq
 
 def read_scenes(pictures: Tensor, asked: Sequence[tuple[str, str]]) -> dict[str, float]:
     """In how many pictures the judge finds what was asked for."""
-    objects, places = judge.name(judge.load_judge(), pictures)
-    right = [objects == torch.tensor([judge.OBJECTS.index(item) for item, _ in asked]),
-             places == torch.tensor([judge.SCENES.index(scene) for _, scene in asked])]
-    shares = [round(float(found.float().mean()), 4) for found in (*right, right[0] & right[1])]
+    right = torch.stack(judge.name(judge.load_judge(), pictures)) == wanted(asked).T
+    shares = [round(float(found.float().mean()), 4) for found in (*right, right.all(0))]
     return dict(zip(("object", "scene", "both"), shares, strict=True))
 
 

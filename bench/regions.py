@@ -25,7 +25,7 @@ from ..training.datasets import faces, scenes
 from ..training.judges import placed
 from ..training.judges import scenes as judge
 from ..training.pixels import to_tensor
-from .paper.pairs import asked_scenes
+from .paper.pairs import asked_of_experts, asked_scenes, titles_of, wanted
 
 HERE = Path(__file__).resolve().parent
 SEED = 1                                        # of the noise; settings were chosen on other pairs and noise
@@ -176,16 +176,13 @@ def in_the_box(asked: Sequence[tuple[str, str]], sides: Sequence[int]) -> torch.
 
 def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
     asked, places = asked_scenes(np.random.default_rng(212), count)
-    models = [comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text")]
-    given = [[comfy.call("ClassCondition", model=models[0], label=item)[0] for item, _ in asked],
-             [comfy.call("TextCondition", model=models[1], text=place)[0] for place in places]]
-    wanted = torch.tensor([judge.OBJECTS.index(item) for item, _ in asked])
-    wanted_scenes = torch.tensor([judge.SCENES.index(scene) for _, scene in asked])
+    models, given = asked_of_experts(comfy, asked, places)
+    wanted_objects, wanted_scenes = wanted(asked).T
     net, of_places = placed.load_judge(), judge.load_judge()
     alone = batches(comfy, models[1:], given[1:], Way("scene alone", weights=SCENES[1:]))
     sides = [number % 2 for number in range(count)]
     drawings = judge.name(net, in_the_box(asked, sides))[0]
-    figures: dict[str, Any] = {"drawings, each in its box": {"object": share(drawings == wanted)}}
+    figures: dict[str, Any] = {"drawings, each in its box": {"object": share(drawings == wanted_objects)}}
     shown = {"scene alone": enlarge(comfy, alone[:ROWS])}
     for name in ("no regions", "a mask on the object", "regions", "regions, centred", "centred, from 0.3 on"):
         pictures = torch.zeros_like(alone)
@@ -202,11 +199,11 @@ def objects(comfy: InProcess, count: int) -> tuple[dict[str, Any], dict[str, tor
             }
             pictures[rows] = batches(comfy, models, given, ways[name], rows)
         named, places_named = judge.name(net, pictures)[0], judge.name(of_places, pictures)[1]
-        figures[name] = {"object": share(named == wanted), "scene": share(places_named == wanted_scenes),
+        figures[name] = {"object": share(named == wanted_objects), "scene": share(places_named == wanted_scenes),
                          "within the box": within(pictures, alone, sides)}
         shown[name] = enlarge(comfy, pictures[:ROWS])
         print(f"{name:40}", figures[name], flush=True)
-    return figures, shown, [f"{item},\n{place}" for (item, _), place in zip(asked, places, strict=True)]
+    return figures, shown, titles_of(asked, places, ROWS)
 
 
 def share(right: torch.Tensor) -> float:

@@ -13,7 +13,7 @@ from ..devtools.inprocess import InProcess
 SMOOTH = 1.0            # how far the fitted models see, in the units of the space
 EVERY = 5               # candidates between two points of a curve: a generation
 WAYS = ("search", "chance")
-VIEWS = ("score", "judge")
+VIEWS = "score of the best so far", "the judge's view of it"
 
 Figures = dict[str, Any]
 Function = Callable[[np.ndarray], float]
@@ -91,7 +91,7 @@ def plot(found: Mapping[str, Figures], path: Path) -> None:
             panel.grid(alpha=0.3)
         column[0].set_title(title.replace(", one for each", ""), fontsize=10)
         column[-1].set_xlabel("candidates")
-    for panel, label in zip(axes[:, 0], ("score of the best so far", "the judge's view of it"), strict=True):
+    for panel, label in zip(axes[:, 0], VIEWS, strict=True):
         panel.set_ylabel(label)
     axes[0, 0].legend(loc="lower right")
     figure.tight_layout()

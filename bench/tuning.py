@@ -7,11 +7,12 @@ whose searches it leaves as they are, and docs/images/tuning.png.
 """
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,24 +167,27 @@ def on_pictures(comfy: InProcess, drawer: Drawer, name: str, kind: str, seed: in
             "figures": tested.judge(drawer.draw(found, TESTED, 0, TEST_STEPS))}
 
 
-def luckiest(comfy: InProcess, drawer: Drawer, name: str, mixtures: Sequence[Any], scores: np.ndarray) -> list[Figures]:
-    """The best by a score of as many random settings as a search has candidates, measured as what searches find.
+def luckiest(comfy: InProcess, drawer: Drawer, name: str, mixtures: Sequence[Any], scores: Mapping[str, np.ndarray],
+             ) -> dict[str, list[Figures]]:
+    """The best by each score of as many random settings as a search has candidates, measured as what searches find.
 
     For each of LOTS other draws of them.
     """
     tested = TASKS[name](comfy, TESTED, TEST_SEED)
     state = comfy.module("mcdm.search_state")
-    best = []
-    for seed in range(LOTS):
-        lot = np.random.default_rng(seed).choice(len(mixtures), min(CANDIDATES, len(mixtures)), replace=False)
-        best.append(int(lot[scores[lot].argmax()]))
-    figures = {}
-    for number in set(best):
+
+    @functools.cache
+    def measured(number: int) -> Figures:
         numbers = state.numbers_of(mixtures[number]) | {"shares": mixtures[number].numbers}
         pictures = drawer.draw(with_numbers(comfy, tested, numbers), TESTED, 0, TEST_STEPS)
-        figures[number] = {"setting": number, "figures": tested.judge(pictures)}
-        print(name, figures[number], flush=True)
-    return [figures[number] for number in best]
+        figures = {"setting": number, "figures": tested.judge(pictures)}
+        print(name, figures, flush=True)
+        return figures
+    found: dict[str, list[Figures]] = {kind: [] for kind in scores}
+    for kind, seed in itertools.product(scores, range(LOTS)):
+        lot = np.random.default_rng(seed).choice(len(mixtures), min(CANDIDATES, len(mixtures)), replace=False)
+        found[kind].append(measured(int(lot[scores[kind][lot].argmax()])))
+    return found
 
 
 def main(comfy: InProcess, arguments: Sequence[str]) -> None:
@@ -209,10 +213,11 @@ def main(comfy: InProcess, arguments: Sequence[str]) -> None:
         quality = np.array(found["quality"])
         scores = scores_of(comfy, drawer, task, found)
         own["order goes with the judge's"] = {kind: spearman(values, quality) for kind, values in scores.items()}
+        chances = [random_mixtures(comfy, task, TRIALS, seed=100 + seed) for seed in range(SEEDS)]
+        lucky = luckiest(comfy, drawer, name, mixtures, {kind: scores[kind] for kind in SEARCHED})
         for kind in SEARCHED:
-            chances = [random_mixtures(comfy, task, TRIALS, seed=100 + seed) for seed in range(SEEDS)]
             own[f"on models, {kind}"] = compared(comfy, task.mixture, mixtures, scores[kind], quality, chances)
-            own[f"the luckiest, {kind}"] = luckiest(comfy, drawer, name, mixtures, scores[kind])
+            own[f"the luckiest, {kind}"] = lucky[kind]
             print(name, kind, own[f"on models, {kind}"], flush=True)
         FILE.write_text(json.dumps(figures, indent=1))
     if args.stop:

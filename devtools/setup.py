@@ -147,13 +147,13 @@ def fetched_torch(python: Path, names: Sequence[str]) -> bool:
 
 
 def needs_no_cuda() -> bool:
-    """Whether PyPI's torch has CUDA's libraries and there is no use for them."""
+    """Whether PyPI's torch would bring CUDA's libraries to a machine that cannot use them."""
     with_cuda = sys.platform == "linux" and platform.machine() == "x86_64"
     return with_cuda and not nvidia_driver() and not os.environ.get("MCDM_CUDA")
 
 
 def no_torch(names: Sequence[str]) -> Trouble:
-    """What to say where all that is left is a torch with CUDA's libraries, and there is no use for them."""
+    """What to say where only a torch with CUDA's libraries is left, and the machine cannot use them."""
     version = ".".join(map(str, base_python().version))
     debians = f"install {' '.join(packages_of(names))} with apt-get, " if is_system_python() else ""
     return Trouble(

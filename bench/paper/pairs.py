@@ -5,10 +5,12 @@ For table 3 and what follows it. `asked` are (object, scene), `places` the words
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
+from ...devtools.inprocess import InProcess
 from ...training.datasets import scenes
 from ...training.judges import scenes as judge
 from .lab import Inputs, Lab, SettingExpert
@@ -30,6 +32,15 @@ def asked_scenes(rng: np.random.Generator, count: int) -> tuple[list[tuple[str, 
     return asked, places
 
 
+def asked_of_experts(comfy: InProcess, asked: Sequence[tuple[str, str]], places: Sequence[str],
+                     ) -> tuple[list[Any], list[list[Any]]]:
+    """The class and the text expert as MODELs, and for each a CONDITIONING per pair: the objects, the places."""
+    models = [comfy.call("LoadExpert", expert=f"builtin/scenes_{name}.safetensors")[0] for name in ("class", "text")]
+    objects = [comfy.call("ClassCondition", model=models[0], label=item)[0] for item, _ in asked]
+    words = [comfy.call("TextCondition", model=models[1], text=place)[0] for place in places]
+    return models, [objects, words]
+
+
 def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], weight: float) -> list[SettingExpert]:
     """The class expert with the objects, the text expert with objects and places, each with this weight."""
     said = [f"a {item}, {place}" for (item, _), place in zip(asked, places, strict=True)]
@@ -38,7 +49,7 @@ def scene_experts(lab: Lab, asked: list[tuple[str, str]], places: list[str], wei
     return [SettingExpert("class", objects, weight), SettingExpert("scene", scenes, weight)]
 
 
-def wanted(asked: list[tuple[str, str]]) -> torch.Tensor:
+def wanted(asked: Sequence[tuple[str, str]]) -> torch.Tensor:
     """[N, 2]: the objects and the scenes that were asked for, as the judge counts them."""
     return torch.tensor([[judge.OBJECTS.index(item), judge.SCENES.index(scene)] for item, scene in asked])
 

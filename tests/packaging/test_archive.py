@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from support.history import shortened
-from support.tensors import pixels
+from support.tensors import pictures
 from unite_and_conquer.devtools import prompts
 from unite_and_conquer.devtools.host import Host, error_of
 from unite_and_conquer.devtools.paths import ROOT
@@ -179,11 +179,6 @@ def test_its_pages_templates_blueprints_and_pictures_are_served(bare, unpacked):
         assert (bare.base / "input" / f"mcdm_{file.name}").read_bytes() == file.read_bytes()
 
 
-def drawn(host, graph):
-    """The pictures that a prompt saves."""
-    return [pixels(file) for file in host.images(host.run(graph, 600))]
-
-
 def test_its_examples_give_the_clones_pixels(host, bare, unpacked, request):
     info, every = bare.object_info(), request.config.getoption("--every-example")
     same = {}
@@ -191,7 +186,7 @@ def test_its_examples_give_the_clones_pixels(host, bare, unpacked, request):
         graph = json.loads((unpacked / "example_workflows" / "api" / f"{name}.json").read_text("utf-8"))
         if not absent_files(graph, info):
             graph = prompts.edited(graph, prompts.SHORTER.get(name, {})) if every else shortened(graph)
-            there, here = drawn(bare, graph), drawn(host, graph)
+            there, here = pictures(bare, graph, 600), pictures(host, graph, 600)
             same[name] = len(there) == len(here) > 0 and all(map(np.array_equal, there, here))
     print(f"{len(same)} examples: {', '.join(same)}")
     assert len(same) >= len(FEW) and all(same.values()), same

@@ -1,4 +1,5 @@
-"""What loading the pack costs the host's start: little of the processor, and nothing heavy before it is used."""
+"""What loading the pack costs the host's start: little time, and nothing heavy before it is used."""
+import itertools
 import json
 import subprocess
 import sys
@@ -12,22 +13,30 @@ import inprocess
 from pathlib import Path
 finish, noted = inprocess.finish, {}
 def timed(work):
-    before, start = set(sys.modules), time.process_time()
+    before, start = set(sys.modules), time.perf_counter()
     result = finish(work)
-    noted.update(seconds=time.process_time() - start, modules=sorted(set(sys.modules) - before))
+    noted.update(seconds=time.perf_counter() - start, modules=sorted(set(sys.modules) - before))
     return result
 inprocess.finish = timed
 inprocess.start(Path(tempfile.mkdtemp()))
 print(json.dumps(noted))
 """
+SECONDS = 0.5
+STARTS = 3          # of which the fastest counts: others may have the processor
+
+
+def loaded():
+    """What loading the pack took in a fresh process: seconds, and the modules that came with it."""
+    command = [sys.executable, "-c", SCRIPT, ROOT / "devtools"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
+    return json.loads(out.stdout.splitlines()[-1])      # of the last that was loaded, the pack
 
 
 def test_the_pack_loads_fast_and_imports_nothing_heavy():
-    command = [sys.executable, "-c", SCRIPT, ROOT / "devtools"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
-    noted = json.loads(out.stdout.splitlines()[-1])  # of the last that was loaded, the pack
+    noted = loaded()
     assert any(m.endswith("mcdm.host.sampling.guider") for m in noted["modules"])
-    assert noted["seconds"] < 0.5
+    starts = itertools.chain([noted], (loaded() for _ in range(STARTS - 1)))
+    assert any(start["seconds"] < SECONDS for start in starts)
     heavy = ("training", "kornia", "cmaes", "skia", "experts.model", "openai_unet", "torchvision", "matplotlib",
              "tokenizers")
     assert "ray" not in noted["modules"]

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from support.tensors import pixels
+from support.tensors import pictures
 from unite_and_conquer.devtools.cluster import LocalCluster, runtimes
 from unite_and_conquer.devtools.host import Host, comfy, error_of
 from unite_and_conquer.devtools.paths import ROOT
@@ -88,10 +88,6 @@ def host(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
         node_of_the_host.write_text(ONLY_HERE, "utf-8")
         with Host(tmp_path_factory.mktemp("host base"), beside=[node_of_the_host]) as running:
             yield running
-
-
-def pictures(host: Host, prompt: Prompt) -> list[np.ndarray]:
-    return [pixels(image) for image in host.images(host.run(prompt, 300))]
 
 
 def same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:

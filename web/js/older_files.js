@@ -22,13 +22,11 @@ app.registerExtension({
     name: "mcdm.older_files",
     beforeConfigureGraph(file) {
         rename(file.extra?.linearData, "inputs");
-        for (const graph of [file, ...(file.definitions?.subgraphs ?? [])])
-            for (const node of graph.nodes ?? []) rename(node.properties, "proxyWidgets");
     },
     nodeCreated(node) {
         const {configure} = node;
         if (!node.subgraph) return;
-        node.configure = function (info, ...rest) {                     // what is pasted is read by this alone
+        node.configure = function (info, ...rest) {                     // of files, blueprints and what is pasted
             rename(info?.properties, "proxyWidgets");
             return configure.call(this, info, ...rest);
         };
