@@ -72,7 +72,6 @@ def test_a_copy_of_such_a_subgraph(page):
     assert page.complaints() == []
 
 
-@pytest.mark.parametrize("page", [False], ids=["classic"], indirect=True)
 @pytest.mark.parametrize("name", history.names("page"))
 def test_a_saved_drawing_gives_the_pictures_of_its_time(page, host, name):
     """As the page turns it into a prompt; those of the API file that lay beside it."""
