@@ -18,6 +18,7 @@ from unite_and_conquer.devtools.prompts import TITLES, drawing, names
 SLACK = 4                               # of overlaps, in the canvas's units
 LONGEST = 36                            # characters of a title that the gallery shows whole
 NOTES = "MarkdownNote"
+TITLE = 30                              # height of a node's title, which lies above its place
 NARROW = "[data-node-id] * { max-width: 150px !important; }"         # newer pages widen a node for its title
 # Titles of the nodes whose picture would lie under the page's map.
 COVERED = """() => app.graph.nodes.filter(node => {
@@ -39,6 +40,12 @@ def graphs(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def notes(name: str) -> list[str]:
     """The notes of an example workflow."""
     return [card["widgets_values"][0] for card in drawing(name)["nodes"] if card["type"] == NOTES]
+
+
+def holds(group: list[float], card: dict[str, Any]) -> bool:
+    """Whether a group [x, y, width, height] holds a node with its title."""
+    (x, y, width, height), (left, top), (wide, high) = group, card["pos"], card["size"]
+    return x <= left and left + wide <= x + width and y <= top - TITLE and top + high <= y + height
 
 
 # ------------------------------------------------------------------------------------------------ as the files have it
@@ -71,6 +78,14 @@ def test_a_mask_that_the_note_has_painted_is_wired(name):
     if "Open in MaskEditor*. " in "\n".join(notes(name)):
         outputs = [slot for card in drawing(name)["nodes"] if card["type"] == "LoadImage" for slot in card["outputs"]]
         assert any(slot["type"] == "MASK" and slot["links"] for slot in outputs)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_node_lies_in_a_group_where_there_are_groups(name):
+    for graph in graphs(drawing(name)):
+        groups = [group["bounding"] for group in graph.get("groups", [])]
+        cards = [card for card in graph["nodes"] if groups and card["type"] != NOTES]
+        assert [card["type"] for card in cards if not any(holds(group, card) for group in groups)] == []
 
 
 # ------------------------------------------------------------------------------------------------- as a page draws it
