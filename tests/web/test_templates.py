@@ -42,7 +42,7 @@ def notes(name: str) -> list[str]:
     return [card["widgets_values"][0] for card in drawing(name)["nodes"] if card["type"] == NOTES]
 
 
-def holds(group: list[float], card: dict[str, Any]) -> bool:
+def frames(group: list[float], card: dict[str, Any]) -> bool:
     """Whether a group [x, y, width, height] holds a node with its title."""
     (x, y, width, height), (left, top), (wide, high) = group, card["pos"], card["size"]
     return x <= left and left + wide <= x + width and y <= top - TITLE and top + high <= y + height
@@ -85,7 +85,7 @@ def test_a_node_lies_in_a_group_where_there_are_groups(name):
     for graph in graphs(drawing(name)):
         groups = [group["bounding"] for group in graph.get("groups", [])]
         cards = [card for card in graph["nodes"] if groups and card["type"] != NOTES]
-        assert [card["type"] for card in cards if not any(holds(group, card) for group in groups)] == []
+        assert [card["type"] for card in cards if not any(frames(group, card) for group in groups)] == []
 
 
 # ------------------------------------------------------------------------------------------------- as a page draws it
