@@ -31,13 +31,12 @@ from ..training.judges import faces as parser
 from ..training.judges import portraits
 from ..training.judges import scenes as judge
 from ..training.pixels import to_pixels, to_tensor
+from .faces import SETTINGS, SHARES, START_HERE
 from .paper.pairs import asked_of_experts, asked_scenes, wanted
 from .regions import joined
 
 HERE = Path(__file__).resolve().parent
 SEED = 301
-WEIGHTS = {"hair": 1.5, "skin": 1.5, "text": 2.5}       # of the first template
-SHARES = "0.1, 0.1, 0.8"
 CELL = 8                    # pixels along a side of the places where checkers are looked for
 CALM = 0.1                  # of the places are calmer than the one that counts
 AMONG = 0.95                # of the drawings have less than what counts as checkers
@@ -154,7 +153,8 @@ def of_fused(comfy: InProcess, kind: str, count: int, drawings: Tensor, noise_au
     """What the judges read before and after, consistency, and how many pictures have checkers."""
     if kind == "faces":
         conditions = portraits.held_out(count, seed=SEED)
-        small = sample_faces(comfy, conditions, WEIGHTS, reliabilities=SHARES, meaning="shares")
+        setting = SETTINGS[START_HERE], 0, SHARES[START_HERE], "shares"
+        small = sample_faces(comfy, conditions, *setting)
         large = enlarge(comfy, small, noise_augmentation=noise_augmentation)
         judged = [read_faces(pictures, conditions) for pictures in (small, shrunk(large))]
     else:

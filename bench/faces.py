@@ -37,8 +37,8 @@ SETTINGS = {                # name: {expert: w}; reliabilities are 1/N unless SH
     "embedding of the words, w = 2": {"embedding": 2.0},
     "hair + skin + sketch + text, w = 1, 1, 1, 2.5": {"hair": 1.0, "skin": 1.0, "sketch": 1.0, "text": 2.5},
 }
-START_HERE = "Start here: w = 1.5, 1.5, 2.5, shares 0.1, 0.1, 0.8"
-SETTINGS[START_HERE] = SETTINGS["hair + skin + text, w = 1.5, 1.5, 2.5"]
+START_HERE = "Start here: w = 1.5, 1.5, 3.5, shares 0.1, 0.1, 0.8"
+SETTINGS[START_HERE] = {"hair": 1.5, "skin": 1.5, "text": 3.5}
 SHARES = {START_HERE: "0.1, 0.1, 0.8"}          # instead of reliabilities of 1/N
 ROWS = 6                    # conditions on the sheet
 

@@ -47,10 +47,10 @@ TITLES = {
 
 # What `dev.py demo` shortens, so that all its pictures are there within a minute of two cores: {name: {key: inputs}}.
 SHORTER = {
-    "reliability_sweep": {"9": {"steps": 8}},
+    "reliability_sweep": {"9": {"steps": 6}},
     "one_or_the_other": {"7": {"batch_size": 2}},
-    "breed_a_mixture": {"14": {"steps": 8}},
-    "tune_a_mixture": {"14": {"steps": 6, "trials": 6, "fresh_seeds": 2, "candidates": 4}},
+    "breed_a_mixture": {"14": {"steps": 6}},
+    "tune_a_mixture": {"14": {"steps": 4, "trials": 4, "fresh_seeds": 1, "candidates": 4}},
 }
 
 
