@@ -45,12 +45,12 @@ TITLES = {
     "tune_a_mixture": "31 Tune a mixture",
 }
 
-# What `dev.py demo` shortens, so that all its pictures are there within a minute of two cores: {name: {key: inputs}}.
+# What `dev.py demo` shortens, so that all its pictures are there in about a minute of two cores: {name: {key: inputs}}.
 SHORTER = {
     "reliability_sweep": {"9": {"steps": 6}},
     "one_or_the_other": {"7": {"batch_size": 2}},
     "breed_a_mixture": {"14": {"steps": 6}},
-    "tune_a_mixture": {"14": {"steps": 4, "trials": 4, "fresh_seeds": 1, "candidates": 4}},
+    "tune_a_mixture": {"14": {"steps": 4, "trials": 2, "fresh_seeds": 1, "candidates": 2}},
 }
 
 
