@@ -1,7 +1,7 @@
 /**
- * Files, blueprints and copies of earlier releases name two things otherwise. The pad was a widget of its own beside the
- * text that it writes: in an app, and on the face of a subgraph. There it is that text now. And the example pictures lay
- * in a folder of the input folder, where they still lie, but of which newer pages say that they are missing.
+ * Files, blueprints and copies of earlier releases name two things otherwise. The pad was a widget of its own beside
+ * the text that it writes: in an app, and on the face of a subgraph. There it is that text now. And the example
+ * pictures lay in a folder of the input folder, where they still lie, but newer pages say that they are missing there.
  */
 import { app } from "../../../scripts/app.js";
 
