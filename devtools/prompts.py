@@ -48,9 +48,11 @@ TITLES = {
 # What `dev.py demo` shortens, so that all its pictures are there in about a minute of two cores: {name: {key: inputs}}.
 SHORTER = {
     "reliability_sweep": {"9": {"steps": 6}},
-    "one_or_the_other": {"7": {"batch_size": 2}},
+    "one_or_the_other": {"7": {"batch_size": 2}, "11": {"steps": 16}, "17": {"steps": 16}},
+    "compare_in_two_places": {"9": {"steps": 16}},
+    "papers_sampler": {"13": {"steps": 32}},
     "breed_a_mixture": {"14": {"steps": 6}},
-    "tune_a_mixture": {"14": {"steps": 4, "trials": 2, "fresh_seeds": 1, "candidates": 2}},
+    "tune_a_mixture": {"14": {"steps": 3, "trials": 2, "fresh_seeds": 1, "candidates": 2}},
 }
 
 
