@@ -153,8 +153,8 @@ def of_fused(comfy: InProcess, kind: str, count: int, drawings: Tensor, noise_au
     """What the judges read before and after, consistency, and how many pictures have checkers."""
     if kind == "faces":
         conditions = portraits.held_out(count, seed=SEED)
-        setting = SETTINGS[START_HERE], 0, SHARES[START_HERE], "shares"
-        small = sample_faces(comfy, conditions, *setting)
+        shares = SHARES[START_HERE]
+        small = sample_faces(comfy, conditions, SETTINGS[START_HERE], reliabilities=shares, meaning="shares")
         large = enlarge(comfy, small, noise_augmentation=noise_augmentation)
         judged = [read_faces(pictures, conditions) for pictures in (small, shrunk(large))]
     else:
