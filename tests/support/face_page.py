@@ -53,8 +53,14 @@ TOLD = ".mcdm-error, .mcdm-warning, .mcdm-pad-wrong, .mcdm-regions-wrong"
 # The number of the node that an element is on, null if it floats beside one.
 HOME = """told => Number(app.canvas.graph.nodes.find(node =>
     node.widgets?.some(({element}) => element?.contains?.(told)))?.id ?? NaN) || null"""
-DRAWN = "id => app.nodeOutputs[id]?.images"
-FORGET = "id => { delete app.nodeOutputs[id]; }"
+# Sets mcdmDrawn when the run that starts next succeeds: what an earlier one still draws does not count.
+FOLLOW = """() => {
+    const {api} = window.comfyAPI.api;
+    window.mcdmDrawn = false;
+    const start = ({detail: {prompt_id: id}}) =>
+        api.addEventListener("execution_success", ({detail}) => { window.mcdmDrawn ||= detail.prompt_id === id; });
+    api.addEventListener("execution_start", start, {once: true});
+}"""
 
 
 class Face(Page):
@@ -106,10 +112,9 @@ class Face(Page):
 
     def draw(self) -> None:
         """A run that ends with a picture."""
-        save, = (node["id"] for node in drawing("face_from_three_experts")["nodes"] if node["type"] == "SaveImage")
-        self.page.evaluate(FORGET, save)
+        self.page.evaluate(FOLLOW)
         self.start()
-        self.page.wait_for_function(DRAWN, arg=save)
+        self.page.wait_for_function("() => window.mcdmDrawn")
 
     @property
     def told(self) -> Any:
