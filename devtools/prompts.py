@@ -48,6 +48,10 @@ TITLES = {
 # What `dev.py demo` shortens, so that all its pictures are there in about a minute of two cores: {name: {key: inputs}}.
 SHORTER = {
     "reliability_sweep": {"9": {"steps": 6}},
+    "contradiction_and_repair": {"10": {"steps": 16}, "11": {"steps": 16}},
+    "face_mask_and_window": {"16": {"steps": 16}},
+    "pixels_and_latents": {"14": {"steps": 16}},
+    "face_automatic_masks": {"14": {"steps": 16}},
     "one_or_the_other": {"7": {"batch_size": 2}, "11": {"steps": 16}, "17": {"steps": 16}},
     "compare_in_two_places": {"9": {"steps": 16}},
     "papers_sampler": {"13": {"steps": 32}},
