@@ -43,10 +43,10 @@ from unite_and_conquer.devtools import inprocess  # noqa: E402  (puts the host's
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 # First, or one process would be left alone with them.
-LONGEST = ("test_workers.py", "test_mistakes.py", "test_families.py", "test_pad.py", "test_frontend.py",
+LONGEST = ("test_workers.py", "test_mistakes.py", "test_families.py", "test_pad_texts.py", "test_frontend.py",
            "test_templates.py", "test_six_steps.py", "test_scenes.py", "test_regions.py", "test_clickable_sheets.py",
-           "test_guider.py", "test_previews.py", "test_first_minutes.py", "test_faces.py", "test_help.py",
-           "test_breeding.py", "test_tune.py", "test_archive.py")
+           "test_guider.py", "test_pad_slots.py", "test_pad_shares.py", "test_previews.py", "test_first_minutes.py",
+           "test_faces.py", "test_help.py", "test_pad.py", "test_breeding.py", "test_tune.py", "test_archive.py")
 LEFT_OUT = pytest.StashKey[dict[str, int]]()     # how many tests --no-browser left out, by file
 
 

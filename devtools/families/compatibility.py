@@ -47,7 +47,7 @@ newer canvas each, on the workflows of this release or on the state shortly befo
 | Sheets to click: test_clickable_sheets.py | passed | passed |
 | The canvas of regions: test_regions.py | passed | passed |
 | Pad and previews on a subgraph, files of before: test_faces.py, test_older_files.py | passed | passed |
-| The pad: test_pad.py | passed | passed |
+| The pad: pad/ | passed | passed |
 | Every workflow by the run button, app mode: test_frontend.py | passed | passed |
 | Advanced inputs, seeds, breeding: test_advanced.py, test_seeds.py, test_breeding.py | passed | passed |
 | README's six steps: test_six_steps.py | passed | passed |

@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from unite_and_conquer.devtools.inprocess import InProcess
 from unite_and_conquer.devtools.tiny_sd15 import tiny_unet
@@ -152,3 +154,13 @@ def controlled(condition: Any, *controls: Any) -> Any:
 def attention(model: Any) -> None:
     """Patches a MODEL in place: the keys of its cross attention halved, the values of a batch in reverse."""
     model.set_model_attn2_patch(lambda q, k, v, options: (q, 0.5 * k, v.flip(1)))
+
+
+def write_lora_for_text(models: Path) -> None:
+    """A LoRA for the embedded text expert."""
+    (models / "loras").mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(3)
+    halves = {"up": (384, 2), "down": (2, 128)}
+    weights = {f"diffusion_model.mid.1.qkv.lora_{half}.weight": 0.2 * torch.randn(shape, generator=generator)
+               for half, shape in halves.items()}
+    save_file(weights, models / "loras" / "tiny.safetensors")

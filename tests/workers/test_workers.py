@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
+from support.patches import write_lora_for_text
 from support.tensors import pictures
 from unite_and_conquer.devtools.cluster import LocalCluster, runtimes
 from unite_and_conquer.devtools.host import Host, comfy, error_of
@@ -31,52 +30,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 
 RAYS_PATIENCE = 8       # seconds after which Ray ends the process that has lost its cluster; 60 by default
 
-ONLY_HERE = """
-from comfy_execution.graph_utils import GraphBuilder
-
-
-class OnlyHere:
-    FUNCTION, CATEGORY, RETURN_TYPES = "same", "test", ("MODEL",)
-    INPUT_TYPES = classmethod(lambda cls: {"required": {"model": ("MODEL",)}})
-
-    def same(self, model):
-        return model,
-
-
-class LoopIteration:        # of newer hosts
-    FUNCTION, CATEGORY, RETURN_TYPES = "handed_on", "test", ("INT", "BOOLEAN", "BOOLEAN")
-    INPUT_TYPES = classmethod(lambda cls: {"required": {
-        "iteration_index": ("INT",), "is_first": ("BOOLEAN",), "is_last": ("BOOLEAN",)}})
-
-    def handed_on(self, **values):
-        return tuple(values.values())
-
-
-class Rounds:       # copies a Place Expert and its Condition Expert, as loops do; a round's number is the weight
-    FUNCTION, CATEGORY, RETURN_TYPES = "copied", "test", ("MCDM_EXPERT", "MCDM_EXPERT")
-    INPUT_TYPES = classmethod(lambda cls: {
-        "required": {"expert": ("MCDM_EXPERT", {"lazy": True, "rawLink": True})}, "hidden": {"prompt": "DYNPROMPT"}})
-
-    def copied(self, expert, prompt):
-        graph, results = GraphBuilder(), []
-        place = prompt.get_node(expert[0])["inputs"]
-        made, _ = place["expert"]
-        for i in range(2):
-            before = {"dependency0": results[-1]} if results else {}
-            loop = graph.node("LoopIteration", f"iteration_{i}", iteration_index=i + 1, is_first=i == 0,
-                              is_last=i == 1, reuse_cache=False, **before)
-            one = graph.node("ConditionExpert", f"{i}_{made}",
-                             **prompt.get_node(made)["inputs"] | {"weight": loop.out(0)})
-            placed = graph.node("PlaceExpert", f"{i}_{expert[0]}", **place | {"expert": one.out(0)})
-            one.set_override_display_id(made)
-            placed.set_override_display_id(expert[0])
-            results.append(placed.out(0))
-        return {"result": tuple(results), "expand": graph.finalize()}
-
-
-NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in (OnlyHere, LoopIteration, Rounds)}
-"""
-
 
 @pytest.fixture(scope="module")
 def host(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
@@ -84,9 +37,8 @@ def host(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
         for name, value in cluster.environment.items():
             patch.setenv(name, value)
         patch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", str(RAYS_PATIENCE))
-        node_of_the_host = tmp_path_factory.mktemp("nodes") / "only_here.py"
-        node_of_the_host.write_text(ONLY_HERE, "utf-8")
-        with Host(tmp_path_factory.mktemp("host base"), beside=[node_of_the_host]) as running:
+        only_here = ROOT / "tests" / "support" / "only_here.py"
+        with Host(tmp_path_factory.mktemp("host base"), beside=[only_here]) as running:
             yield running
 
 
@@ -133,21 +85,11 @@ def test_the_rounds_of_a_loop_share_a_process_and_give_the_same_picture(host: Ho
     assert set(runtimes()) <= set(before)
 
 
-def write_lora(models: Path) -> None:
-    """A LoRA for the embedded text expert."""
-    (models / "loras").mkdir(parents=True, exist_ok=True)
-    generator = torch.Generator().manual_seed(3)
-    halves = {"up": (384, 2), "down": (2, 128)}
-    weights = {f"diffusion_model.mid.1.qkv.lora_{half}.weight": 0.2 * torch.randn(shape, generator=generator)
-               for half, shape in halves.items()}
-    save_file(weights, models / "loras" / "tiny.safetensors")
-
-
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "euler_ancestral"])
 def test_loras_masks_windows_files_and_batches(host: Host, cluster: LocalCluster, sampler: str) -> None:
     """A LoRA, a mask and a window on one expert, a map from a picture, two pictures at once, image to image."""
     for base in (host.base, cluster.base):
-        write_lora(base / "models")
+        write_lora_for_text(base / "models")
     prompt = face(seed=6, steps=4, sampler_name=sampler, denoise=0.9) | {
         "picture": node("LoadImage", image="mcdm_face_hair.png"),
         "half": node("SolidMask", value=0.4, width=64, height=64),
