@@ -68,6 +68,12 @@ def system_torch(python: Path, names: Sequence[str]) -> dict[str, str]:
     return borrow_torch(python, names, card=False)
 
 
+def lacks_headers(python: Path) -> bool:
+    """Whether an environment has borrowed a torch without its headers, as Debian packs it."""
+    mark = _mark(python)
+    return mark.is_file() and not Path(mark.read_text("utf-8"), "include", "ATen").is_dir()
+
+
 def is_system_python() -> bool:
     """Whether environments are made of the Python for which Debian and Ubuntu have packages."""
     path = Path(base_python().path)

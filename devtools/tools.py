@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .apt import apt_get, is_root
 from .base_python import fits, suffix, version_of
-from .base_torch import see_packages
+from .base_torch import is_system_python, lacks_headers, see_packages
 from .locks import make_once, stamped, write_stamp
 from .paths import cache_root
 from .setup import Comfy, find_comfy, make_venv, pip, venv_python
@@ -96,9 +96,10 @@ def missing(programs: tuple[str, ...]) -> list[str]:
 
 
 def system_packages(python: Path, *programs: str) -> None:
-    """What pip does not have: these programs, and the libraries that skia loads. Root on Debian gets them."""
+    """What pip does not have: these programs, what skia loads, torch's headers. Root on Debian gets them."""
     libraries = ["libegl1", "libgl1"] if sys.platform == "linux" and not runs(python, "-c", "import skia") else []
-    wanted = missing(programs) + libraries
+    headers = ["libtorch-dev"] if lacks_headers(python) and is_system_python() else []
+    wanted = missing(programs) + libraries + headers
     if wanted and shutil.which("apt-get") and is_root():
         try:
             apt_get(*wanted)

@@ -27,7 +27,7 @@ Tree = dict[str, Any]           # of texts, by keys
 
 def nodes_of_the_pack(comfy: InProcess) -> Tree:
     """{id: what the host says of a node over HTTP} of the pack's nodes."""
-    ours = {name: node for name, node in comfy.nodes.items() if node.__module__.startswith(comfy.pack.__name__)}
+    ours = {name: node for name, node in comfy.nodes.items() if node.__module__.startswith(f"{comfy.pack.__name__}.")}
     return {name: node.GET_NODE_INFO_V1() for name, node in ours.items()}
 
 

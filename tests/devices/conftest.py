@@ -13,7 +13,7 @@ from support import accelerator
 def cards(comfy: Any) -> Iterator[accelerator.Cards]:
     """Two cards, on the first of which the host works."""
     if accelerator.compiler() is None:
-        pytest.skip("the cards of the tests are compiled by g++, which is not here, or not for Linux")
+        pytest.skip("the cards of the tests are compiled by g++ on Linux, which is not here, or torch has no headers")
     with accelerator.believed() as made:
         yield made
 

@@ -9,12 +9,14 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
+#include <ATen/core/GeneratorForPrivateuseone.h>
 #include <ATen/core/List.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <torch/csrc/api/include/torch/version.h>
 #include <torch/library.h>
 
 namespace {
@@ -80,8 +82,8 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   Device getDevice() const override { return {CARD, current}; }
   void setDevice(Device device) const override { exchangeDevice(device); }
   void uncheckedSetDevice(Device device) const noexcept override { current = device.index(); }
-  c10::Stream getStream(Device device) const override { return c10::Stream(c10::Stream::DEFAULT, device); }
-  c10::Stream exchangeStream(c10::Stream stream) const override { return stream; }
+  c10::Stream getStream(Device device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, device); }
+  c10::Stream exchangeStream(c10::Stream stream) const noexcept override { return stream; }
   DeviceIndex deviceCount() const noexcept override { return CARDS; }
   void synchronizeDevice(const DeviceIndex) const override {}
 };
@@ -109,8 +111,8 @@ struct CardGenerator final : c10::GeneratorImpl {
 };
 
 struct Hooks final : at::PrivateUse1HooksInterface {
-  bool isBuilt() const override { return true; }
-  bool isAvailable() const override { return true; }
+  bool isBuilt() const { return true; }               // overrides, from torch 2.7 on
+  bool isAvailable() const { return true; }           // likewise
   bool hasPrimaryContext(DeviceIndex) const override { return true; }
   DeviceIndex deviceCount() const override { return CARDS; }
   DeviceIndex getCurrentDevice() const override { return current; }
@@ -127,6 +129,10 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   }
 };
 Hooks hooks;
+#if TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR < 7      // which asks no hook for one
+at::Generator generator_of(DeviceIndex card) { return hooks.getNewGenerator(card); }
+REGISTER_GENERATOR_PRIVATEUSE1(generator_of)
+#endif
 
 // ---------------------------------------------------------------------------------------------------------- operators
 

@@ -31,8 +31,10 @@ KEPT = 2**12            # bytes that may stay on one: the factors of frequency b
 
 
 def compiler() -> str | None:
-    """What can build the cards here, if anything."""
-    return shutil.which("g++") if sys.platform == "linux" else None
+    """What can build the cards here, if anything: with torch's headers, which Debian has in a package of their own."""
+    from torch.utils import cpp_extension
+    headers = any(Path(folder, "ATen").is_dir() for folder in cpp_extension.include_paths())
+    return shutil.which("g++") if sys.platform == "linux" and headers else None
 
 
 def library() -> Path:
