@@ -47,15 +47,21 @@ TITLES = {
 
 # What `dev.py demo` shortens, so that all its pictures are there in about a minute of two cores: {name: {key: inputs}}.
 SHORTER = {
+    "face_from_three_experts": {"14": {"steps": 16}},
+    "face_from_sketch_and_text": {"10": {"steps": 16}},
+    "face_from_four_experts": {"18": {"steps": 16}},
+    "scene_from_class_and_text": {"9": {"steps": 16}},
     "reliability_sweep": {"9": {"steps": 6}},
     "contradiction_and_repair": {"10": {"steps": 16}, "11": {"steps": 16}},
     "face_mask_and_window": {"16": {"steps": 16}},
     "pixels_and_latents": {"14": {"steps": 16}},
     "face_automatic_masks": {"14": {"steps": 16}},
-    "one_or_the_other": {"7": {"batch_size": 2}, "11": {"steps": 16}, "17": {"steps": 16}},
-    "compare_in_two_places": {"9": {"steps": 16}},
-    "papers_sampler": {"13": {"steps": 32}},
-    "breed_a_mixture": {"14": {"steps": 6}},
+    "one_or_the_other": {"7": {"batch_size": 2}, "11": {"steps": 12}, "17": {"steps": 12}},
+    "compare_in_two_places": {"9": {"steps": 12}},
+    "papers_sampler": {"13": {"steps": 24}},
+    "face_from_embedding": {"10": {"steps": 16}},
+    "two_experts_by_regions": {"9": {"steps": 16}},
+    "breed_a_mixture": {"14": {"steps": 4}},
     "tune_a_mixture": {"14": {"steps": 3, "trials": 2, "fresh_seeds": 1, "candidates": 2}},
 }
 
